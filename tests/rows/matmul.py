@@ -1,0 +1,3 @@
+"""Rows for vmapcore/rules/matmul.py."""
+
+ROWS = []

@@ -1,0 +1,3 @@
+"""Rows for vmapcore/rules/sorting.py."""
+
+ROWS = []

@@ -1,0 +1,59 @@
+"""Which array library an array belongs to: the only module that names CuPy.
+
+Rules receive the library as `xp` in `eval` and never ask. CuPy is never imported from here: an array
+of it can only exist once its user has imported it.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""A NumPy array, a CuPy array or a tracer of either."""
+
+_NAMESPACES: dict[type, Any] = {np.ndarray: np}
+_PLAIN = frozenset({np.ndarray, int, float, bool, complex, tuple, list, type(None), str, slice})
+
+
+def _find(kind: type) -> Any:
+    """The array library that defines `kind`, or None; remembered per type."""
+    if issubclass(kind, (np.ndarray, np.generic)):
+        found = np
+    elif kind.__module__.partition(".")[0] == "cupy":
+        found = sys.modules["cupy"]
+    else:
+        return None
+    _NAMESPACES[kind] = found
+    return found
+
+
+def namespace(args: Iterable[Any]) -> Any:
+    """Returns the array library of `args`: CuPy if any of them is a CuPy array, else NumPy."""
+    for a in args:
+        kind = type(a)
+        if kind in _PLAIN:
+            continue
+        xp = _NAMESPACES.get(kind) or _find(kind)
+        if xp is not None and xp is not np:
+            return xp
+    return np
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array or array scalar of a known library (tracers are not)."""
+    kind = type(x)
+    return kind in _NAMESPACES or _find(kind) is not None
+
+
+def cupy_available() -> bool:
+    """Whether CuPy is imported already and sees a device."""
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and cupy.is_available()
+
+
+def asarray(x: Any, like: Any = None) -> Array:
+    """Returns `x` as an array of `like`'s library, without a copy where `x` is one already."""
+    xp = np if like is None else namespace((like,))
+    return xp.asarray(x)

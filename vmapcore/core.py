@@ -1,0 +1,178 @@
+"""Primitives, traces and the one function that sends an operation down: `Primitive.__call__`.
+
+A primitive is applied to values; the tracer of the highest level among them wins, its trace unwraps its own
+tracers and applies a rule, and the rule applies primitives to what was inside, until `eval` touches arrays.
+No operation is defined here, and no transform.
+"""
+
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from .arrays import namespace
+from .errors import ArgumentError, LeakedTracerError, MissingRuleError, message
+from .tracer import Tracer
+
+PRIMITIVES: dict[str, "Primitive"] = {}
+"""Every primitive by name: read by tests and documentation, never by dispatch."""
+
+Rule = Callable[..., Any]
+
+SEQUENCES = (list, tuple)
+"""What a user may write for an array among the arguments; traces make an array of it."""
+
+
+class Primitive:
+    """An operation that owns its rules.
+
+    Arrays are positional arguments, static parameters keyword-only. With `out = p(*args, **params)`:
+
+    - `eval(xp, *args, **params)` computes on arrays of the library `xp`;
+    - `vmap(axis_size, mapped, *args, **params)` gets mapped arguments with the batch on axis 0 and returns
+      every output so;
+    - `vjps[i](g, out, *args, **params)` is the cotangent of argument `i`;
+    - `jvp(tangents, out, *args, **params)` is the tangent of `out`; an absent tangent is `None`.
+
+    `vjps` is `None` for an operation whose derivative is zero everywhere it exists, and empty for one without
+    a rule. `multiple` says that `eval` returns a tuple.
+    """
+
+    __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "vjps", "vmap")
+
+    def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False) -> None:
+        self.name = name or evaluate.__name__
+        self.eval = evaluate
+        self.multiple = multiple
+        self.vmap: Rule | None = None
+        self.vjps: Any = ()
+        self.jvp: Rule | None = None
+        self.forward: Rule | None = None
+        self.__doc__ = evaluate.__doc__
+        self.__name__ = self.name
+        PRIMITIVES[self.name] = self
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Applies the operation to arrays, tracers or both."""
+        level = -1
+        trace = None
+        for a in args:
+            if isinstance(a, Tracer) and a._trace.level > level:
+                trace = a._trace
+                level = trace.level
+        if trace is None:
+            return self.eval(namespace(args), *args, **params)
+        return trace.process(self, args, params)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def def_vmap(self, rule: Rule) -> Rule:
+        """Declares the batching rule, `rule(axis_size, mapped, *args, **params)`."""
+        self.vmap = rule
+        return rule
+
+    def def_vjp(self, *rules: Rule | None) -> None:
+        """Declares one `rule(g, out, *args, **params)` per array argument; `None` for one without gradient."""
+        self.vjps = rules
+
+    def def_vjp_all(self, rule: Rule) -> Rule:
+        """Declares `rule(i, g, out, *args, **params)` for every argument of a primitive that takes any number."""
+        self.vjps = _Variadic(rule)
+        return rule
+
+    def def_jvp(self, rule: Rule) -> Rule:
+        """Declares the tangent rule, `rule(tangents, out, *args, **params)`."""
+        self.jvp = rule
+        return rule
+
+    def def_zero_derivative(self) -> None:
+        """Declares that the derivative is zero wherever it exists, so nothing is recorded for it."""
+        self.vjps = None
+
+    def def_forward(self, rule: Rule) -> Rule:
+        """Declares `rule(*args, **params) -> (out, pullback)`, used in place of `vjps` by reverse mode.
+
+        `pullback(g)` returns one cotangent, or None, per argument.
+        """
+        self.forward = rule
+        return rule
+
+
+class _Variadic:
+    """The vjps of a primitive with any number of arguments, as if it were a tuple of rules."""
+
+    __slots__ = ("rule",)
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __getitem__(self, i: int) -> Rule:
+        rule = self.rule
+        return lambda g, out, *args, **params: rule(i, g, out, *args, **params)
+
+
+def primitive(evaluate: Rule) -> Primitive:
+    """Makes a primitive of one output from its `eval(xp, *args, **params)`."""
+    _check_signature(evaluate)
+    return Primitive(evaluate)
+
+
+def multiple(evaluate: Rule) -> Primitive:
+    """Makes a primitive whose `eval` returns a tuple of arrays."""
+    _check_signature(evaluate)
+    return Primitive(evaluate, multiple=True)
+
+
+def _check_signature(evaluate: Rule) -> None:
+    parameters = list(inspect.signature(evaluate).parameters.values())
+    if not parameters or parameters[0].name != "xp":
+        raise ArgumentError(message(f"primitive({evaluate.__name__})", "its first parameter is not xp",
+                                    "eval is called as eval(xp, *arrays, **params)", "Add xp as the first parameter"))
+
+
+class Trace:
+    """One running transform. A later, and so inner, one has a higher level.
+
+    Levels matter because two transforms of the same kind may hold the same value: in
+    `grad(lambda x: x * grad(lambda y: x + y)(1.0))` the inner sum must differentiate by `y` alone.
+    """
+
+    __slots__ = ("call", "ended", "level")
+
+    _levels = itertools.count()
+
+    def __init__(self, call: str) -> None:
+        self.level = next(Trace._levels)
+        self.call = call
+        self.ended = False
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Applies `primitive` to values among which this trace's tracers have the highest level."""
+        raise NotImplementedError
+
+    def lift(self, value: Any) -> Tracer:
+        """Wraps a value that does not depend on this trace's inputs."""
+        raise NotImplementedError
+
+    def leaked(self) -> LeakedTracerError:
+        """The error for using a tracer of this trace after it ended."""
+        return LeakedTracerError(message(self.call, "a value traced by it was used after it returned", "",
+                                         "Return the value from the function instead of storing it"))
+
+    def no_rule(self, primitive: Primitive, kind: str) -> MissingRuleError:
+        """The error for a primitive that lacks the rule this trace needs."""
+        name = primitive.name
+        return MissingRuleError(message(self.call, f"primitive '{name}' has no {kind} rule", "",
+                                        f"Declare one with {name}.def_{kind}"))
+
+
+RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())
+"""The traces running in this context, outermost first: for creation functions alone, never for dispatch."""
+
+
+def lift(value: Any) -> Any:
+    """Wraps a fresh array in the innermost running transform, so that tracers may be written into it."""
+    running = RUNNING.get()
+    return running[-1].lift(value) if running else value

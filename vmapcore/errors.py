@@ -1,0 +1,82 @@
+"""Exception types and the one way their messages are worded.
+
+Every error of the package is a `VmapcoreError` and also the built-in error a NumPy user would catch.
+Messages read `<call>: <argument> <fact>; <allowed>. <remedy>.`
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+class VmapcoreError(Exception):
+    """Base of every error that vmapcore raises on purpose."""
+
+
+class ShapeError(VmapcoreError, ValueError):
+    """Shapes or sizes do not fit each other."""
+
+
+class AxisError(VmapcoreError, ValueError, IndexError):
+    """An axis is out of range for the array it names."""
+
+
+class StructureError(VmapcoreError, ValueError):
+    """A pytree does not have the structure that the call needs."""
+
+
+class ArgumentError(VmapcoreError, TypeError):
+    """An argument has a type that the call cannot use."""
+
+
+class DTypeError(VmapcoreError, TypeError):
+    """A dtype that the operation is not defined for."""
+
+
+class IndexingError(VmapcoreError, IndexError):
+    """An index that cannot be used, or not under a transform."""
+
+
+class ConcretizationError(VmapcoreError, TypeError):
+    """One Python value was asked of a tracer that stands for many, or that carries a derivative."""
+
+
+class LeakedTracerError(VmapcoreError, RuntimeError):
+    """A tracer was used after its transform had ended."""
+
+
+class MutationError(VmapcoreError, ValueError):
+    """An in-place write that cannot give NumPy's result exactly."""
+
+
+class MissingRuleError(VmapcoreError, NotImplementedError):
+    """A primitive or a NumPy function has no rule for what was asked."""
+
+
+def message(call: str, fact: str, allowed: str = "", remedy: str = "") -> str:
+    """Builds `<call>: <fact>; <allowed>. <remedy>.`, leaving out what is empty."""
+    text = f"{call}: {fact}"
+    if allowed:
+        text += f"; {allowed}"
+    text += "."
+    if remedy:
+        text += f" {remedy}."
+    return text
+
+
+_SHORT = {"f": "f", "i": "i", "u": "u", "c": "c"}
+
+
+def describe(x: Any) -> str:
+    """Names an array by dtype and shape, `f32[3,4]`, and anything else by its type."""
+    dtype, shape = getattr(x, "dtype", None), getattr(x, "shape", None)
+    if not isinstance(dtype, np.dtype) or shape is None:
+        return f"{type(x).__name__} {x!r:.40}" if isinstance(x, (int, float, str, complex)) else type(x).__name__
+    kind = _SHORT.get(dtype.kind)
+    name = f"{kind}{dtype.itemsize * 8}" if kind else dtype.name
+    return f"{name}[{','.join(map(str, shape))}]"
+
+
+def name_of(fun: Any) -> str:
+    """The name a message gives to a user's function."""
+    return getattr(fun, "__name__", None) or type(fun).__name__

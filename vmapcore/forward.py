@@ -1,0 +1,136 @@
+"""Forward mode: JVPTracer, its trace, and jvp."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .core import RUNNING, SEQUENCES, Primitive, Trace
+from .errors import DTypeError, ShapeError, StructureError, describe, message, name_of
+from .pytree import flatten, unflatten
+from .reverse import check_differentiable
+from .tracer import Tracer
+
+
+class JVPTracer(Tracer):
+    """Forward mode's tracer: a value and its tangent; `None` for a tangent that is zero."""
+
+    __slots__ = ("tangent",)
+
+    def __init__(self, trace: "JVPTrace", value: Any, tangent: Any) -> None:
+        self._trace = trace
+        self.value = value
+        self.storage = None
+        self.tangent = tangent
+
+    def rebind(self, other: Any) -> None:
+        self.value = other.value
+        self.tangent = other.tangent
+
+    def _concrete(self, call: str, wanted: str) -> Any:
+        if "truth" in wanted or self.dtype.kind in "biu":
+            return self.value
+        raise self._concretization(call, wanted + " without losing its derivative",
+                                   "Keep it an array, or use vmapcore.stop_gradient(x) first if the derivative is not wanted")
+
+
+class JVPTrace(Trace):
+    """One running forward-mode differentiation."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        if self.ended:
+            raise self.leaked()
+        values = []
+        tangents = []
+        moving = False
+        for a in args:
+            if type(a) is JVPTracer and a._trace is self:
+                values.append(a.value)
+                tangents.append(a.tangent)
+                if a.tangent is not None:
+                    moving = True
+            else:
+                values.append(np.asarray(a) if type(a) in SEQUENCES else a)
+                tangents.append(None)
+        rule = primitive.jvp
+        if moving and rule is not None and primitive.forward is not None:  # the rule gives the result too
+            out, tangent = rule(tangents, None, *values, **params)
+            return self._wrap(primitive, out, tangent)
+        out = primitive(*values, **params)
+        if not moving or primitive.vjps is None:
+            return self._wrap(primitive, out, None)
+        if rule is None:
+            raise self.no_rule(primitive, "jvp")
+        return self._wrap(primitive, out, rule(tangents, out, *values, **params))
+
+    def _wrap(self, primitive: Primitive, out: Any, tangent: Any) -> Any:
+        if primitive.multiple:
+            tangents = (None,) * len(out) if tangent is None else tangent
+            return tuple([JVPTracer(self, o, t) if o.dtype.kind in "fc" else o for o, t in zip(out, tangents, strict=True)])
+        return JVPTracer(self, out, tangent) if out.dtype.kind in "fc" else out
+
+    def lift(self, value: Any) -> JVPTracer:
+        if isinstance(value, JVPTracer) and value._trace is self:
+            return JVPTracer(self, value.value, value.tangent)
+        return JVPTracer(self, value if hasattr(value, "shape") else np.asarray(value), None)
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Evaluates `fun` and its derivative along `tangents`.
+
+    Law:  jvp(fun, (x,), (t,))[1] == (fun(x + e * t) - fun(x)) / e, as e -> 0
+
+    Args:
+        fun: a function of arrays in any pytree.
+        primals: a tuple of its arguments; floats or complex numbers.
+        tangents: a tuple like `primals`, of the same shapes.
+
+    Returns:
+        `(out, tangent)`, both structured like the result of `fun`.
+
+    Raises:
+        StructureError, ShapeError, DTypeError: `tangents` is not like `primals`, or has no derivative.
+
+    Example:
+        >>> jvp(np.sin, (np.zeros(2),), (np.ones(2),))
+        (array([0., 0.]), array([1., 1.]))
+    """
+    call = f"jvp({name_of(fun)})"
+    leaves, tree = flatten(tuple(primals))
+    directions, direction_tree = flatten(tuple(tangents))
+    if tree != direction_tree:
+        raise StructureError(message(call, f"tangents have structure {direction_tree}", f"primals have {tree}"))
+    trace = JVPTrace(call)
+    tracers = []
+    for x, t in zip(leaves, directions, strict=True):
+        x = check_differentiable(call, "a primal", x)
+        t = check_differentiable(call, "a tangent", t)
+        if np.shape(x) != np.shape(t):
+            raise ShapeError(message(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}"))
+        if t.dtype != x.dtype:
+            if t.dtype.kind == "c" and x.dtype.kind != "c":
+                raise DTypeError(message(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}"))
+            t = t.astype(x.dtype)
+        tracers.append(JVPTracer(trace, *[v.snapshot() if isinstance(v, Tracer) else v for v in (x, t)]))
+    token = RUNNING.set((*RUNNING.get(), trace))
+    try:
+        out_leaves, out_tree = flatten(fun(*unflatten(tree, tracers)))
+        outs, out_tangents = _unwrap(trace, out_leaves)
+    finally:
+        RUNNING.reset(token)
+        trace.ended = True
+    return unflatten(out_tree, outs), unflatten(out_tree, out_tangents)
+
+
+def _unwrap(trace: JVPTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:
+    outs, tangents = [], []
+    for x in leaves:
+        if isinstance(x, Tracer) and x._trace.ended:
+            raise x._trace.leaked()
+        mine = isinstance(x, JVPTracer) and x._trace is trace
+        outs.append(x.value if mine else x)
+        tangent = x.tangent if mine else None
+        tangents.append(np.zeros_like(outs[-1]) if tangent is None else tangent)
+    return outs, tangents

@@ -1,0 +1,147 @@
+"""The table from NumPy's functions to ours, and the two protocols that look things up in it.
+
+`vmapcore.rules` fills the table through `@implements`; tracers read it. Nothing here knows an operation.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .errors import ArgumentError, MissingRuleError, MutationError, message
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NUMPY: dict[Any, Callable[..., Any]] = {}
+"""NumPy function or ufunc -> our function of the same signature.
+
+Some keys are not functions: "getitem", "setitem", "cast" and "namespace" are what tracers do by operator or method,
+and `(ufunc, "at")` is the method `ufunc.at`.
+"""
+
+REDUCE: dict[Any, Callable[..., Any]] = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+    np.logical_and: np.all, np.logical_or: np.any,
+}
+ACCUMULATE: dict[Any, Callable[..., Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
+
+
+def implements(*functions: Any) -> Callable[[F], F]:
+    """Declares the decorated function to be what tracers run in place of each NumPy function named."""
+
+    def register(ours: F) -> F:
+        for function in functions:
+            if function in NUMPY:
+                raise ArgumentError(message("implements", f"np.{function.__name__} is already implemented"))
+            NUMPY[function] = ours
+        return ours
+
+    return register
+
+
+def full_name(function: Any) -> str:
+    """`np.fft.rfft` for NumPy's own, `module.name` for others."""
+    module = getattr(function, "__module__", None) or "numpy"
+    name = getattr(function, "__name__", repr(function))
+    return f"{module}.{name}".replace("numpy.", "np.", 1)
+
+
+def supported() -> list[str]:
+    """Returns the names of the NumPy functions that work on tracers, sorted.
+
+    Example:
+        >>> "np.einsum" in supported()
+        True
+    """
+    return sorted({full_name(function) for function in NUMPY if callable(function)})
+
+
+def missing(function: Any) -> MissingRuleError:
+    """The error for a NumPy function that no rule module implements."""
+    name = full_name(function)
+    return MissingRuleError(message(
+        name, "has no vmapcore rule", "supported NumPy functions are listed by vmapcore.supported()",
+        f"Write it with those, or add it with @vmapcore.implements({name})"))
+
+
+def array_function(function: Any, args: Any, kwargs: Any) -> Any:
+    """What every tracer's `__array_function__` does."""
+    ours = NUMPY.get(function)
+    if ours is None:
+        raise missing(function)
+    return ours(*args, **kwargs)
+
+
+def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What every tracer's `__array_ufunc__` does."""
+    if method == "__call__" and not kwargs:
+        ours = NUMPY.get(ufunc)
+        if ours is None:
+            raise missing(ufunc)
+        return ours(*inputs)
+    if method == "__call__":
+        return _call_with_options(ufunc, inputs, **kwargs)
+    if method == "reduce" and ufunc in REDUCE:
+        axis = kwargs.pop("axis", 0)
+        return NUMPY[REDUCE[ufunc]](*inputs, axis=axis, **_single_out(kwargs))
+    if method == "accumulate" and ufunc in ACCUMULATE:
+        return NUMPY[ACCUMULATE[ufunc]](*inputs, axis=kwargs.pop("axis", 0), **_single_out(kwargs))
+    if method == "outer":
+        x, y = inputs
+        shape = np.shape(x) + (1,) * np.ndim(y)
+        return array_ufunc(ufunc, "__call__", (NUMPY[np.reshape](x, shape), y), kwargs)
+    if method == "at" and (ufunc, "at") in NUMPY:
+        return NUMPY[ufunc, "at"](*inputs)
+    raise missing_method(ufunc, method)
+
+
+def missing_method(ufunc: Any, method: str) -> MissingRuleError:
+    """The error for `np.add.reduceat` and other ufunc methods without a rule."""
+    return MissingRuleError(message(f"np.{ufunc.__name__}.{method}", "has no vmapcore rule", "",
+                                    "Write it with np.sum, np.cumsum, indexing or np.where"))
+
+
+def _single_out(kwargs: dict[str, Any]) -> dict[str, Any]:
+    out = kwargs.pop("out", None)
+    if out is not None:
+        kwargs["out"] = out[0] if isinstance(out, tuple) else out
+    return kwargs
+
+
+def _call_with_options(ufunc: Any, inputs: tuple[Any, ...], *, out: Any = None, where: Any = True,
+                       dtype: Any = None, casting: str = "same_kind", **rest: Any) -> Any:
+    """A ufunc call with `out=`, `where=` or `dtype=`, spelled as calls without them."""
+    rest = {k: v for k, v in rest.items() if not (k == "order" or (k == "subok" and v))}
+    if rest:
+        raise ArgumentError(message(f"np.{ufunc.__name__}", f"got {', '.join(rest)}= with a tracer",
+                                    "out=, where=, dtype= and casting= are understood", f"Drop {', '.join(rest)}="))
+    if dtype is not None:
+        inputs = tuple([NUMPY["cast"](x, dtype, casting) for x in inputs])
+    result = array_ufunc(ufunc, "__call__", inputs, {})
+    if out is None and where is True:
+        return result
+    if out is None:
+        raise ArgumentError(message(f"np.{ufunc.__name__}", "got where= without out= on a tracer",
+                                    "what lies outside the mask would be undefined", "Pass out=, or use np.where"))
+    outs = out if isinstance(out, tuple) else (out,)
+    results = result if isinstance(result, tuple) else (result,)
+    for target, value in zip(outs, results, strict=True):
+        if target is not None:
+            assign(f"np.{ufunc.__name__}", target, value, where)
+    return out if isinstance(out, tuple) and len(out) > 1 else outs[0]
+
+
+def assign(call: str, target: Any, value: Any, where: Any = True) -> Any:
+    """Writes `value` into the tracer `target` in place (what `out=` means) and returns `target`."""
+    if not hasattr(target, "_assign"):
+        raise into_plain_array(call, value)
+    target._assign(call, value, where)
+    return target
+
+
+def into_plain_array(call: str, value: Any) -> MutationError:
+    """The error for a write of a tracer into an ordinary array, which has no room for it."""
+    return MutationError(message(
+        call, f"writes a {type(value).__name__} into a plain array", "a plain array holds one value per element, "
+        "not one per batch member or a derivative", "Make the array with vmapcore.numpy.zeros (or empty, ones, full) "
+        "or with np.zeros_like of a traced array"))

@@ -1,0 +1,118 @@
+"""Nested containers of arrays: thin names over optree, with `None` a leaf and dataclasses as nodes.
+
+A dataclass is a node as soon as it is met; a field declared with `field(metadata={"static": True})` is part of
+its structure, not a child.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from .errors import StructureError, message
+
+NAMESPACE = "vmapcore"
+Treedef = Any
+
+_registered: set[type] = set()
+
+
+def register_pytree(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> type:
+    """Makes `kind` a pytree node.
+
+    Args:
+        kind: the class.
+        flatten: `flatten(value) -> (children, static)`; `static` must be hashable and comparable.
+        unflatten: `unflatten(static, children) -> value`.
+
+    Returns:
+        `kind`, so that it can be used on a class of one's own.
+
+    Example:
+        >>> class Pair:
+        ...     def __init__(self, a, b): self.a, self.b = a, b
+        >>> _ = register_pytree(Pair, lambda p: ((p.a, p.b), None), lambda _, ab: Pair(*ab))
+        >>> flatten(Pair(1, 2))[0]
+        [1, 2]
+    """
+    optree.register_pytree_node(kind, flatten, unflatten, namespace=NAMESPACE)
+    _registered.add(kind)
+    return kind
+
+
+def register_dataclass(kind: type) -> type:
+    """Makes a dataclass a pytree node whose children are its fields, in order, but for the static ones."""
+    fields = dataclasses.fields(kind)
+    children = tuple(f.name for f in fields if not f.metadata.get("static"))
+    static = tuple(f.name for f in fields if f.metadata.get("static"))
+
+    def flatten_dataclass(value: Any) -> Any:
+        return [getattr(value, n) for n in children], tuple(getattr(value, n) for n in static), children
+
+    def unflatten_dataclass(metadata: Any, values: Any) -> Any:
+        new = object.__new__(kind)  # a field may hold anything during a transform, so __init__ must not check it
+        for name, value in zip(children, values, strict=True):
+            object.__setattr__(new, name, value)
+        for name, value in zip(static, metadata, strict=True):
+            object.__setattr__(new, name, value)
+        return new
+
+    return register_pytree(kind, flatten_dataclass, unflatten_dataclass)
+
+
+def _new_dataclasses(leaves: list[Any]) -> bool:
+    """Registers the dataclasses among `leaves`; whether there were any."""
+    found = False
+    for leaf in leaves:
+        kind = type(leaf)
+        if hasattr(kind, "__dataclass_fields__") and kind not in _registered:
+            register_dataclass(kind)
+            found = True
+    return found
+
+
+def flatten(tree: Any) -> tuple[list[Any], Treedef]:
+    """Returns the leaves of `tree` and its treedef."""
+    leaves, treedef = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+    if _new_dataclasses(leaves):
+        return flatten(tree)
+    return leaves, treedef
+
+
+def unflatten(treedef: Treedef, leaves: Any) -> Any:
+    """Returns the tree of structure `treedef` with `leaves`."""
+    return optree.tree_unflatten(treedef, leaves)
+
+
+def tree_map(fun: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """Returns `tree` with every leaf `x` replaced by `fun(x, ...)`, the further leaves taken from `rest`.
+
+    Example:
+        >>> tree_map(lambda a, b: a + b, {"u": 1, "v": (2, 3)}, {"u": 10, "v": (20, 30)})
+        {'u': 11, 'v': (22, 33)}
+    """
+    leaves, treedef = flatten(tree)
+    columns = [leaves]
+    for other in rest:
+        values, structure = flatten(other)
+        if structure != treedef:
+            raise StructureError(message("tree_map", f"trees differ in structure: {treedef} and {structure}"))
+        columns.append(values)
+    return unflatten(treedef, [fun(*xs) for xs in zip(*columns, strict=True)])
+
+
+def paths(tree: Any) -> list[str]:
+    """Returns for each leaf how it is reached, as Python source: `['img'][0].weight`."""
+    _, treedef = flatten(tree)
+    return ["".join(_step(entry) for entry in accessor) for accessor in treedef.accessors()]
+
+
+def _step(entry: Any) -> str:
+    return str(entry.codify(""))
+
+
+def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
+    """Returns a leaf of `prefix` for every leaf of `tree`; raises ValueError if `prefix` is not one."""
+    flatten(prefix)
+    return optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE)

@@ -1,0 +1,216 @@
+"""Constructors of primitives whose rules follow from their kind, and the shape arithmetic that rules share.
+
+Static axes of a primitive are negative, counted from the end, so a batch axis put in front never moves them:
+a rule that is free over leading axes batches by applying itself. No operation is defined here.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Primitive
+from ..errors import AxisError, message
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ..views import view_of
+
+Partial = Callable[..., Any] | int | None
+
+
+# Operands, shapes and axes.
+
+
+def operand(x: Any) -> Any:
+    """Returns `x` if it is an array or tracer, else NumPy's array of it: what a function does to each array argument."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+def link(base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None, certain: bool = True) -> Any:
+    """Returns `view` after noting, if both are tracers, that NumPy would make it share memory with `base`.
+
+    `read(base)` makes the view, `write(base, view)` the base that results from a write to it (`None`: NumPy's view is
+    read-only); both apply primitives. `certain=False` where the memory layout decides whether NumPy copies.
+    """
+    if isinstance(base, Tracer) and isinstance(view, Tracer) and view._trace is base._trace and view is not base:
+        return view_of(base, view, read, write, certain)
+    return view
+
+
+@functools.lru_cache(maxsize=4096)
+def last_axes(axis: int | tuple[int, ...] | None, ndim: int, call: str = "axis") -> tuple[int, ...]:
+    """Returns `axis` as sorted negative ints; `None` is every axis."""
+    if axis is None:
+        return tuple(range(-ndim, 0))
+    axes = (axis,) if not isinstance(axis, tuple) else axis
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise AxisError(message(call, f"axis {a} is out of range for an array of {ndim} axes", f"expected {-ndim} <= axis < {ndim}"))
+    found = sorted({int(a) - ndim if a >= 0 else int(a) for a in axes})
+    if len(found) != len(axes):
+        raise AxisError(message(call, f"axis {axis} names an axis twice"))
+    return tuple(found)
+
+
+def hashable_axis(axis: Any) -> Any:
+    """An axis argument as an int, a tuple of ints, or None."""
+    if axis is None or isinstance(axis, int):
+        return axis
+    return tuple([int(a) for a in axis]) if isinstance(axis, (tuple, list)) else int(axis)
+
+
+def align(mapped: Sequence[bool], args: Sequence[Any]) -> list[Any]:
+    """Gives mapped arguments axes of size 1 after the batch, so that all broadcast with the batch in front."""
+    ranks = [len(x.shape) - m if hasattr(x, "shape") else 0 for x, m in zip(args, mapped, strict=True)]
+    rank = max(ranks)
+    return [x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
+            for x, m, r in zip(args, mapped, ranks, strict=True)]
+
+
+def spread(size: int, is_mapped: bool, x: Any) -> Any:
+    """Gives `x` the batch on axis 0, as a zero-stride view if it has none."""
+    if is_mapped:
+        return x
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    return np.broadcast_to(x, (size, *x.shape))
+
+
+def match(g: Any, x: Any) -> Any:
+    """Returns the cotangent `g`, summed to the shape of `x` where `x` was broadcast, in the dtype of `x`."""
+    shape = x.shape
+    if g.shape != shape:
+        lead = len(g.shape) - len(shape)
+        axes = (*range(lead), *[i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1])
+        if axes:
+            g = g.sum(axes)
+        if g.shape != shape:
+            g = g.reshape(shape)
+    if g.dtype != x.dtype:
+        g = cast_like(g, x)
+    return g
+
+
+def cast_like(g: Any, x: Any) -> Any:
+    """Returns `g` in the dtype of `x`; of a complex `g` for a real `x`, the real part."""
+    if g.dtype.kind == "c" and x.dtype.kind != "c":
+        g = g.real
+    return g if g.dtype == x.dtype else g.astype(x.dtype)
+
+
+def fit(tangent: Any, out: Any) -> Any:
+    """Returns the tangent broadcast to the shape of `out`, in its dtype."""
+    if tangent.dtype != out.dtype:
+        tangent = cast_like(tangent, out)
+    if tangent.shape != out.shape:
+        tangent = np.broadcast_to(tangent, out.shape)
+    return tangent
+
+
+def add_tangents(terms: Sequence[Any]) -> Any:
+    """Returns the sum of the tangents that are not None; None if all are."""
+    total = None
+    for t in terms:
+        if t is not None:
+            total = t if total is None else total + t
+    return total
+
+
+# Families.
+
+
+def elementwise(ufunc: Any, *partials: Partial, name: str | None = None) -> Primitive:
+    """A primitive that applies `ufunc`, NumPy's or one spelled alike in CuPy, element by element.
+
+    Each of `partials` is the partial derivative by one argument, as `partial(out, *args)`, or the int 1 or -1 where it
+    is constant. `None` for one argument says that it has no gradient; no partials at all, that the derivative is zero.
+    """
+    name = name or ufunc.__name__
+
+    def evaluate(xp: Any, *args: Any) -> Any:
+        return ufunc(*args) if xp is np else getattr(xp, ufunc.__name__)(*args)
+
+    evaluate.__doc__ = f"`np.{ufunc.__name__}`, element by element."
+    made = Primitive(evaluate, name=name, multiple=ufunc.nout > 1)
+    made.vmap = _reissue(ufunc)
+    if any(p is not None for p in partials):
+        made.def_vjp(*[None if p is None else _partial_vjp(i, p) for i, p in enumerate(partials)])
+        made.def_jvp(_partial_jvp(partials))
+    else:
+        made.def_zero_derivative()
+    implements(ufunc)(made)
+    return made
+
+
+def _reissue(ufunc: Any) -> Callable[..., Any]:
+    """The batching rule of an elementwise operation: the same call on aligned arguments, straight into NumPy."""
+
+    def unary_vmap(size: int, mapped: Sequence[bool], x: Any) -> Any:
+        return ufunc(x)
+
+    def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
+        rank_x = len(x.shape) - mapped[0] if hasattr(x, "shape") else 0
+        rank_y = len(y.shape) - mapped[1] if hasattr(y, "shape") else 0
+        if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):
+            x, y = align(mapped, (x, y))
+        return ufunc(x, y)
+
+    return unary_vmap if ufunc.nin == 1 else binary_vmap
+
+
+def _partial_vjp(i: int, partial: Any) -> Callable[..., Any]:
+    if partial == 1:
+        return lambda g, out, *args: match(g, args[i])
+    if partial == -1:
+        return lambda g, out, *args: match(-g, args[i])
+    return lambda g, out, *args: match(g * partial(out, *args), args[i])
+
+
+def _partial_jvp(partials: Sequence[Any]) -> Callable[..., Any]:
+    def jvp(tangents: Sequence[Any], out: Any, *args: Any) -> Any:
+        terms = []
+        for t, partial in zip(tangents, partials, strict=True):
+            if t is None or partial is None:
+                continue
+            terms.append(t if partial == 1 else -t if partial == -1 else t * partial(out, *args))
+        total = add_tangents(terms)
+        return None if total is None else fit(total, out)
+
+    return jvp
+
+
+def trailing(made: Primitive) -> Primitive:
+    """Declares that `made` works on trailing axes and broadcasts over leading ones, so that it batches as itself."""
+
+    def trailing_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
+        return made(*(args if len(args) == 1 else align(mapped, args)), **params)
+
+    made.vmap = trailing_vmap
+    return made
+
+
+def linear(made: Primitive, transpose: Callable[..., Any]) -> Primitive:
+    """Declares that `made` is linear in its one differentiable argument, the first.
+
+    `transpose(g, out, *args, **params)` is the cotangent; the tangent is `made` of the tangent.
+    """
+    made.def_vjp(transpose)
+
+    def linear_jvp(tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
+        return made(tangents[0], *args[1:], **params)
+
+    made.def_jvp(linear_jvp)
+    return made
+
+
+def bilinear(made: Primitive, left: Callable[..., Any], right: Callable[..., Any]) -> Primitive:
+    """Declares that `made` is linear in each of its two arguments; `left` and `right` are their vjps."""
+    made.def_vjp(left, right)
+
+    def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, **params: Any) -> Any:
+        dx, dy = tangents
+        total = add_tangents([None if dx is None else made(dx, y, **params), None if dy is None else made(x, dy, **params)])
+        return None if total is None else fit(total, out)
+
+    made.def_jvp(bilinear_jvp)
+    return made

@@ -1,0 +1,1 @@
+"""Arithmetic, comparison, rounding, exponential and trigonometric functions; where, clip, casts."""

@@ -1,0 +1,1 @@
+"""Shape and order: reshape, transpose, broadcast, concatenate, stack, split, pad, flip, roll, tile, repeat."""

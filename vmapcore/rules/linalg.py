@@ -1,0 +1,1 @@
+"""Norms, solves and factorisations."""

@@ -1,0 +1,1 @@
+"""Products: matmul, dot, tensordot, einsum, outer."""

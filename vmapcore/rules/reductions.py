@@ -1,0 +1,1 @@
+"""Sums, products, extrema, means, cumulative sums."""

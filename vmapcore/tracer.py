@@ -1,0 +1,264 @@
+"""Tracer: the array-like object that a transformed function sees in place of an array.
+
+It forwards operators, methods and NumPy calls to the table in `numpy_protocol`, behaves under in-place writes
+as a NumPy array does, and refuses what has no single answer. What it wraps is its trace's business.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, ConcretizationError, MutationError, ShapeError, describe, message
+from .numpy_protocol import NUMPY, array_function, array_ufunc
+from .views import Storage
+
+
+class Tracer:
+    """A value inside a running transform. Subclasses add what they track beside `value`."""
+
+    __slots__ = ("__weakref__", "storage", "_trace", "value")
+
+    _trace: Any
+    value: Any
+    storage: Storage | None
+    __array_priority__ = 1000.0
+    __hash__ = object.__hash__
+
+    # What it is, seen by the function being transformed.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.value.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def T(self) -> Any:
+        return NUMPY[np.transpose](self)
+
+    @property
+    def mT(self) -> Any:
+        return NUMPY[np.swapaxes](self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        return NUMPY[np.real](self)
+
+    @property
+    def imag(self) -> Any:
+        return NUMPY[np.imag](self)
+
+    @property
+    def device(self) -> Any:
+        return getattr(self.value, "device", "cpu")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentError(message("len", f"the array is {describe(self)}", "only arrays of one axis or more have one"))
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise ArgumentError(message("iter", f"the array is {describe(self)}", "a 0-d array cannot be iterated over"))
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({describe(self)} in {self._trace.call}, value={self.value!r})"
+
+    # NumPy's protocols.
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return array_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return array_function(function, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return NUMPY["namespace"]()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise self._concretization("np.asarray", "an ordinary array", "Leave the traced array as it is: NumPy functions "
+                                   "take it, np.stack joins a list of them, and vmapcore.numpy.zeros makes an array to write "
+                                   "them into")
+
+    # One Python value out of a tracer: subclasses allow what is exact.
+
+    def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
+        return ConcretizationError(message(call, f"a {type(self).__name__} {describe(self)} of {self._trace.call} is not {wanted}",
+                                           "", remedy))
+
+    def _concrete(self, call: str, wanted: str) -> Any:
+        """The array behind this tracer where asking for one Python value is exact; else raises."""
+        raise self._concretization(call, wanted, "Use array operations instead")
+
+    def __bool__(self) -> bool:
+        return bool(self._concrete("if/while/and/or/bool", "one truth value"))
+
+    def __int__(self) -> int:
+        return int(self._concrete("int", "one int"))
+
+    def __index__(self) -> int:
+        return operator.index(self._concrete("index", "one int"))
+
+    def __float__(self) -> float:
+        return float(self._concrete("float", "one float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._concrete("complex", "one complex number"))
+
+    def item(self, *args: Any) -> Any:
+        return self._concrete("item", "one Python number").item(*args)
+
+    def tolist(self) -> Any:
+        return self._concrete("tolist", "a list of Python numbers").tolist()
+
+    # In-place writes: the tracer is a box, and a write puts a new value into it.
+
+    def rebind(self, other: "Tracer") -> None:
+        """Takes over the state of `other`, a tracer of the same trace."""
+        self.value = other.value
+
+    def snapshot(self) -> "Tracer":
+        """A new box with this one's state."""
+        return self._trace.lift(self)  # type: ignore[no-any-return]
+
+    def _assign(self, call: str, value: Any, where: Any = True) -> None:
+        """Writes `value`, cast to this array's dtype and broadcast to its shape, where `where` is true."""
+        value = NUMPY["cast"](value, self.dtype, "same_kind")
+        if where is not True:
+            value = NUMPY[np.where](where, value, self)
+        shape = np.shape(value)
+        if shape != self.shape:
+            if len(shape) > self.ndim or np.broadcast_shapes(shape, self.shape) != self.shape:
+                raise ShapeError(message(call, f"the result has shape {shape}", f"the array written to is {describe(self)}"))
+            value = NUMPY[np.broadcast_to](value, self.shape)
+        self._put(call, value)
+
+    def _put(self, call: str, value: Any) -> None:
+        """Puts `value`, of this array's shape and dtype, into this box and into what shares memory with it."""
+        if isinstance(value, Tracer) and value._trace is not self._trace:
+            if value._trace.level > self._trace.level:
+                raise MutationError(message(
+                    call, f"writes a value of {value._trace.call} into an array of the outer {self._trace.call}", "it would "
+                    "outlive its transform", "Make the array inside the inner function, or return the value from it"))
+        if not isinstance(value, Tracer) or value._trace is not self._trace:
+            value = self._trace.lift(value)
+        if self.storage is None:
+            self.rebind(value)
+        else:
+            self.storage.write(call, self, value)
+
+    def __getitem__(self, index: Any) -> Any:
+        return NUMPY["getitem"](self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._put("x[i] = v", NUMPY["setitem"](self, index, value))
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def put(self, indices: Any, values: Any) -> None:
+        NUMPY[np.put](self, indices, values)
+
+    def sort(self, axis: int = -1) -> None:
+        self._assign("sort", NUMPY[np.sort](self, axis=axis))
+
+    # Methods that NumPy has no function for.
+
+    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+        return NUMPY["cast"](self, dtype, casting, copy)
+
+    def copy(self, order: str = "C") -> Any:
+        return NUMPY[np.copy](self)
+
+    def flatten(self, order: str = "C") -> Any:
+        return NUMPY[np.copy](NUMPY[np.ravel](self, order=order))
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+        return NUMPY[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        if len(axes) == 1 and not isinstance(axes[0], int):
+            return NUMPY[np.transpose](self, axes[0])
+        return NUMPY[np.transpose](self, axes or None)
+
+    def conj(self) -> Any:
+        return NUMPY[np.conjugate](self)
+
+    conjugate = conj
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+
+def _method(function: Any) -> Callable[..., Any]:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return NUMPY[function](self, *args, **kwargs)
+
+    method.__name__ = function.__name__
+    return method
+
+
+METHODS = ("all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min prod ptp ravel repeat round "
+           "searchsorted squeeze std sum swapaxes take trace var nonzero argpartition compress").split()
+for _name in METHODS:
+    setattr(Tracer, _name, _method(getattr(np, _name)))
+
+
+def _operators(name: str, ufunc: Any) -> None:
+    """Installs `__name__`, `__rname__` and `__iname__`."""
+
+    def forward(self: Tracer, other: Any) -> Any:
+        return NUMPY[ufunc](self, other)
+
+    def reflected(self: Tracer, other: Any) -> Any:
+        return NUMPY[ufunc](other, self)
+
+    def in_place(self: Tracer, other: Any) -> Any:
+        self._assign(f"x {symbol} v", NUMPY[ufunc](self, other))
+        return self
+
+    symbol = {"add": "+=", "sub": "-=", "mul": "*=", "truediv": "/="}.get(name, f"{name}=")
+    setattr(Tracer, f"__{name}__", forward)
+    setattr(Tracer, f"__r{name}__", reflected)
+    setattr(Tracer, f"__i{name}__", in_place)
+
+
+for _name, _ufunc in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
+    "mod": np.remainder, "divmod": np.divmod, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
+    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
+}.items():
+    _operators(_name, _ufunc)
+del Tracer.__idivmod__  # type: ignore[attr-defined]
+
+for _name, _ufunc in {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
+                      "ne": np.not_equal, "neg": np.negative, "pos": np.positive, "invert": np.invert}.items():
+    setattr(Tracer, f"__{_name}__", _method(_ufunc))
+Tracer.__abs__ = _method(np.absolute)  # type: ignore[attr-defined]
