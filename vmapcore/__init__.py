@@ -1,9 +1,31 @@
 """vmap, grad and their kin for plain NumPy and CuPy code."""
 
-from . import rules
+from . import errors, rules
 from .batching import vmap
+from .custom import custom_jvp, custom_vjp
+from .derivatives import grad, hessian, jacfwd, jacrev, stop_gradient, value_and_grad, vjp
 from .forward import jvp
 from .numpy_protocol import implements, supported
-from .reverse import grad, value_and_grad, vjp
+from .pytree import register_pytree, tree_map
 
-__all__ = ["grad", "implements", "jvp", "rules", "supported", "value_and_grad", "vjp", "vmap"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "custom_jvp",
+    "custom_vjp",
+    "errors",
+    "grad",
+    "hessian",
+    "implements",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "register_pytree",
+    "rules",
+    "stop_gradient",
+    "supported",
+    "tree_map",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

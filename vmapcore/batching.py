@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import is_array
 from .core import RUNNING, SEQUENCES, Primitive, Trace
-from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, message, name_of
+from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
 from .pytree import broadcast_prefix, flatten, paths, unflatten
 from .tracer import Tracer
 
@@ -31,12 +31,16 @@ class BatchedTensor(Tracer):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape[1:]  # type: ignore[no-any-return]
+        return self.value.shape[1:]
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        remedy = ("Use np.where(condition, a, b)" if "truth" in wanted else
-                  "Index with the array itself, or use np.take" if call == "index" else
-                  "Keep it an array, with astype for another dtype; or return it from the function")
+        remedy = (
+            "Use np.where(condition, a, b)"
+            if "truth" in wanted
+            else "Index with the array itself, or use np.take"
+            if call == "index"
+            else "Keep it an array, with astype for another dtype; or return it from the function"
+        )
         raise self._concretization(call, wanted + f": it has {self._trace.size} of them", remedy)
 
 
@@ -86,7 +90,9 @@ def move_axis(x: Any, source: int, target: int) -> Any:
     return x.transpose(order)
 
 
-def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None) -> Callable[..., Any]:
+def vmap(
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
+) -> Callable[..., Any]:
     """Vectorises `fun` over one axis of its arguments.
 
     Law:  vmap(fun)(x)[i] == fun(x[i])
@@ -115,9 +121,9 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_s
         (5,)
     """
     if not callable(fun):
-        raise ArgumentError(message("vmap", f"argument 'fun' is {describe(fun)}", "it must be callable"))
+        raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}", "it must be callable")
     if axis_size is not None and (not isinstance(axis_size, int) or axis_size < 0):
-        raise ArgumentError(message("vmap", f"axis_size is {axis_size!r}", "it must be an int >= 0 or None"))
+        raise ArgumentError("vmap", f"axis_size is {axis_size!r}", "it must be an int >= 0 or None")
     door = _Door(fun, in_axes, out_axes, axis_size)
 
     @functools.wraps(fun)
@@ -136,22 +142,33 @@ class _Door:
         self.out_axes = out_axes
         self.axis_size = axis_size
         name = name_of(fun)
-        self.call = f"vmap({name})" if isinstance(in_axes, int) and in_axes == 0 else f"vmap({name}, in_axes={in_axes!r})"
+        self.call = (
+            f"vmap({name})" if isinstance(in_axes, int) and in_axes == 0 else f"vmap({name}, in_axes={in_axes!r})"
+        )
         self._check_spec("in_axes", in_axes, ())
         self._check_spec("out_axes", out_axes, REDUCTIONS)
         if not isinstance(in_axes, (int, tuple, list, dict)):
-            raise ArgumentError(message(self.call, f"in_axes is {describe(in_axes)}", "it must be an int, a tuple or list with "
-                                        "an entry per positional argument, or a dict by argument name",
-                                        "Write in_axes=(None,) for one unmapped argument" if in_axes is None else ""))
+            raise ArgumentError(
+                self.call,
+                f"in_axes is {describe(in_axes)}",
+                "it must be an int, a tuple or list with an entry per positional argument, or a dict by argument name",
+                "Write in_axes=(None,) for one unmapped argument" if in_axes is None else "",
+            )
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, treedef = flatten((args, kwargs))
         axes = self._leaf_axes(args, kwargs, len(leaves))
         size = self._size(args, kwargs, leaves, axes)
         trace = BatchTrace(self.call, size)
-        inputs = [x if axis is None else BatchedTensor(trace, move_axis(x.snapshot() if isinstance(x, Tracer) else x,
-                                                                        axis + len(x.shape) if axis < 0 else axis, 0))
-                  for x, axis in zip(leaves, axes, strict=True)]
+        inputs = [
+            x
+            if axis is None
+            else BatchedTensor(
+                trace,
+                move_axis(x.snapshot() if isinstance(x, Tracer) else x, axis + len(x.shape) if axis < 0 else axis, 0),
+            )
+            for x, axis in zip(leaves, axes, strict=True)
+        ]
         args, kwargs = unflatten(treedef, inputs)
         token = RUNNING.set((*RUNNING.get(), trace))
         try:
@@ -165,10 +182,14 @@ class _Door:
 
     def _check_spec(self, which: str, spec: Any, words: tuple[str, ...]) -> None:
         for leaf in flatten(spec)[0]:
-            if leaf is None or (isinstance(leaf, int) and not isinstance(leaf, bool)) or (isinstance(leaf, str) and leaf in words):
+            if (
+                leaf is None
+                or (isinstance(leaf, int) and not isinstance(leaf, bool))
+                or (isinstance(leaf, str) and leaf in words)
+            ):
                 continue
             allowed = "each entry must be an int or None" + "".join(f" or '{w}'" for w in words)
-            raise ArgumentError(message(f"vmap({name_of(self.fun)})", f"{which} has the entry {leaf!r}", allowed))
+            raise ArgumentError(f"vmap({name_of(self.fun)})", f"{which} has the entry {leaf!r}", allowed)
 
     def _leaf_axes(self, args: tuple[Any, ...], kwargs: dict[str, Any], count: int) -> list[int | None]:
         spec = self.in_axes
@@ -177,13 +198,18 @@ class _Door:
         if isinstance(spec, dict):
             return self._axes_by_name(spec, args, kwargs)
         if kwargs:
-            raise StructureError(message(
-                self.call, f"keyword argument '{next(iter(kwargs))}' has no entry in in_axes, which is a {type(spec).__name__}",
+            raise StructureError(
+                self.call,
+                f"keyword argument '{next(iter(kwargs))}' has no entry in in_axes, which is a {type(spec).__name__}",
                 "a tuple or list covers positional arguments only",
-                "Name the arguments: in_axes={" + ", ".join(f"'{n}': 0" for n in self._names(args, kwargs)) + "}"))
+                "Name the arguments: in_axes={" + ", ".join(f"'{n}': 0" for n in self._names(args, kwargs)) + "}",
+            )
         if len(spec) != len(args):
-            raise StructureError(message(self.call, f"in_axes has {len(spec)} entries for {len(args)} positional arguments",
-                                         "it needs one each"))
+            raise StructureError(
+                self.call,
+                f"in_axes has {len(spec)} entries for {len(args)} positional arguments",
+                "it needs one each",
+            )
         axes: list[int | None] = []
         for i, (prefix, arg) in enumerate(zip(spec, args, strict=True)):
             axes += self._prefix("in_axes", prefix, arg, f"argument '{self._names(args, kwargs)[i]}'" if prefix else "")
@@ -193,11 +219,15 @@ class _Door:
         names = self._names(args, kwargs)
         unnamed = [n for n in names if n not in spec]
         if unnamed:
-            raise StructureError(message(self.call, f"argument '{unnamed[0]}' has no entry in in_axes",
-                                         "a dict needs one for every argument passed", f"Add '{unnamed[0]}': None if it is not mapped"))
+            raise StructureError(
+                self.call,
+                f"argument '{unnamed[0]}' has no entry in in_axes",
+                "a dict needs one for every argument passed",
+                f"Add '{unnamed[0]}': None if it is not mapped",
+            )
         unknown = [n for n in spec if n not in names and n not in self._parameters()]
         if unknown:
-            raise StructureError(message(self.call, f"in_axes names '{unknown[0]}'", f"the arguments are {', '.join(names)}"))
+            raise StructureError(self.call, f"in_axes names '{unknown[0]}'", f"the arguments are {', '.join(names)}")
         axes: list[int | None] = []
         for name, arg in zip(names, args, strict=False):
             axes += self._prefix("in_axes", spec[name], arg, f"argument '{name}'")
@@ -212,8 +242,11 @@ class _Door:
         try:
             return broadcast_prefix(prefix, tree)
         except ValueError as error:
-            raise StructureError(message(self.call, f"{which} {prefix!r} is not a prefix of {what}: {error}",
-                                         "an int or None may stand for a whole subtree; containers must match")) from None
+            raise StructureError(
+                self.call,
+                f"{which} {prefix!r} is not a prefix of {what}: {error}",
+                "an int or None may stand for a whole subtree; containers must match",
+            ) from None
 
     def _parameters(self) -> list[str]:
         try:
@@ -224,7 +257,10 @@ class _Door:
     def _names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         """The name of each argument passed: positional ones, then keywords."""
         names = self._parameters()
-        positional = [names[i] if i < len(names) and names[i] not in ("args", "kwargs") else f"args[{i}]" for i in range(len(args))]
+        positional = [
+            names[i] if i < len(names) and names[i] not in ("args", "kwargs") else f"args[{i}]"
+            for i in range(len(args))
+        ]
         return positional + list(kwargs)
 
     def _size(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], axes: list[int | None]) -> int:
@@ -240,8 +276,12 @@ class _Door:
             elif shape[axis] != size:
                 raise self._sizes_differ(args, kwargs, leaves, axes)
         if size is None:
-            raise ShapeError(message(self.call, "no argument is mapped, so the batch has no size", "",
-                                     "Map an argument, or pass axis_size"))
+            raise ShapeError(
+                self.call,
+                "no argument is mapped, so the batch has no size",
+                "",
+                "Map an argument, or pass axis_size",
+            )
         return size
 
     def _path(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaf: int) -> str:
@@ -254,35 +294,57 @@ class _Door:
 
     def _bad_axis(self, path: str, x: Any, axis: int) -> Exception:
         if not (is_array(x) or isinstance(x, Tracer)):
-            return ArgumentError(message(self.call, f"{path} is {describe(x)}, which has no axis {axis} to map",
-                                         "only arrays can be mapped", "Give it None in in_axes, or make it an array"))
+            return ArgumentError(
+                self.call,
+                f"{path} is {describe(x)}, which has no axis {axis} to map",
+                "only arrays can be mapped",
+                "Give it None in in_axes, or make it an array",
+            )
         if x.ndim == 0:
-            return AxisError(message(self.call, f"{path} is {describe(x)}, which has no axis to map", "",
-                                     "Give it None in in_axes"))
-        return AxisError(message(self.call, f"{path} is {describe(x)}, so axis {axis} is out of range",
-                                 f"expected {-x.ndim} <= axis < {x.ndim}"))
+            return AxisError(
+                self.call, f"{path} is {describe(x)}, which has no axis to map", "", "Give it None in in_axes"
+            )
+        return AxisError(
+            self.call,
+            f"{path} is {describe(x)}, so axis {axis} is out of range",
+            f"expected {-x.ndim} <= axis < {x.ndim}",
+        )
 
     def _sizes_differ(self, args: Any, kwargs: Any, leaves: list[Any], axes: list[int | None]) -> ShapeError:
-        found = [(self._path(args, kwargs, i), x.shape[axis], axis) for i, (x, axis) in enumerate(zip(leaves, axes, strict=True))
-                 if axis is not None and -x.ndim <= axis < x.ndim]
+        found = [
+            (self._path(args, kwargs, i), x.shape[axis], axis)
+            for i, (x, axis) in enumerate(zip(leaves, axes, strict=True))
+            if axis is not None and -x.ndim <= axis < x.ndim
+        ]
         if self.axis_size is not None:
             path, n, axis = next(f for f in found if f[1] != self.axis_size)
-            return ShapeError(message(self.call, f"axis_size is {self.axis_size}, but {path} has {n} on axis {axis}"))
+            return ShapeError(self.call, f"axis_size is {self.axis_size}, but {path} has {n} on axis {axis}")
         first = found[0]
         other = next(f for f in found if f[1] != first[1])
-        return ShapeError(message(self.call, f"mapped axes differ in size: {first[0]} has {first[1]} on axis {first[2]}, "
-                                  f"{other[0]} has {other[1]} on axis {other[2]}", "",
-                                  "Give None in in_axes to what is not mapped"))
+        return ShapeError(
+            self.call,
+            f"mapped axes differ in size: {first[0]} has {first[1]} on axis {first[2]}, "
+            f"{other[0]} has {other[1]} on axis {other[2]}",
+            "",
+            "Give None in in_axes to what is not mapped",
+        )
 
     # The way out.
 
     def _results(self, trace: BatchTrace, result: Any) -> Any:
-        if isinstance(self.out_axes, int) and type(result) is BatchedTensor and result._trace is trace:  # the common case
+        if (
+            isinstance(self.out_axes, int) and type(result) is BatchedTensor and result._trace is trace
+        ):  # the common case
             return self._result(trace, result, self.out_axes, lambda: "the result")
         leaves, treedef = flatten(result)
         axes = self._prefix("out_axes", self.out_axes, result, "the result")
-        return unflatten(treedef, [self._result(trace, x, axis, lambda i=i: f"result{paths(result)[i]}")  # type: ignore[misc]
-                                   for i, (x, axis) in enumerate(zip(leaves, axes, strict=True))])
+        return unflatten(
+            treedef,
+            [
+                self._result(trace, x, axis, lambda i=i: f"result{paths(result)[i]}")  # type: ignore[misc]
+                for i, (x, axis) in enumerate(zip(leaves, axes, strict=True))
+            ],
+        )
 
     def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
         if isinstance(x, Tracer) and x._trace.ended:
@@ -292,8 +354,12 @@ class _Door:
         if axis is None or x is None:
             return x
         if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
-            raise ArgumentError(message(self.call, f"{path()} is {describe(x)}, which has no batch axis", "results must be arrays "
-                                        "or numbers", "Give it None in out_axes"))
+            raise ArgumentError(
+                self.call,
+                f"{path()} is {describe(x)}, which has no batch axis",
+                "results must be arrays or numbers",
+                "Give it None in out_axes",
+            )
         x = x if hasattr(x, "shape") else np.asarray(x)
         if axis == "sum":
             return x * trace.size
@@ -305,9 +371,13 @@ class _Door:
 
     def _mapped_result(self, trace: BatchTrace, value: Any, axis: Any, path: Callable[[], str]) -> Any:
         if axis is None:
-            raise ShapeError(message(self.call, f"{path()} is {describe(BatchedTensor(trace, value))} for each of {trace.size} "
-                                     "examples, but its out_axes is None", "None is for results that no mapped argument reaches",
-                                     "Give an axis, 'sum' or 'mean'"))
+            raise ShapeError(
+                self.call,
+                f"{path()} is {describe(BatchedTensor(trace, value))} for each of {trace.size} "
+                "examples, but its out_axes is None",
+                "None is for results that no mapped argument reaches",
+                "Give an axis, 'sum' or 'mean'",
+            )
         if axis == "sum":
             return np.sum(value, axis=0)
         if axis == "mean":
@@ -316,6 +386,9 @@ class _Door:
 
     def _out_axis(self, axis: int, ndim: int, path: Callable[[], str]) -> int:
         if not -ndim <= axis < ndim:
-            raise AxisError(message(self.call, f"{path()} has {ndim} axes with the batch, so out_axes {axis} is out of range",
-                                    f"expected {-ndim} <= axis < {ndim}"))
+            raise AxisError(
+                self.call,
+                f"{path()} has {ndim} axes with the batch, so out_axes {axis} is out of range",
+                f"expected {-ndim} <= axis < {ndim}",
+            )
         return axis + ndim if axis < 0 else axis

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from .arrays import namespace
-from .errors import ArgumentError, LeakedTracerError, MissingRuleError, message
+from .errors import ArgumentError, LeakedTracerError, MissingRuleError
 from .tracer import Tracer
 
 PRIMITIVES: dict[str, "Primitive"] = {}
@@ -128,8 +128,12 @@ def multiple(evaluate: Rule) -> Primitive:
 def _check_signature(evaluate: Rule) -> None:
     parameters = list(inspect.signature(evaluate).parameters.values())
     if not parameters or parameters[0].name != "xp":
-        raise ArgumentError(message(f"primitive({evaluate.__name__})", "its first parameter is not xp",
-                                    "eval is called as eval(xp, *arrays, **params)", "Add xp as the first parameter"))
+        raise ArgumentError(
+            f"primitive({evaluate.__name__})",
+            "its first parameter is not xp",
+            "eval is called as eval(xp, *arrays, **params)",
+            "Add xp as the first parameter",
+        )
 
 
 class Trace:
@@ -158,14 +162,19 @@ class Trace:
 
     def leaked(self) -> LeakedTracerError:
         """The error for using a tracer of this trace after it ended."""
-        return LeakedTracerError(message(self.call, "a value traced by it was used after it returned", "",
-                                         "Return the value from the function instead of storing it"))
+        return LeakedTracerError(
+            self.call,
+            "a value traced by it was used after it returned",
+            "",
+            "Return the value from the function instead of storing it",
+        )
 
     def no_rule(self, primitive: Primitive, kind: str) -> MissingRuleError:
         """The error for a primitive that lacks the rule this trace needs."""
         name = primitive.name
-        return MissingRuleError(message(self.call, f"primitive '{name}' has no {kind} rule", "",
-                                        f"Declare one with {name}.def_{kind}"))
+        return MissingRuleError(
+            self.call, f"primitive '{name}' has no {kind} rule", "", f"Declare one with {name}.def_{kind}"
+        )
 
 
 RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())

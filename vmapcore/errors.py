@@ -10,7 +10,10 @@ import numpy as np
 
 
 class VmapcoreError(Exception):
-    """Base of every error that vmapcore raises on purpose."""
+    """Base of every error that vmapcore raises on purpose, made of the parts of its message."""
+
+    def __init__(self, call: str, fact: str = "", allowed: str = "", remedy: str = "") -> None:
+        super().__init__(message(call, fact, allowed, remedy) if fact else call)
 
 
 class ShapeError(VmapcoreError, ValueError):

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import check_differentiable
 from .core import RUNNING, SEQUENCES, Primitive, Trace
-from .errors import DTypeError, ShapeError, StructureError, describe, message, name_of
+from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
-from .reverse import check_differentiable
 from .tracer import Tracer
 
 
@@ -30,8 +30,11 @@ class JVPTracer(Tracer):
     def _concrete(self, call: str, wanted: str) -> Any:
         if "truth" in wanted or self.dtype.kind in "biu":
             return self.value
-        raise self._concretization(call, wanted + " without losing its derivative",
-                                   "Keep it an array, or use vmapcore.stop_gradient(x) first if the derivative is not wanted")
+        raise self._concretization(
+            call,
+            wanted + " without losing its derivative",
+            "Keep it an array, or use vmapcore.stop_gradient(x) first if the derivative is not wanted",
+        )
 
 
 class JVPTrace(Trace):
@@ -68,7 +71,9 @@ class JVPTrace(Trace):
     def _wrap(self, primitive: Primitive, out: Any, tangent: Any) -> Any:
         if primitive.multiple:
             tangents = (None,) * len(out) if tangent is None else tangent
-            return tuple([JVPTracer(self, o, t) if o.dtype.kind in "fc" else o for o, t in zip(out, tangents, strict=True)])
+            return tuple(
+                [JVPTracer(self, o, t) if o.dtype.kind in "fc" else o for o, t in zip(out, tangents, strict=True)]
+            )
         return JVPTracer(self, out, tangent) if out.dtype.kind in "fc" else out
 
     def lift(self, value: Any) -> JVPTracer:
@@ -101,17 +106,17 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     leaves, tree = flatten(tuple(primals))
     directions, direction_tree = flatten(tuple(tangents))
     if tree != direction_tree:
-        raise StructureError(message(call, f"tangents have structure {direction_tree}", f"primals have {tree}"))
+        raise StructureError(call, f"tangents have structure {direction_tree}", f"primals have {tree}")
     trace = JVPTrace(call)
     tracers = []
     for x, t in zip(leaves, directions, strict=True):
         x = check_differentiable(call, "a primal", x)
         t = check_differentiable(call, "a tangent", t)
         if np.shape(x) != np.shape(t):
-            raise ShapeError(message(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}"))
+            raise ShapeError(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}")
         if t.dtype != x.dtype:
             if t.dtype.kind == "c" and x.dtype.kind != "c":
-                raise DTypeError(message(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}"))
+                raise DTypeError(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}")
             t = t.astype(x.dtype)
         tracers.append(JVPTracer(trace, *[v.snapshot() if isinstance(v, Tracer) else v for v in (x, t)]))
     token = RUNNING.set((*RUNNING.get(), trace))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .errors import ArgumentError, MissingRuleError, MutationError, message
+from .errors import ArgumentError, MissingRuleError, MutationError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,8 +20,12 @@ and `(ufunc, "at")` is the method `ufunc.at`.
 """
 
 REDUCE: dict[Any, Callable[..., Any]] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-    np.logical_and: np.all, np.logical_or: np.any,
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
 }
 ACCUMULATE: dict[Any, Callable[..., Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
 
@@ -32,7 +36,7 @@ def implements(*functions: Any) -> Callable[[F], F]:
     def register(ours: F) -> F:
         for function in functions:
             if function in NUMPY:
-                raise ArgumentError(message("implements", f"np.{function.__name__} is already implemented"))
+                raise ArgumentError("implements", f"np.{function.__name__} is already implemented")
             NUMPY[function] = ours
         return ours
 
@@ -59,9 +63,12 @@ def supported() -> list[str]:
 def missing(function: Any) -> MissingRuleError:
     """The error for a NumPy function that no rule module implements."""
     name = full_name(function)
-    return MissingRuleError(message(
-        name, "has no vmapcore rule", "supported NumPy functions are listed by vmapcore.supported()",
-        f"Write it with those, or add it with @vmapcore.implements({name})"))
+    return MissingRuleError(
+        name,
+        "has no vmapcore rule",
+        "supported NumPy functions are listed by vmapcore.supported()",
+        f"Write it with those, or add it with @vmapcore.implements({name})",
+    )
 
 
 def array_function(function: Any, args: Any, kwargs: Any) -> Any:
@@ -97,8 +104,12 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
 
 def missing_method(ufunc: Any, method: str) -> MissingRuleError:
     """The error for `np.add.reduceat` and other ufunc methods without a rule."""
-    return MissingRuleError(message(f"np.{ufunc.__name__}.{method}", "has no vmapcore rule", "",
-                                    "Write it with np.sum, np.cumsum, indexing or np.where"))
+    return MissingRuleError(
+        f"np.{ufunc.__name__}.{method}",
+        "has no vmapcore rule",
+        "",
+        "Write it with np.sum, np.cumsum, indexing or np.where",
+    )
 
 
 def _single_out(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -108,21 +119,37 @@ def _single_out(kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
-def _call_with_options(ufunc: Any, inputs: tuple[Any, ...], *, out: Any = None, where: Any = True,
-                       dtype: Any = None, casting: str = "same_kind", **rest: Any) -> Any:
+def _call_with_options(
+    ufunc: Any,
+    inputs: tuple[Any, ...],
+    *,
+    out: Any = None,
+    where: Any = True,
+    dtype: Any = None,
+    casting: str = "same_kind",
+    **rest: Any,
+) -> Any:
     """A ufunc call with `out=`, `where=` or `dtype=`, spelled as calls without them."""
     rest = {k: v for k, v in rest.items() if not (k == "order" or (k == "subok" and v))}
     if rest:
-        raise ArgumentError(message(f"np.{ufunc.__name__}", f"got {', '.join(rest)}= with a tracer",
-                                    "out=, where=, dtype= and casting= are understood", f"Drop {', '.join(rest)}="))
+        raise ArgumentError(
+            f"np.{ufunc.__name__}",
+            f"got {', '.join(rest)}= with a tracer",
+            "out=, where=, dtype= and casting= are understood",
+            f"Drop {', '.join(rest)}=",
+        )
     if dtype is not None:
         inputs = tuple([NUMPY["cast"](x, dtype, casting) for x in inputs])
     result = array_ufunc(ufunc, "__call__", inputs, {})
     if out is None and where is True:
         return result
     if out is None:
-        raise ArgumentError(message(f"np.{ufunc.__name__}", "got where= without out= on a tracer",
-                                    "what lies outside the mask would be undefined", "Pass out=, or use np.where"))
+        raise ArgumentError(
+            f"np.{ufunc.__name__}",
+            "got where= without out= on a tracer",
+            "what lies outside the mask would be undefined",
+            "Pass out=, or use np.where",
+        )
     outs = out if isinstance(out, tuple) else (out,)
     results = result if isinstance(result, tuple) else (result,)
     for target, value in zip(outs, results, strict=True):
@@ -141,7 +168,9 @@ def assign(call: str, target: Any, value: Any, where: Any = True) -> Any:
 
 def into_plain_array(call: str, value: Any) -> MutationError:
     """The error for a write of a tracer into an ordinary array, which has no room for it."""
-    return MutationError(message(
-        call, f"writes a {type(value).__name__} into a plain array", "a plain array holds one value per element, "
-        "not one per batch member or a derivative", "Make the array with vmapcore.numpy.zeros (or empty, ones, full) "
-        "or with np.zeros_like of a traced array"))
+    return MutationError(
+        call,
+        f"writes a {type(value).__name__} into a plain array",
+        "a plain array holds one value per element, not one per batch member or a derivative",
+        "Make the array with vmapcore.numpy.zeros (or empty, ones, full) or with np.zeros_like of a traced array",
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import optree
 
-from .errors import StructureError, message
+from .errors import StructureError
 
 NAMESPACE = "vmapcore"
 Treedef = Any
@@ -51,7 +51,7 @@ def register_dataclass(kind: type) -> type:
         return [getattr(value, n) for n in children], tuple(getattr(value, n) for n in static), children
 
     def unflatten_dataclass(metadata: Any, values: Any) -> Any:
-        new = object.__new__(kind)  # a field may hold anything during a transform, so __init__ must not check it
+        new: Any = object.__new__(kind)  # a field may hold anything during a transform, so __init__ must not check it
         for name, value in zip(children, values, strict=True):
             object.__setattr__(new, name, value)
         for name, value in zip(static, metadata, strict=True):
@@ -97,7 +97,7 @@ def tree_map(fun: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     for other in rest:
         values, structure = flatten(other)
         if structure != treedef:
-            raise StructureError(message("tree_map", f"trees differ in structure: {treedef} and {structure}"))
+            raise StructureError("tree_map", f"trees differ in structure: {treedef} and {structure}")
         columns.append(values)
     return unflatten(treedef, [fun(*xs) for xs in zip(*columns, strict=True)])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, ConcretizationError, MutationError, ShapeError, describe, message
+from .errors import ArgumentError, ConcretizationError, MutationError, ShapeError, describe
 from .numpy_protocol import NUMPY, array_function, array_ufunc
 from .views import Storage
 
@@ -18,7 +18,7 @@ from .views import Storage
 class Tracer:
     """A value inside a running transform. Subclasses add what they track beside `value`."""
 
-    __slots__ = ("__weakref__", "storage", "_trace", "value")
+    __slots__ = ("__weakref__", "_trace", "storage", "value")
 
     _trace: Any
     value: Any
@@ -30,11 +30,11 @@ class Tracer:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape  # type: ignore[no-any-return]
+        return self.value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self.value.dtype  # type: ignore[no-any-return]
+        return self.value.dtype
 
     @property
     def ndim(self) -> int:
@@ -77,12 +77,12 @@ class Tracer:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ArgumentError(message("len", f"the array is {describe(self)}", "only arrays of one axis or more have one"))
+            raise ArgumentError("len", f"the array is {describe(self)}", "only arrays of one axis or more have one")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
-            raise ArgumentError(message("iter", f"the array is {describe(self)}", "a 0-d array cannot be iterated over"))
+            raise ArgumentError("iter", f"the array is {describe(self)}", "a 0-d array cannot be iterated over")
         return (self[i] for i in range(self.shape[0]))
 
     def __repr__(self) -> str:
@@ -100,15 +100,20 @@ class Tracer:
         return NUMPY["namespace"]()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._concretization("np.asarray", "an ordinary array", "Leave the traced array as it is: NumPy functions "
-                                   "take it, np.stack joins a list of them, and vmapcore.numpy.zeros makes an array to write "
-                                   "them into")
+        raise self._concretization(
+            "np.asarray",
+            "an ordinary array",
+            "Leave the traced array as it is: NumPy functions "
+            "take it, np.stack joins a list of them, and vmapcore.numpy.zeros makes an array to write "
+            "them into",
+        )
 
     # One Python value out of a tracer: subclasses allow what is exact.
 
     def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
-        return ConcretizationError(message(call, f"a {type(self).__name__} {describe(self)} of {self._trace.call} is not {wanted}",
-                                           "", remedy))
+        return ConcretizationError(
+            call, f"a {type(self).__name__} {describe(self)} of {self._trace.call} is not {wanted}", "", remedy
+        )
 
     def _concrete(self, call: str, wanted: str) -> Any:
         """The array behind this tracer where asking for one Python value is exact; else raises."""
@@ -143,7 +148,7 @@ class Tracer:
 
     def snapshot(self) -> "Tracer":
         """A new box with this one's state."""
-        return self._trace.lift(self)  # type: ignore[no-any-return]
+        return self._trace.lift(self)
 
     def _assign(self, call: str, value: Any, where: Any = True) -> None:
         """Writes `value`, cast to this array's dtype and broadcast to its shape, where `where` is true."""
@@ -153,17 +158,19 @@ class Tracer:
         shape = np.shape(value)
         if shape != self.shape:
             if len(shape) > self.ndim or np.broadcast_shapes(shape, self.shape) != self.shape:
-                raise ShapeError(message(call, f"the result has shape {shape}", f"the array written to is {describe(self)}"))
+                raise ShapeError(call, f"the result has shape {shape}", f"the array written to is {describe(self)}")
             value = NUMPY[np.broadcast_to](value, self.shape)
         self._put(call, value)
 
     def _put(self, call: str, value: Any) -> None:
         """Puts `value`, of this array's shape and dtype, into this box and into what shares memory with it."""
-        if isinstance(value, Tracer) and value._trace is not self._trace:
-            if value._trace.level > self._trace.level:
-                raise MutationError(message(
-                    call, f"writes a value of {value._trace.call} into an array of the outer {self._trace.call}", "it would "
-                    "outlive its transform", "Make the array inside the inner function, or return the value from it"))
+        if isinstance(value, Tracer) and value._trace.level > self._trace.level:
+            raise MutationError(
+                call,
+                f"writes a value of {value._trace.call} into an array of the outer {self._trace.call}",
+                "it would outlive its transform",
+                "Make the array inside the inner function, or return the value from it",
+            )
         if not isinstance(value, Tracer) or value._trace is not self._trace:
             value = self._trace.lift(value)
         if self.storage is None:
@@ -188,7 +195,9 @@ class Tracer:
 
     # Methods that NumPy has no function for.
 
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
         return NUMPY["cast"](self, dtype, casting, copy)
 
     def copy(self, order: str = "C") -> Any:
@@ -225,8 +234,37 @@ def _method(function: Any) -> Callable[..., Any]:
     return method
 
 
-METHODS = ("all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min prod ptp ravel repeat round "
-           "searchsorted squeeze std sum swapaxes take trace var nonzero argpartition compress").split()
+METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "clip",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dot",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "ptp",
+    "ravel",
+    "repeat",
+    "round",
+    "searchsorted",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "var",
+    "nonzero",
+    "argpartition",
+    "compress",
+]
 for _name in METHODS:
     setattr(Tracer, _name, _method(getattr(np, _name)))
 
@@ -251,14 +289,34 @@ def _operators(name: str, ufunc: Any) -> None:
 
 
 for _name, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
-    "mod": np.remainder, "divmod": np.divmod, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "divmod": np.divmod,
+    "pow": np.power,
+    "matmul": np.matmul,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
 }.items():
     _operators(_name, _ufunc)
 del Tracer.__idivmod__  # type: ignore[attr-defined]
 
-for _name, _ufunc in {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
-                      "ne": np.not_equal, "neg": np.negative, "pos": np.positive, "invert": np.invert}.items():
+for _name, _ufunc in {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "neg": np.negative,
+    "pos": np.positive,
+    "invert": np.invert,
+}.items():
     setattr(Tracer, f"__{_name}__", _method(_ufunc))
 Tracer.__abs__ = _method(np.absolute)  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .errors import MutationError, message
+from .errors import MutationError
 
 
 class View(NamedTuple):
@@ -49,7 +49,7 @@ class Storage:
         """Puts `value` into `writer` and what follows from it into the others. All or nothing."""
         path = self.path(writer)
         if any(step.write is None for step in path):
-            raise MutationError(message(call, "the array is a read-only view, as in NumPy", "", "Write to a .copy() of it"))
+            raise MutationError(call, "the array is a read-only view, as in NumPy", "", "Write to a .copy() of it")
         others = [(member, p) for ref, p in self.members if (member := ref()) is not None and member is not writer]
         for _, p in others:
             _check_certain(call, path, p)
@@ -82,13 +82,18 @@ def _check_certain(call: str, a: tuple[View, ...], b: tuple[View, ...]) -> None:
     while shared < min(len(a), len(b)) and a[shared] is b[shared]:
         shared += 1
     if not all(step.certain for step in a[shared:] + b[shared:]):
-        raise MutationError(message(
-            call, "another array made from this one by reshape or ravel is still in use, and whether NumPy would let it see "
-            "the write depends on the memory layout", "", "Write before reshaping, or reshape a .copy()"))
+        raise MutationError(
+            call,
+            "another array made from this one by reshape or ravel is still in use, and whether NumPy would let it see "
+            "the write depends on the memory layout",
+            "",
+            "Write before reshaping, or reshape a .copy()",
+        )
 
 
-def view_of(base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None,
-            certain: bool = True) -> Any:
+def view_of(
+    base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None, certain: bool = True
+) -> Any:
     """Returns `view`, a new tracer, after noting that it shares memory with the tracer `base`."""
     storage = base.storage
     if storage is None:

@@ -1,0 +1,147 @@
+"""What the differentiating transforms ask of their arguments and results, checked at the door."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .arrays import is_array
+from .errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
+from .pytree import flatten, paths, unflatten
+from .tracer import Tracer
+
+
+def check_callable(call: str, fun: Any) -> None:
+    """Raises if `fun` is not a function."""
+    if not callable(fun):
+        raise ArgumentError(call, f"argument 'fun' is {describe(fun)}", "it must be callable")
+
+
+def check_differentiable(call: str, what: str, x: Any) -> Any:
+    """Returns `x` as an array, or raises if it has no derivative."""
+    if isinstance(x, (float, complex)) and not isinstance(x, np.generic):
+        return np.asarray(x)
+    if not (is_array(x) or isinstance(x, Tracer)):
+        raise ArgumentError(
+            call,
+            f"{what} is {describe(x)}",
+            "only arrays of floats or complex numbers can be differentiated",
+            "Leave it out of argnums, or make it a float array",
+        )
+    if x.dtype.kind not in "fc":
+        raise DTypeError(
+            call,
+            f"{what} is {describe(x)}",
+            "only floats and complex numbers can be differentiated",
+            "Convert it with astype(float), or leave it out of argnums",
+        )
+    return x
+
+
+class Split:
+    """The leaves of the arguments to differentiate by, and how to put new ones in their place."""
+
+    __slots__ = ("args", "leaves", "positions", "single", "tree")
+
+    def __init__(self, call: str, fun: Callable[..., Any], argnums: Any, args: tuple[Any, ...]) -> None:
+        self.args = args
+        self.single = isinstance(argnums, int)
+        self.positions = _positions(call, argnums, len(args))
+        chosen = args[self.positions[0]] if self.single else tuple([args[i] for i in self.positions])
+        leaves, self.tree = flatten(chosen)
+        self.leaves = [
+            x if type(x) is np.ndarray and x.dtype.kind in "fc" else check_differentiable(call, self._path(fun, j), x)
+            for j, x in enumerate(leaves)
+        ]
+
+    def put(self, leaves: list[Any]) -> list[Any]:
+        """The arguments with `leaves` in the place of those split off."""
+        values = unflatten(self.tree, leaves)
+        full = list(self.args)
+        for i, value in zip(self.positions, [values] if self.single else values, strict=True):
+            full[i] = value
+        return full
+
+    def _path(self, fun: Callable[..., Any], leaf: int) -> str:
+        try:
+            names = list(inspect.signature(fun).parameters)
+        except (TypeError, ValueError):  # a builtin or a ufunc without a signature
+            names = []
+        every = [
+            f"argument '{names[i] if i < len(names) else f'args[{i}]'}{path}'"
+            for i in self.positions
+            for path in paths(self.args[i])
+        ]
+        return every[leaf]
+
+
+def _positions(call: str, argnums: Any, count: int) -> list[int]:
+    if isinstance(argnums, bool) or not isinstance(argnums, (int, tuple, list)):
+        raise ArgumentError(call, f"argnums is {argnums!r}", "it must be an int or a tuple of ints")
+    positions = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in positions:
+        if not -count <= i < count:
+            raise ArgumentError(
+                call,
+                f"argnums has {i}, but {count} positional arguments were passed",
+                "",
+                "Pass what is differentiated by position",
+            )
+    return [i % count for i in positions]
+
+
+def with_aux(call: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """Splits what a function returned into `(out, aux)`."""
+    if not has_aux:
+        return result, None
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise StructureError(
+            call, f"has_aux=True, but the function returned {describe(result)}", "it must return a pair (out, aux)"
+        )
+    return result
+
+
+def check_scalar(call: str, value: Any) -> Any:
+    """Returns the value of a function whose gradient is asked for, or raises if it has none."""
+    if isinstance(value, (int, float)):
+        value = np.asarray(value, float)
+    if not (is_array(value) or isinstance(value, Tracer)):
+        raise ArgumentError(
+            call,
+            f"the function returned {describe(value)}",
+            "it must return one real number",
+            "Return (value, aux) and pass has_aux=True for further results",
+        )
+    if value.shape != ():
+        raise ShapeError(
+            call,
+            f"the function returned {describe(value)}",
+            "a gradient needs a scalar",
+            "Use vjp or jacrev, or sum the result",
+        )
+    if value.dtype.kind != "f":
+        raise DTypeError(
+            call,
+            f"the function returned {describe(value)}",
+            "a gradient needs a real float",
+            "Use vjp for complex results, or take np.real or np.abs",
+        )
+    return value
+
+
+def check_cotangents(call: str, outputs: list[Any], out_tree: Any, cotangent: Any) -> list[Any]:
+    """Returns the leaves of `cotangent`, each in its output's dtype, or raises if it is not like the outputs."""
+    leaves, tree = flatten(cotangent)
+    if tree != out_tree:
+        raise StructureError(call, f"the cotangent has structure {tree}", f"the result has {out_tree}")
+    for g, out in zip(leaves, outputs, strict=True):
+        if np.shape(g) != np.shape(out):
+            raise ShapeError(call, f"a cotangent is {describe(g)}", f"its result is {describe(out)}")
+    return [_in_dtype_of(g, out) for g, out in zip(leaves, outputs, strict=True)]
+
+
+def _in_dtype_of(g: Any, out: Any) -> Any:
+    dtype = out.dtype if hasattr(out, "dtype") else np.asarray(out).dtype
+    g = g if hasattr(g, "dtype") else np.asarray(g, dtype)
+    return g if g.dtype == dtype else g.astype(dtype)

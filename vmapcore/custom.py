@@ -1,0 +1,302 @@
+"""Functions whose derivative their author writes: custom_vjp and custom_jvp.
+
+Each call is one primitive whose static parameters are the functions themselves, flattened to lists of leaves, so
+that it meets the other transforms as any primitive does: under vmap, the functions are vmapped.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .arrays import is_array
+from .batching import vmap
+from .core import multiple
+from .derivatives import vjp
+from .errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe, name_of
+from .pytree import flatten, unflatten
+from .tracer import Tracer
+
+Flat = Callable[..., Any]
+
+
+@multiple
+def custom_vjp_call(xp: Any, *leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
+    """A call of a function with a pullback of its own."""
+    return tuple(fun(*leaves))
+
+
+@custom_vjp_call.def_vmap
+def custom_vjp_call_vmap(size: int, mapped: Sequence[bool], *leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
+    axes = tuple(0 if m else None for m in mapped)
+
+    def batched_bwd(residuals: Any, gs: Any) -> Any:
+        cotangents = vmap(bwd, axis_size=size)(residuals, gs)
+        return [ct if m or ct is None else np.sum(ct, axis=0) for ct, m in zip(cotangents, mapped, strict=True)]
+
+    return custom_vjp_call(
+        *leaves, fun=vmap(fun, axes, axis_size=size), fwd=vmap(fwd, axes, axis_size=size), bwd=batched_bwd
+    )
+
+
+@custom_vjp_call.def_forward
+def custom_vjp_call_forward(*leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
+    outs, residuals = fwd(*leaves)
+
+    def pullback(gs: Sequence[Any]) -> Any:
+        return bwd(residuals, [np.zeros_like(o) if g is None else g for g, o in zip(gs, outs, strict=True)])
+
+    return tuple(outs), pullback
+
+
+@custom_vjp_call.def_jvp
+def custom_vjp_call_jvp(tangents: Any, out: Any, *leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
+    raise MissingRuleError(
+        "jvp",
+        f"{name_of(fun)} is a custom_vjp function, which has no tangent rule",
+        "",
+        "Write it with custom_jvp, which serves both modes",
+    )
+
+
+@multiple
+def custom_jvp_call(xp: Any, *leaves: Any, fun: Flat, rule: Flat) -> Any:
+    """A call of a function with a tangent rule of its own."""
+    return tuple(fun(*leaves))
+
+
+@custom_jvp_call.def_vmap
+def custom_jvp_call_vmap(size: int, mapped: Sequence[bool], *leaves: Any, fun: Flat, rule: Flat) -> Any:
+    axes = tuple(0 if m else None for m in mapped)
+
+    def batched_rule(primals: Any, tangents: Any) -> Any:
+        # A tangent has its batch even where its primal has none.
+        moving = tuple(None if t is None else 0 for t in tangents)
+        spread = [
+            t if t is None or m else t if len(t.shape) > len(p.shape) else np.broadcast_to(t, (size, *t.shape))
+            for t, p, m in zip(tangents, primals, mapped, strict=True)
+        ]
+        return vmap(lambda ps, ts: rule(list(ps), list(ts)), (axes, moving), axis_size=size)(
+            tuple(primals), tuple(spread)
+        )
+
+    return custom_jvp_call(*leaves, fun=vmap(fun, axes, axis_size=size), rule=batched_rule)
+
+
+@custom_jvp_call.def_jvp
+def custom_jvp_call_jvp(tangents: Any, out: Any, *leaves: Any, fun: Flat, rule: Flat) -> Any:
+    return rule(
+        list(leaves),
+        [np.zeros_like(x) if t is None and _inexact(x) else t for x, t in zip(leaves, tangents, strict=True)],
+    )
+
+
+@custom_jvp_call.def_forward
+def custom_jvp_call_forward(*leaves: Any, fun: Flat, rule: Flat) -> Any:
+    outs = tuple(fun(*leaves))
+    moving = [i for i, x in enumerate(leaves) if _inexact(x)]
+
+    def pullback(gs: Sequence[Any]) -> Any:
+        def tangent_map(*ts: Any) -> Any:  # linear in ts, so its pullback anywhere is its transpose
+            tangents: list[Any] = [None] * len(leaves)
+            for i, t in zip(moving, ts, strict=True):
+                tangents[i] = t
+            return tuple(rule(list(leaves), tangents))
+
+        _, transpose = vjp(tangent_map, *[np.zeros_like(leaves[i]) for i in moving])
+        cotangents: list[Any] = [None] * len(leaves)
+        pulled = transpose(tuple(np.zeros_like(o) if g is None else g for g, o in zip(gs, outs, strict=True)))
+        for i, ct in zip(moving, pulled, strict=True):
+            cotangents[i] = ct
+        return cotangents
+
+    return outs, pullback
+
+
+def _inexact(x: Any) -> bool:
+    return x.dtype.kind in "fc" if hasattr(x, "dtype") else isinstance(x, (float, complex))
+
+
+class _Custom:
+    """What custom_vjp and custom_jvp share: the function, and which arguments are static."""
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        if not callable(fun):
+            raise ArgumentError(type(self).__name__, f"argument 'fun' is {describe(fun)}", "it must be callable")
+        self.fun = fun
+        self.nondiff_argnums = tuple(nondiff_argnums)
+        self.call = f"{type(self).__name__}({name_of(fun)})"
+        functools.update_wrapper(self, fun)  # type: ignore[arg-type]  # an instance that stands for a function
+
+    def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], list[Any], Any]:
+        """Static arguments; the leaves of the others; and their treedef. Keywords become positional."""
+        if kwargs:
+            bound = inspect.signature(self.fun).bind(*args, **kwargs)
+            bound.apply_defaults()
+            if bound.kwargs:
+                raise ArgumentError(
+                    self.call,
+                    f"'{next(iter(bound.kwargs))}' is keyword-only",
+                    "a rule gets its arguments by position",
+                )
+            args = bound.args
+        static = [args[i] for i in self.nondiff_argnums]
+        leaves, tree = flatten([a for i, a in enumerate(args) if i not in self.nondiff_argnums])
+        for x in leaves:
+            if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
+                raise ArgumentError(
+                    self.call,
+                    f"an argument holds {describe(x)}",
+                    "arguments must be arrays or numbers",
+                    "Name its position in nondiff_argnums",
+                )
+        return static, [x if hasattr(x, "dtype") else np.asarray(x) for x in leaves], tree
+
+    def _join(self, static: list[Any], others: list[Any]) -> list[Any]:
+        args = list(others)
+        for i, value in sorted(zip(self.nondiff_argnums, static, strict=True)):
+            args.insert(i, value)
+        return args
+
+
+class custom_vjp(_Custom):  # noqa: N801  a decorator, named like the function it is used as
+    """Gives a function a reverse-mode derivative of its author's.
+
+    Law:  grad(f)(x) == bwd(fwd(x)[1], 1.0)[0]
+
+    Works under vmap and grad in any nesting: both rules are traced like the function itself. Forward mode needs
+    `custom_jvp`.
+
+    Args:
+        fun: a function of arrays in any pytree.
+        nondiff_argnums: positions of arguments that are not arrays; handed to the rules first, as they are.
+
+    Example:
+        >>> @custom_vjp
+        ... def clipped(x):
+        ...     return x
+        >>> clipped.defvjp(lambda x: (x, None), lambda res, g: (np.clip(g, -1, 1),))
+        >>> grad(lambda x: np.sum(100 * clipped(x)))(np.ones(2))
+        array([1., 1.])
+    """
+
+    _fwd: Callable[..., Any] | None = None
+    _bwd: Callable[..., Any]
+
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+        """Declares `fwd(*args) -> (out, residuals)` and `bwd(*static, residuals, g) -> cotangents`, one per argument.
+
+        A cotangent is structured like its argument, or None for no gradient.
+        """
+        self._fwd = fwd
+        self._bwd = bwd
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._fwd is None:
+            raise MissingRuleError(self.call, "it has no rules yet", "", "Declare them with .defvjp(fwd, bwd)")
+        static, leaves, tree = self._split(args, kwargs)
+        trees: dict[str, Any] = {}
+
+        def fun(*xs: Any) -> Any:
+            outs, trees["out"] = flatten(self.fun(*self._join(static, unflatten(tree, xs))))
+            return outs
+
+        def fwd(*xs: Any) -> Any:
+            assert self._fwd is not None
+            pair = self._fwd(*self._join(static, unflatten(tree, xs)))
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise StructureError(self.call, f"fwd returned {describe(pair)}", "it must return (out, residuals)")
+            outs, trees["out"] = flatten(pair[0])
+            residuals, trees["residuals"] = flatten(pair[1])
+            return outs, residuals
+
+        def bwd(residuals: Any, gs: Any) -> Any:
+            cotangents = self._bwd(*static, unflatten(trees["residuals"], residuals), unflatten(trees["out"], gs))
+            return self._leaf_cotangents(unflatten(tree, leaves), cotangents)
+
+        fun.__name__ = name_of(self.fun)
+        return unflatten_later(trees, custom_vjp_call(*leaves, fun=fun, fwd=fwd, bwd=bwd))
+
+    def _leaf_cotangents(self, args: list[Any], cotangents: Any) -> list[Any]:
+        if not isinstance(cotangents, (tuple, list)) or len(cotangents) != len(args):
+            raise StructureError(
+                self.call,
+                f"bwd returned {describe(cotangents)}",
+                f"it must return a tuple with one cotangent for each of {len(args)} arguments",
+            )
+        flat: list[Any] = []
+        for arg, ct in zip(args, cotangents, strict=True):
+            leaves, tree = flatten(arg)
+            found, ct_tree = ([None] * len(leaves), tree) if ct is None else flatten(ct)
+            if ct_tree != tree:
+                raise StructureError(
+                    self.call, f"bwd returned a cotangent of structure {ct_tree}", f"its argument has {tree}"
+                )
+            flat += found
+        return flat
+
+
+class custom_jvp(_Custom):  # noqa: N801  a decorator, named like the function it is used as
+    """Gives a function a derivative of its author's, as a tangent rule; reverse mode transposes it.
+
+    Law:  jvp(f, (x,), (t,)) == rule((x,), (t,))
+
+    Args:
+        fun: a function of arrays in any pytree.
+        nondiff_argnums: positions of arguments that are not arrays; handed to the rule first, as they are.
+
+    Example:
+        >>> @custom_jvp
+        ... def log1pexp(x):
+        ...     return np.log1p(np.exp(x))
+        >>> log1pexp.defjvp(lambda primals, tangents: (
+        ...     log1pexp(*primals), tangents[0] * (1 - 1 / (1 + np.exp(primals[0])))))
+        >>> grad(log1pexp)(0.0)
+        np.float64(0.5)
+    """
+
+    _rule: Callable[..., Any] | None = None
+
+    def defjvp(self, rule: Callable[..., Any]) -> None:
+        """Declares `rule(*static, primals, tangents) -> (out, tangent)`; it must be linear in the tangents."""
+        self._rule = rule
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._rule is None:
+            raise MissingRuleError(self.call, "it has no rule yet", "", "Declare it with .defjvp(rule)")
+        static, leaves, tree = self._split(args, kwargs)
+        trees: dict[str, Any] = {}
+
+        def fun(*xs: Any) -> Any:
+            outs, trees["out"] = flatten(self.fun(*self._join(static, unflatten(tree, xs))))
+            return outs
+
+        def rule(primals: Any, tangents: Any) -> Any:
+            assert self._rule is not None
+            pair = self._rule(*static, tuple(unflatten(tree, primals)), tuple(unflatten(tree, tangents)))
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise StructureError(self.call, f"its rule returned {describe(pair)}", "it must return (out, tangent)")
+            outs, out_tree = flatten(pair[0])
+            found, found_tree = flatten(pair[1])
+            if found_tree != out_tree:
+                raise StructureError(
+                    self.call,
+                    f"its rule returned a tangent of structure {found_tree}",
+                    f"the result has {out_tree}",
+                )
+            for t, o in zip(found, outs, strict=True):
+                if np.shape(t) != np.shape(o):
+                    raise ShapeError(
+                        self.call, f"its rule returned the tangent {describe(t)}", f"the result is {describe(o)}"
+                    )
+            return found
+
+        fun.__name__ = name_of(self.fun)
+        return unflatten_later(trees, custom_jvp_call(*leaves, fun=fun, rule=rule))
+
+
+def unflatten_later(trees: dict[str, Any], outs: Any) -> Any:
+    """Puts results back in the structure that the function, by now run, has noted under "out"."""
+    return unflatten(trees["out"], outs)
