@@ -14,7 +14,8 @@ Array = Any
 """A NumPy array, a CuPy array or a tracer of either."""
 
 _NAMESPACES: dict[type, Any] = {np.ndarray: np}
-_PLAIN = frozenset({np.ndarray, int, float, bool, complex, tuple, list, type(None), str, slice})
+UNTRACED = frozenset({np.ndarray, int, float, bool, complex, np.float64, np.float32, np.int64, np.bool_})
+"""Types common enough to be known at a glance for what they are: no tracer, and not CuPy's."""
 
 
 def _find(kind: type) -> Any:
@@ -33,7 +34,7 @@ def namespace(args: Iterable[Any]) -> Any:
     """Returns the array library of `args`: CuPy if any of them is a CuPy array, else NumPy."""
     for a in args:
         kind = type(a)
-        if kind in _PLAIN:
+        if kind in UNTRACED:
             continue
         xp = _NAMESPACES.get(kind) or _find(kind)
         if xp is not None and xp is not np:

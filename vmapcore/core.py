@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from .arrays import namespace
+from .arrays import UNTRACED, namespace
 from .errors import ArgumentError, LeakedTracerError, MissingRuleError
 from .tracer import Tracer
 
@@ -58,7 +58,7 @@ class Primitive:
         level = -1
         trace = None
         for a in args:
-            if isinstance(a, Tracer) and a._trace.level > level:
+            if type(a) not in UNTRACED and isinstance(a, Tracer) and a._trace.level > level:
                 trace = a._trace
                 level = trace.level
         if trace is None:

@@ -9,26 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import is_array
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
 from .tracer import Tracer
 
 SMALL = 4096  # bytes below which a second copy of a constant costs less than looking for the first
-
-
-class Node:
-    """One application of a primitive: what its vjps need, and the nodes its arguments came from."""
-
-    __slots__ = ("args", "out", "params", "parents", "primitive")
-
-    def __init__(self, primitive: Any, args: Any, out: Any, params: Any, parents: Any) -> None:
-        self.primitive = primitive
-        self.args = args
-        self.out = out
-        self.params = params
-        self.parents = parents
 
 
 class GradTracer(Tracer):
@@ -57,13 +43,18 @@ class GradTracer(Tracer):
 
 
 class GradTrace(Trace):
-    """One running reverse-mode differentiation."""
+    """One running reverse-mode differentiation.
+
+    The tape has an entry per application of a primitive, `(primitive, args, out, params, parents)`, and starts with
+    one `None` per input. A node is the index of an entry, or `(index, i)` for output `i` of several; `parents` holds
+    the nodes of the arguments.
+    """
 
     __slots__ = ("saved", "tape")
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
-        self.tape: list[Node] = []
+        self.tape: list[Any] = []
         self.saved: dict[int, tuple[Any, Any]] = {}
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -71,6 +62,7 @@ class GradTrace(Trace):
             raise self.leaked()
         values = []
         parents = []
+        constants = False
         recorded = False
         for a in args:
             if type(a) is GradTracer and a._trace is self:
@@ -81,18 +73,21 @@ class GradTrace(Trace):
             else:
                 values.append(np.asarray(a) if type(a) in SEQUENCES else a)
                 parents.append(None)
-        if recorded and primitive.forward is not None:
+                constants = True
+        if not recorded or primitive.vjps is None:
+            return self._constant(primitive, primitive(*values, **params))
+        if primitive.forward is not None:
             return self._process_forward(primitive, values, params, parents)
-        out = primitive(*values, **params)
-        vjps = primitive.vjps
-        if vjps is None or not recorded:
-            return self._constant(primitive, out)
-        if vjps == ():
+        if primitive.vjps == ():
             raise self.no_rule(primitive, "vjp")
-        saved = [v if p is not None else self.keep(v) for v, p in zip(values, parents, strict=True)]
-        node = Node(primitive, saved, out, params, parents)
-        self.tape.append(node)
-        return self._wrap(primitive, out, node)
+        out = primitive(*values, **params)
+        if constants:
+            values = [v if p is not None else self.keep(v) for v, p in zip(values, parents, strict=True)]
+        tape = self.tape
+        tape.append((primitive, values, out, params, parents))
+        if primitive.multiple:
+            return self._outputs(out)
+        return GradTracer(self, out, len(tape) - 1)
 
     def _process_forward(self, primitive: Primitive, values: Any, params: Any, parents: Any) -> Any:
         assert primitive.forward is not None
@@ -105,22 +100,17 @@ class GradTrace(Trace):
                     "only arguments reach its rule",
                     "Pass the value as an argument",
                 )
-        node = Node(None, pullback, out, None, parents)
-        self.tape.append(node)
-        return self._wrap(primitive, out, node)
+        self.tape.append((None, pullback, out, None, parents))
+        return self._outputs(out) if primitive.multiple else GradTracer(self, out, len(self.tape) - 1)
 
-    def _wrap(self, primitive: Primitive, out: Any, node: Node) -> Any:
-        if primitive.multiple:
-            return tuple([GradTracer(self, o, (node, i)) for i, o in enumerate(out)])
-        return GradTracer(self, out, node)
+    def _outputs(self, out: Any) -> Any:
+        index = len(self.tape) - 1
+        return tuple([GradTracer(self, o, (index, i)) if o.dtype.kind in "fc" else o for i, o in enumerate(out)])
 
     def _constant(self, primitive: Primitive, out: Any) -> Any:
         """A result without derivative: ints and bools leave as they are, floats stay writable for traced values."""
         if primitive.multiple:
-            return tuple([self._constant_leaf(o) for o in out])
-        return self._constant_leaf(out)
-
-    def _constant_leaf(self, out: Any) -> Any:
+            return tuple([GradTracer(self, o, None) if o.dtype.kind in "fc" else o for o in out])
         return GradTracer(self, out, None) if out.dtype.kind in "fc" else out
 
     def lift(self, value: Any) -> GradTracer:
@@ -132,7 +122,7 @@ class GradTrace(Trace):
         """A constant as it is now: the function may write to it before its rule reads it again."""
         if isinstance(constant, Tracer):
             return constant.snapshot()
-        if not is_array(constant) or isinstance(constant, np.generic):
+        if isinstance(constant, (int, float, complex, np.generic)):
             return constant
         if constant.nbytes < SMALL:
             return constant.copy()
@@ -143,63 +133,63 @@ class GradTrace(Trace):
         return copy
 
 
-def pull_back(tape: list[Node], outputs: Sequence[Any], cotangents: Sequence[Any]) -> dict[Any, Any]:
-    """Walks the tape back once; returns the cotangent of every input node that was reached."""
-    grads: dict[Any, Any] = {}
+def pull_back(tape: list[Any], inputs: int, outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+    """Walks the tape back once; returns the cotangent of each input, `None` where it was not reached."""
+    grads: list[Any] = [None] * len(tape)
     for node, g in zip(outputs, cotangents, strict=True):
         if node is not None:
-            _add(grads, node, g)
-    for node in reversed(tape):
-        g = grads.pop(node, None)
+            _add(tape, grads, node, g)
+    for index in range(len(tape) - 1, inputs - 1, -1):
+        g = grads[index]
         if g is None:
             continue
-        primitive = node.primitive
+        grads[index] = None  # freed as soon as it is used
+        primitive, args, out, params, parents = tape[index]
         if primitive is None:
-            for parent, ct in zip(node.parents, node.args(g), strict=True):
+            for parent, ct in zip(parents, args(g), strict=True):
                 if parent is not None and ct is not None:
-                    _add(grads, parent, ct)
+                    _add(tape, grads, parent, ct)
             continue
-        args, vjps = node.args, primitive.vjps
-        for i, parent in enumerate(node.parents):
+        vjps = primitive.vjps
+        for i, parent in enumerate(parents):
             if parent is None:
                 continue
             vjp = vjps[i]
             if vjp is None:
                 continue
-            ct = vjp(g, node.out, *args, **node.params)
-            if type(parent) is Node and parent not in grads:
-                grads[parent] = ct
+            ct = vjp(g, out, *args, **params)
+            if type(parent) is int:
+                old = grads[parent]
+                grads[parent] = ct if old is None else old + ct
             else:
-                _add(grads, parent, ct)
-    return grads
+                _add(tape, grads, parent, ct)
+    return grads[:inputs]
 
 
-def _add(grads: dict[Any, Any], node: Any, g: Any) -> None:
-    """Adds `g` to the cotangent of `node`; of one output of it where `node` is `(node, i)`."""
-    if type(node) is tuple:
-        node, i = node
-        entry = grads.get(node)
-        if entry is None:
-            entry = grads[node] = [None] * len(node.out)
-        entry[i] = g if entry[i] is None else np.add(entry[i], g)
+def _add(tape: list[Any], grads: list[Any], node: Any, g: Any) -> None:
+    """Adds `g` to the cotangent of `node`."""
+    if type(node) is int:
+        grads[node] = g if grads[node] is None else grads[node] + g
         return
-    old = grads.get(node)
-    grads[node] = g if old is None else np.add(old, g)
+    index, i = node
+    if grads[index] is None:
+        grads[index] = [None] * len(tape[index][2])
+    entry = grads[index]
+    entry[i] = g if entry[i] is None else entry[i] + g
 
 
 class Recording:
     """What one run of a function left on the tape: the values and nodes of its results, ready to be pulled back."""
 
-    __slots__ = ("aux", "inputs", "nodes", "out_nodes", "out_tree", "tape", "values")
+    __slots__ = ("aux", "inputs", "out_nodes", "out_tree", "tape", "values")
 
     def __init__(self, call: str, run: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any]) -> None:
         """Calls `run`, which returns `(result, aux)`, on tracers of `inputs`."""
         trace = GradTrace(call)
         self.inputs = inputs
-        self.nodes = [Node(None, None, None, None, None) for _ in inputs]
+        trace.tape = [None] * len(inputs)
         tracers = [
-            GradTracer(trace, x.snapshot() if isinstance(x, Tracer) else x, node)
-            for x, node in zip(inputs, self.nodes, strict=True)
+            GradTracer(trace, x.snapshot() if isinstance(x, Tracer) else x, node) for node, x in enumerate(inputs)
         ]
         token = RUNNING.set((*RUNNING.get(), trace))
         try:
@@ -215,10 +205,8 @@ class Recording:
 
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangent of every input, given those of the results."""
-        grads = pull_back(self.tape, self.out_nodes, cotangents)
-        return [
-            grads[node] if node in grads else np.zeros_like(x) for node, x in zip(self.nodes, self.inputs, strict=True)
-        ]
+        grads = pull_back(self.tape, len(self.inputs), self.out_nodes, cotangents)
+        return [np.zeros_like(x) if g is None else g for g, x in zip(grads, self.inputs, strict=True)]
 
 
 def _unwrap(trace: GradTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:

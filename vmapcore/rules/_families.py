@@ -149,6 +149,10 @@ def _reissue(ufunc: Any) -> Callable[..., Any]:
         return ufunc(x)
 
     def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
+        if mapped[0] and mapped[1]:
+            if x.ndim == y.ndim:
+                return ufunc(x, y)
+            return ufunc(*align(mapped, (x, y)))
         rank_x = len(x.shape) - mapped[0] if hasattr(x, "shape") else 0
         rank_y = len(y.shape) - mapped[1] if hasattr(y, "shape") else 0
         if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):

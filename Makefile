@@ -1,0 +1,38 @@
+# Two commands do everything on a machine with Python >= 3.11: `make demo` and `make test`.
+# Each makes the virtual environment in .venv and installs what it needs there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test test-deep bench lint docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/digits_ensemble.py
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest --doctest-glob='*.md' README.md CONTRIBUTING.md docs
+
+test-deep: $(VENV)/.installed
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m bench run all
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist out
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vmapcore needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint,examples]'
+	touch $@
