@@ -1,0 +1,100 @@
+"""Comparisons of results, and what every check says when one fails."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import describe, name_of
+from ..pytree import flatten, paths
+
+TOLERANCE = {2: 4e-3, 4: 4e-5, 8: 1e-10}
+"""By bytes of a real number: how far two ways to compute one thing may be apart, relative to 1 + |value|."""
+
+
+def assert_same(actual: Any, expected: Any, what: str = "result", tol: float = 1.0) -> None:
+    """Asserts that two pytrees agree in structure, and their leaves in shape, dtype and, within rounding, in value.
+
+    Example:
+        >>> assert_same((np.float32(1), [2]), (np.float32(1), [2]))
+    """
+    leaves, tree = flatten(actual)
+    wanted, structure = flatten(expected)
+    if tree != structure:
+        raise AssertionError(f"{what}: has structure {tree}, not {structure}")
+    for a, e, path in zip(leaves, wanted, paths(expected), strict=True):
+        if not hasattr(e, "dtype"):
+            if a is not e and not bool(np.all(a == e)):
+                raise AssertionError(f"{what}{path}: is {a!r}, not {e!r}")
+            continue
+        assert_like(a, e, f"{what}{path}")
+        real = e.dtype.itemsize // (2 if e.dtype.kind == "c" else 1)
+        assert_close(a, e, f"{what}{path}", tol * TOLERANCE.get(real, 0.0) if e.dtype.kind in "fc" else 0.0)
+
+
+def assert_like(actual: Any, expected: Any, what: str) -> None:
+    """Asserts equal shape and dtype."""
+    if getattr(actual, "shape", None) != expected.shape or actual.dtype != expected.dtype:
+        raise AssertionError(f"{what}: is {describe(actual)}, not {describe(expected)}")
+
+
+def assert_close(actual: Any, expected: Any, what: str, bound: float) -> None:
+    """Asserts that every value is within `bound * (1 + |expected|)`; a NaN equals a NaN, and an infinity itself."""
+    a, e = on_host(actual), on_host(expected)
+    if e.dtype.kind not in "fc":
+        wrong = np.asarray(a != e)
+    else:
+        with np.errstate(all="ignore"):
+            near = np.abs(a - e) <= bound * (1 + np.abs(e))
+            wrong = ~(near | (a == e) | ((a != a) & (e != e)))
+    if wrong.any():
+        at = tuple(np.argwhere(wrong)[0].tolist())
+        raise AssertionError(f"{what}: {wrong.sum()} of {wrong.size} values are wrong; at {at}: {a[at]}, not {e[at]}")
+
+
+def on_host(x: Any) -> Any:
+    """Returns an array, of whatever library, as a NumPy array."""
+    return x.get() if hasattr(x, "get") else np.asarray(x)
+
+
+@contextlib.contextmanager
+def untouched(what: str, args: Sequence[Any]) -> Iterator[None]:
+    """Asserts that no array among `args` is written to meanwhile."""
+    arrays = [x for x in args if hasattr(x, "dtype")]
+    before = [on_host(x).copy() for x in arrays]
+    yield
+    for x, old in zip(arrays, before, strict=True):
+        if on_host(x).tobytes() != old.tobytes():
+            raise AssertionError(f"{what}: wrote to its argument {describe(x)}")
+
+
+@contextlib.contextmanager
+def reproducible(check: str, source: str, args: Sequence[Any], options: str) -> Iterator[None]:
+    """Adds to whatever is raised meanwhile the source of a call that raises it again."""
+    try:
+        yield
+    except Exception as error:
+        arguments = ", ".join([source, *[_source(x) for x in args]])
+        error.add_note(f"Shown again by: {check}({arguments}{options})")
+        raise
+
+
+def function_source(fun: Any) -> str:
+    """How a call names `fun`."""
+    module = getattr(fun, "__module__", None) or ("numpy" if isinstance(fun, np.ufunc) else "")
+    return f"np.{name_of(fun)}" if module.startswith("numpy") else name_of(fun)
+
+
+def _source(x: Any) -> str:
+    """Python source for an argument: in full where it is small."""
+    if not hasattr(x, "dtype"):
+        return repr(x)
+    if x.size > 64:
+        return f"np.random.default_rng(0).uniform(-2, 2, {x.shape}).astype('{x.dtype}')"
+    values = repr(on_host(x).tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    shape = "" if x.size else f".reshape({x.shape})"
+    return f"np.array({values}, '{x.dtype}'){shape}"
+
+
+__all__ = ["assert_close", "assert_like", "assert_same", "function_source", "name_of", "on_host", "reproducible", "untouched"]
