@@ -71,7 +71,7 @@ def untouched(what: str, args: Sequence[Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reproducible(check: str, source: str, args: Sequence[Any], options: str) -> Iterator[None]:
-    """Adds to whatever is raised meanwhile the source of a call that raises it again."""
+    """Adds to what is raised meanwhile the source of a call that raises it again, with `source` for the function."""
     try:
         yield
     except Exception as error:
@@ -96,5 +96,3 @@ def _source(x: Any) -> str:
     shape = "" if x.size else f".reshape({x.shape})"
     return f"np.array({values}, '{x.dtype}'){shape}"
 
-
-__all__ = ["assert_close", "assert_like", "assert_same", "function_source", "name_of", "on_host", "reproducible", "untouched"]

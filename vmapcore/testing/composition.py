@@ -8,9 +8,10 @@ import numpy as np
 from ..arrays import asarray
 from ..batching import vmap
 from ..derivatives import grad
+from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten
-from .compare import assert_same, function_source, name_of, reproducible, untouched
+from .compare import assert_same, function_source, reproducible, untouched
 from .derivatives import direction, is_inexact
 from .oracles import Fun, vmap_loop
 
@@ -41,10 +42,11 @@ def check_composition(fun: Fun, *args: Any, argnums: Sequence[int] | None = None
     rng = np.random.default_rng(seed)
     scalar = _weighted(fun, [direction(y, rng) for y in results if is_inexact(y)])
     tangents = [direction(args[i], rng) for i in moving]
-    with reproducible("check_composition", function_source(fun), args, ""), untouched(f"a composition of {name_of(fun)}", args):
-        _check_gradients(name_of(fun), scalar, args, moving, tol)
+    name = name_of(fun)
+    with reproducible("check_composition", function_source(fun), args, ""), untouched(f"a composition of {name}", args):
+        _check_gradients(name, scalar, args, moving, tol)
         for position in moving:
-            _check_shared(name_of(fun), scalar, args, position, tol)
+            _check_shared(name, scalar, args, position, tol)
         _check_tangents(fun, args, moving, tangents, tol)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from ..arrays import asarray
 from ..derivatives import vjp
+from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten, unflatten
-from .compare import assert_close, assert_like, assert_same, function_source, name_of, on_host, reproducible, untouched
+from .compare import assert_close, assert_like, assert_same, function_source, on_host, reproducible, untouched
 from .oracles import Fun, numeric_jvp
 
 

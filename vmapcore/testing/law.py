@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..batching import vmap
+from ..errors import name_of
 from ..pytree import broadcast_prefix, flatten, unflatten
-from .compare import assert_same, function_source, name_of, reproducible, untouched
+from .compare import assert_same, function_source, reproducible, untouched
 from .oracles import Fun, example, vmap_loop
 
 Mapped = tuple[bool, ...]
