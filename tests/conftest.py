@@ -8,6 +8,7 @@ from hypothesis import settings
 
 try:  # the one place of the tests that names CuPy
     import cupy
+
     libraries = [np, cupy] if cupy.is_available() else [np]
 except ImportError:
     libraries = [np]

@@ -15,8 +15,10 @@ def loop(fun, in_axes, out_axes=0):
 
     def looped(*args):
         size = next(x.shape[axis] for x, axis in zip(args, in_axes, strict=True) if axis is not None)
-        results = [fun(*[x if axis is None else x.take(i, axis) for x, axis in zip(args, in_axes, strict=True)])
-                   for i in range(size)]
+        results = [
+            fun(*[x if axis is None else x.take(i, axis) for x, axis in zip(args, in_axes, strict=True)])
+            for i in range(size)
+        ]
         if isinstance(results[0], tuple):
             return tuple(np.stack(column, out_axes) for column in zip(*results, strict=True))
         return np.stack(results, out_axes)

@@ -95,4 +95,3 @@ def _source(x: Any) -> str:
     values = repr(on_host(x).tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
     shape = "" if x.size else f".reshape({x.shape})"
     return f"np.array({values}, '{x.dtype}'){shape}"
-

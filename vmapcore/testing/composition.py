@@ -16,8 +16,9 @@ from .derivatives import direction, is_inexact
 from .oracles import Fun, vmap_loop
 
 
-def check_composition(fun: Fun, *args: Any, argnums: Sequence[int] | None = None, tol: float = 1.0,
-                      seed: int = 0) -> None:
+def check_composition(
+    fun: Fun, *args: Any, argnums: Sequence[int] | None = None, tol: float = 1.0, seed: int = 0
+) -> None:
     """Checks that `vmap`, `grad` and `jvp` agree in either order with a loop over the derivatives of examples.
 
     Law:  vmap(grad(fun))(x)[i] == grad(fun)(x[i]) == grad(lambda x: sum(vmap(fun)(x)))(x)[i]
@@ -88,7 +89,7 @@ def _check_tangents(fun: Fun, args: Sequence[Any], moving: tuple[int, ...], tang
         return every
 
     def along(*values: Any) -> Any:
-        point, directions = values[: len(args)], values[len(args):]
+        point, directions = values[: len(args)], values[len(args) :]
         return jvp(lambda *p: fun(*with_primals(point, p)), tuple([point[i] for i in moving]), directions)[1]
 
     expected = vmap_loop(along)(*args, *tangents)

@@ -14,8 +14,15 @@ from .compare import assert_close, assert_like, assert_same, function_source, on
 from .oracles import Fun, numeric_jvp
 
 
-def check_grads(fun: Fun, *args: Any, argnums: Sequence[int] | None = None, order: int = 2,
-                modes: Sequence[str] = ("fwd", "rev"), tol: float = 1.0, seed: int = 0) -> None:
+def check_grads(
+    fun: Fun,
+    *args: Any,
+    argnums: Sequence[int] | None = None,
+    order: int = 2,
+    modes: Sequence[str] = ("fwd", "rev"),
+    tol: float = 1.0,
+    seed: int = 0,
+) -> None:
     """Checks the derivative of `fun` against finite differences, and reverse mode against forward mode.
 
     Law:  <pullback(g), t> == <g, jvp(fun, (x,), (t,))[1]>, with <a, b> = Re(sum(a * b))
@@ -93,8 +100,9 @@ def _check_jvp(f: Fun, primals: list[Any], tangents: list[Any], expected: list[A
         assert_close(t, e, f"the tangent of {name_of(f)}", bound)
 
 
-def _check_vjp(f: Fun, primals: list[Any], tangents: list[Any], cotangents: list[Any], expected: list[Any],
-               bound: float) -> None:
+def _check_vjp(
+    f: Fun, primals: list[Any], tangents: list[Any], cotangents: list[Any], expected: list[Any], bound: float
+) -> None:
     out, pullback = vjp(f, *primals)
     assert_same(out, f(*primals), f"the value of vjp({name_of(f)})", bound / BOUND)
     grads = pullback(cotangents)

@@ -17,8 +17,14 @@ Mapped = tuple[bool, ...]
 """For each leaf of the arguments, whether it is mapped."""
 
 
-def check_vmap(fun: Fun, *args: Any, in_axes: Sequence[Any] | None = None, out_axes: Any = 0, like: Fun | None = None,
-               tol: float = 1.0) -> None:
+def check_vmap(
+    fun: Fun,
+    *args: Any,
+    in_axes: Sequence[Any] | None = None,
+    out_axes: Any = 0,
+    like: Fun | None = None,
+    tol: float = 1.0,
+) -> None:
     """Checks that `vmap(fun)` equals a loop over `fun`, in value, shape and dtype, and leaves its arguments alone.
 
     Law:  vmap(fun)(x)[i] == fun(x[i])
@@ -139,8 +145,10 @@ class _Law:
 
     def check_sizes(self, front: list[Any], axes: Sequence[Any]) -> None:
         """The whole batch, given on axis 0; its first example alone; and none."""
-        whole, one, none = [[x if a is None else np.moveaxis(x[:n], 0, a) for x, a in zip(front, axes, strict=True)]
-                            for n in (None, 1, 0)]
+        whole, one, none = [
+            [x if a is None else np.moveaxis(x[:n], 0, a) for x, a in zip(front, axes, strict=True)]
+            for n in (None, 1, 0)
+        ]
         self.check(whole, [tuple(axes)])
         self.check(one, [tuple(axes)])
         if "mean" not in flatten(self.out_axes)[0]:
