@@ -1,0 +1,403 @@
+"""Layers, named and ordered as PyTorch's, in its layouts: weights (out, in, *kernel), images (N, C, H, W)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, describe
+from . import functional as F
+from .init import Initialiser, generator, ones, resolve, torch_default, zeros
+from .module import Module, buffer, replace, static
+
+Ints = int | tuple[int, ...]
+
+
+class Linear(Module):
+    """`x @ weight.T + bias` over the last axis.
+
+    Args:
+        in_features, out_features: sizes of the last axis of argument and result.
+        bias: whether there is one.
+        rng: a Generator, a seed, or None.
+        dtype: of the arrays.
+        weight_init, bias_init: initialisers; by default uniform in ±1/sqrt(in_features).
+
+    Example:
+        >>> Linear(3, 4, rng=0)(np.ones((2, 3), np.float32)).shape
+        (2, 4)
+    """
+
+    weight: Any
+    bias: Any
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        rng: Any = None,
+        dtype: Any = np.float32,
+        weight_init: Initialiser | None = None,
+        bias_init: Initialiser | None = None,
+    ) -> None:
+        rng = generator(rng)
+        default = torch_default(in_features)
+        self.weight = resolve(weight_init, default)(rng, (out_features, in_features), dtype)
+        self.bias = resolve(bias_init, default)(rng, (out_features,), dtype) if bias else None
+
+    def __call__(self, x: Any) -> Any:
+        return F.linear(x, self.weight, self.bias)
+
+
+class _Conv(Module):
+    """What convolutions of one, two and three spatial axes share."""
+
+    weight: Any
+    bias: Any
+    stride: Ints = static(default=1)
+    padding: Any = static(default=0)
+    dilation: Ints = static(default=1)
+    groups: int = static(default=1)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Any = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        rng: Any = None,
+        dtype: Any = np.float32,
+        weight_init: Initialiser | None = None,
+        bias_init: Initialiser | None = None,
+    ) -> None:
+        rng = generator(rng)
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ShapeError(
+                type(self).__name__, f"groups={groups} does not divide {in_channels} and {out_channels} channels"
+            )
+        axes = self._axes
+        kernel = (kernel_size,) * axes if isinstance(kernel_size, int) else tuple(kernel_size)
+        if len(kernel) != axes:
+            raise ShapeError(
+                type(self).__name__, f"kernel_size is {kernel_size}", f"it must be an int or {axes} of them"
+            )
+        default = torch_default(in_channels // groups * math.prod(kernel))
+        self.weight = resolve(weight_init, default)(rng, (out_channels, in_channels // groups, *kernel), dtype)
+        self.bias = resolve(bias_init, default)(rng, (out_channels,), dtype) if bias else None
+        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+
+    @property
+    def _axes(self) -> int:
+        raise NotImplementedError
+
+
+class Conv1d(_Conv):
+    """Convolution over the last axis of (N, C, L); arguments as `Conv2d`.
+
+    Example:
+        >>> Conv1d(1, 4, 3, rng=0)(np.ones((2, 1, 8), np.float32)).shape
+        (2, 4, 6)
+    """
+
+    _axes = property(lambda self: 1)
+
+    def __call__(self, x: Any) -> Any:
+        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Conv2d(_Conv):
+    """Convolution over the last two axes of (N, C, H, W).
+
+    Args:
+        in_channels, out_channels: sizes of axis 1 of argument and result.
+        kernel_size, stride, padding, dilation: an int, or one per spatial axis; padding also "same" or "valid".
+        groups: into how many independent convolutions the channels are split.
+        bias, rng, dtype, weight_init, bias_init: as `Linear`.
+
+    Example:
+        >>> Conv2d(1, 32, 3, rng=0)(np.ones((2, 1, 28, 28), np.float32)).shape
+        (2, 32, 26, 26)
+    """
+
+    _axes = property(lambda self: 2)
+
+    def __call__(self, x: Any) -> Any:
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Conv3d(_Conv):
+    """Convolution over the last three axes of (N, C, D, H, W); arguments as `Conv2d`.
+
+    Example:
+        >>> Conv3d(1, 4, 3, rng=0)(np.ones((2, 1, 5, 5, 5), np.float32)).shape
+        (2, 4, 3, 3, 3)
+    """
+
+    _axes = property(lambda self: 3)
+
+    def __call__(self, x: Any) -> Any:
+        return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class MaxPool2d(Module):
+    """The largest value of each window of the last two axes.
+
+    Example:
+        >>> MaxPool2d(2)(np.ones((1, 3, 8, 8))).shape
+        (1, 3, 4, 4)
+    """
+
+    kernel_size: Ints = static()
+    stride: Ints | None = static(default=None)
+    padding: Ints = static(default=0)
+
+    def __call__(self, x: Any) -> Any:
+        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(Module):
+    """The mean of each window of the last two axes.
+
+    Example:
+        >>> AvgPool2d(2)(np.ones((1, 3, 8, 8))).shape
+        (1, 3, 4, 4)
+    """
+
+    kernel_size: Ints = static()
+    stride: Ints | None = static(default=None)
+    padding: Ints = static(default=0)
+
+    def __call__(self, x: Any) -> Any:
+        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class Flatten(Module):
+    """Joins the axes from `start_dim` on into one.
+
+    Example:
+        >>> Flatten()(np.ones((2, 3, 4))).shape
+        (2, 12)
+    """
+
+    start_dim: int = static(default=1)
+
+    def __call__(self, x: Any) -> Any:
+        return F.flatten(x, self.start_dim)
+
+
+class Activation(Module):
+    """A function without parameters as a layer.
+
+    Example:
+        >>> Activation(np.tanh)(np.zeros(2))
+        array([0., 0.])
+    """
+
+    fun: Callable[[Any], Any] = static()
+
+    def __call__(self, x: Any) -> Any:
+        return self.fun(x)
+
+
+class ReLU(Module):
+    """`np.maximum(x, 0)`.
+
+    Example:
+        >>> ReLU()(np.array([-1.0, 2.0]))
+        array([0., 2.])
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return F.relu(x)
+
+
+class Sigmoid(Module):
+    """`1 / (1 + exp(-x))`.
+
+    Example:
+        >>> Sigmoid()(np.zeros(1))
+        array([0.5])
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return F.sigmoid(x)
+
+
+class Tanh(Module):
+    """`np.tanh(x)`.
+
+    Example:
+        >>> Tanh()(np.zeros(1))
+        array([0.])
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return np.tanh(x)
+
+
+class GELU(Module):
+    """`x * P(Z <= x)` for a standard normal Z (Hendrycks and Gimpel, 2016).
+
+    Example:
+        >>> GELU()(np.zeros(1))
+        array([0.])
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return F.gelu(x)
+
+
+class Softmax(Module):
+    """`softmax` along `dim`.
+
+    Example:
+        >>> Softmax(-1)(np.zeros((1, 2)))
+        array([[0.5, 0.5]])
+    """
+
+    dim: int = static(default=-1)
+
+    def __call__(self, x: Any) -> Any:
+        return F.softmax(x, self.dim)
+
+
+class LogSoftmax(Module):
+    """`log_softmax` along `dim`.
+
+    Example:
+        >>> LogSoftmax(-1)(np.zeros((1, 1)))
+        array([[0.]])
+    """
+
+    dim: int = static(default=-1)
+
+    def __call__(self, x: Any) -> Any:
+        return F.log_softmax(x, self.dim)
+
+
+class Identity(Module):
+    """Returns its argument.
+
+    Example:
+        >>> Identity()(3)
+        3
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
+class Sequential(Module):
+    """Layers one after the other.
+
+    Example:
+        >>> net = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
+        >>> net(np.ones((5, 3), np.float32)).shape, list(net.state_dict())[0]
+        ((5, 2), 'layers.0.weight')
+    """
+
+    layers: tuple[Any, ...]
+
+    def __init__(self, *layers: Any) -> None:
+        self.layers = layers
+
+    def __call__(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __getitem__(self, i: int) -> Any:
+        return self.layers[i]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+
+class LayerNorm(Module):
+    """Standardises the last axes of shape `normalized_shape` (Ba et al., 2016).
+
+    Example:
+        >>> LayerNorm(4)(np.ones((2, 4), np.float32)).shape
+        (2, 4)
+    """
+
+    weight: Any
+    bias: Any
+    eps: float = static(default=1e-5)
+
+    def __init__(self, normalized_shape: Ints, eps: float = 1e-5, *, dtype: Any = np.float32) -> None:
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.weight, self.bias, self.eps = np.ones(shape, dtype), np.zeros(shape, dtype), eps
+
+    def __call__(self, x: Any) -> Any:
+        return F.layer_norm(x, len(self.weight.shape), self.weight, self.bias, self.eps)
+
+
+class BatchNorm(Module):
+    """Standardises each channel, axis 1 (Ioffe and Szegedy, 2015); for any number of axes behind it.
+
+    Its running statistics are buffers. A call uses them; `train_call` uses the batch's own and returns the layer with
+    statistics moved towards them, so state goes in and comes out in plain sight.
+
+    Example:
+        >>> norm = BatchNorm(3)
+        >>> y, norm = norm.train_call(np.ones((8, 3, 4, 4), np.float32))
+        >>> y.shape, norm.running_mean
+        ((8, 3, 4, 4), array([0.1, 0.1, 0.1], dtype=float32))
+    """
+
+    weight: Any
+    bias: Any
+    running_mean: Any = buffer()
+    running_var: Any = buffer()
+    eps: float = static(default=1e-5)
+    momentum: float = static(default=0.1)
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: Any = np.float32) -> None:
+        rng = generator(0)
+        self.weight, self.bias = ones(rng, (num_features,), dtype), zeros(rng, (num_features,), dtype)
+        self.running_mean, self.running_var = zeros(rng, (num_features,), dtype), ones(rng, (num_features,), dtype)
+        self.eps, self.momentum = eps, momentum
+
+    def __call__(self, x: Any) -> Any:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.eps)
+
+    def train_call(self, x: Any) -> tuple[Any, "BatchNorm"]:
+        """Returns the result and the layer with its statistics updated by this batch."""
+        axes = (0, *range(2, x.ndim))
+        count = x.size // x.shape[1]
+        if count < 2:
+            raise ShapeError("BatchNorm.train_call", f"x is {describe(x)}", "statistics need two values per channel")
+        mean, var = np.mean(x, axis=axes), np.var(x, axis=axes)
+        y = F.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
+        keep, unbiased = 1 - self.momentum, var * (count / (count - 1))
+        moved = {
+            "running_mean": keep * self.running_mean + self.momentum * mean,
+            "running_var": keep * self.running_var + self.momentum * unbiased,
+        }
+        return y, replace(self, moved)
+
+
+class Embedding(Module):
+    """A row of a table for each integer.
+
+    Example:
+        >>> Embedding(10, 4, rng=0)(np.array([1, 2])).shape
+        (2, 4)
+    """
+
+    weight: Any
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Any = None, dtype: Any = np.float32) -> None:
+        self.weight = generator(rng).standard_normal((num_embeddings, embedding_dim)).astype(dtype)
+
+    def __call__(self, x: Any) -> Any:
+        return np.take(self.weight, x, axis=0)

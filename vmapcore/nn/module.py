@@ -1,0 +1,323 @@
+"""Module: a model as a value, a frozen dataclass that is a pytree of its arrays; and its state by name.
+
+Nothing is ever changed in place: a step of training returns a new model.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, dataclass_transform
+
+import numpy as np
+
+from ..arrays import is_array
+from ..errors import ArgumentError, MutationError, ShapeError, StructureError, describe
+from ..pytree import flatten, register_dataclass, tree_map
+from ..tracer import Tracer
+
+M = TypeVar("M", bound="Module")
+
+
+def static(**options: Any) -> Any:
+    """Declares a field that is part of a module's structure, not an array: sizes, strides, functions."""
+    return dataclasses.field(metadata={"static": True}, **options)
+
+
+def buffer(**options: Any) -> Any:
+    """Declares a field whose arrays are state without gradient, such as running statistics."""
+    return dataclasses.field(metadata={"buffer": True}, **options)
+
+
+@dataclass_transform(field_specifiers=(static, buffer))
+class Module:
+    """Base of layers and models. A subclass declares its fields; each may be assigned once, in `__init__`.
+
+    Example:
+        >>> class Scale(Module):
+        ...     factor: np.ndarray
+        ...     def __call__(self, x): return self.factor * x
+        >>> Scale(np.full(3, 2.0))(np.ones(3))
+        array([2., 2., 2.])
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(init="__init__" not in cls.__dict__, repr=False, eq=False)(cls)
+        register_dataclass(cls)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = type(self).__name__
+        if name not in {f.name for f in dataclasses.fields(self)}:  # type: ignore[arg-type]
+            raise MutationError(
+                f"{kind}.{name}", "is not a declared field", "", f"Declare it in the class: {name}: <type>"
+            )
+        if name in self.__dict__:
+            raise MutationError(
+                f"{kind}.{name}",
+                "is assigned twice",
+                "models are values",
+                "Make a new one with nn.replace(net, {name: value})",
+            )
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        parts = [f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise ArgumentError(type(self).__name__, "it has no __call__", "a module says there what it computes")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns every array by its name, parameters and buffers, such as "conv1.weight"."""
+        return {name: x for name, x, _ in _arrays(self)}
+
+
+def _short(x: Any) -> str:
+    return describe(x) if hasattr(x, "dtype") else repr(x)
+
+
+def _children(node: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Name, value, and whether it is declared a buffer, of what a module, list, tuple or dict holds."""
+    if isinstance(node, Module):
+        for f in dataclasses.fields(node):  # type: ignore[arg-type]
+            if not f.metadata.get("static"):
+                yield f.name, getattr(node, f.name), bool(f.metadata.get("buffer"))
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield str(key), value, False
+    elif isinstance(node, (list, tuple)):
+        for i, value in enumerate(node):
+            yield str(i), value, False
+
+
+def _arrays(node: Any, prefix: str = "", is_buffer: bool = False) -> Iterator[tuple[str, Any, bool]]:
+    """Name, array, and whether it is a buffer, for every array in a module, in declaration order."""
+    for name, value, declared in _children(node):
+        path = f"{prefix}{name}"
+        if isinstance(value, (Module, Mapping, list, tuple)):
+            yield from _arrays(value, path + ".", is_buffer or declared)
+        elif _is_leaf(value):
+            yield path, value, is_buffer or declared
+
+
+def _is_leaf(x: Any) -> bool:
+    return is_array(x) or isinstance(x, (Tracer, Spec))
+
+
+def named_parameters(net: Module) -> dict[str, Any]:
+    """Returns the arrays that training changes, by name.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> named_parameters(Line(np.ones(2)))
+        {'slope': array([1., 1.])}
+    """
+    return {name: x for name, x, is_buffer in _arrays(net) if not is_buffer}
+
+
+def named_buffers(net: Module) -> dict[str, Any]:
+    """Returns the arrays that are state without gradient, by name."""
+    return {name: x for name, x, is_buffer in _arrays(net) if is_buffer}
+
+
+def load_state_dict(net: M, state: Mapping[str, Any], strict: bool = True) -> M:
+    """Returns `net` with its arrays taken from `state`, by name.
+
+    Args:
+        net: the model; it stays as it is.
+        state: arrays (or anything `np.asarray` takes) by name, as `net.state_dict()` gives them.
+        strict: whether every name must be there, and no other.
+
+    Raises:
+        StructureError: names are missing or unknown.
+        ShapeError: an array has another shape than the one it replaces.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> load_state_dict(Line(np.ones(2)), {"slope": np.zeros(2)}).slope
+        array([0., 0.])
+    """
+    own = {name: x for name, x, _ in _arrays(net)}
+    call = f"load_state_dict({type(net).__name__})"
+    _check_names(call, own, state, strict)
+    loaded = {name: x if _is_leaf(x) else np.asarray(x) for name, x in state.items()}
+    for name, x in own.items():
+        if name in loaded and tuple(loaded[name].shape) != tuple(x.shape):
+            raise ShapeError(call, f"'{name}' is {describe(loaded[name])}", f"the model has {describe(x)}")
+    return _replace(net, loaded)
+
+
+def _check_names(call: str, own: Mapping[str, Any], given: Mapping[str, Any], strict: bool) -> None:
+    missing = [n for n in own if n not in given]
+    unknown = [n for n in given if n not in own]
+    if strict and (missing or unknown):
+        what = f"'{missing[0]}' is missing" if missing else f"'{unknown[0]}' is not a name of the model"
+        raise StructureError(call, what, f"the model has {', '.join(own)}", "Pass strict=False to take what fits")
+
+
+def _replace(node: Any, by_name: Mapping[str, Any], prefix: str = "") -> Any:
+    """Returns `node` with each array replaced by the one of its name, where there is one."""
+    if _is_leaf(node):
+        return by_name.get(prefix[:-1], node)
+    values = {name: _replace(value, by_name, f"{prefix}{name}.") for name, value, _ in _children(node)}
+    if isinstance(node, Module):
+        return replace(node, values)
+    if isinstance(node, Mapping):
+        return dict(zip(node, values.values(), strict=True))
+    return type(node)(values.values()) if isinstance(node, (list, tuple)) else node
+
+
+def replace(net: M, values: Mapping[str, Any]) -> M:
+    """Returns a module like `net` with the fields in `values` replaced, without running its `__init__`."""
+    new = object.__new__(type(net))
+    new.__dict__.update(net.__dict__ | dict(values))
+    return new
+
+
+def functional_call(net: Module, state: Any, args: Any, kwargs: Mapping[str, Any] | None = None) -> Any:
+    """Calls `net` with other arrays in place of its own.
+
+    Law:  functional_call(net, net.state_dict(), args) == net(*args)
+
+    Args:
+        net: the model; its own arrays are not looked at, so a `skeleton` will do.
+        state: a dict by name, or a tuple of dicts (parameters, buffers).
+        args: the positional arguments; a tuple, or one argument alone.
+        kwargs: the keyword arguments.
+
+    Raises:
+        StructureError: a name is not one of the model's, or one is missing from a skeleton.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        ...     def __call__(self, x): return self.slope * x
+        >>> functional_call(Line(np.ones(2)), {"slope": np.zeros(2)}, (np.ones(2),))
+        array([0., 0.])
+    """
+    parts = state if isinstance(state, (tuple, list)) else (state,)
+    by_name = {name: x for part in parts for name, x in part.items()}
+    call = f"functional_call({type(net).__name__})"
+    own = {name: x for name, x, _ in _arrays(net)}
+    needed = {name: x for name, x in own.items() if isinstance(x, Spec) or name in by_name}
+    _check_names(call, needed, by_name, strict=True)
+    return _replace(net, by_name)(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+
+
+class Spec:
+    """What stands in a skeleton for an array: its shape and dtype."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"Spec({describe(self)})"
+
+
+def skeleton(net: M) -> M:
+    """Returns `net` without its arrays: a structure for `functional_call` that holds no storage.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> skeleton(Line(np.ones(2))).slope
+        Spec(f64[2])
+    """
+    return tree_map(lambda x: Spec(tuple(x.shape), x.dtype) if _is_leaf(x) else x, net)  # type: ignore[no-any-return]
+
+
+def stack(nets: Sequence[M]) -> M:
+    """Joins models of one structure into one whose arrays have a leading axis of members.
+
+    Law:  vmap(lambda net: net(x))(stack(nets))[i] == nets[i](x)
+
+    Raises:
+        StructureError: there are no models, or they differ in structure.
+        ShapeError: an array has not the same shape in all.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> stack([Line(np.ones(2)), Line(np.zeros(2))]).slope.shape
+        (2, 2)
+    """
+    nets = list(nets)
+    if not nets:
+        raise StructureError("stack", "got no models", "there must be one at least")
+    _, tree = flatten(nets[0])
+    for i, net in enumerate(nets):
+        if type(net) is not type(nets[0]):
+            raise StructureError(
+                "stack", f"model {i} is a {type(net).__name__}", f"model 0 is a {type(nets[0]).__name__}"
+            )
+        if flatten(net)[1] != tree:
+            raise StructureError(
+                "stack", f"model {i} differs in structure from model 0", "all must have the same layers"
+            )
+        for (name, x, _), (_, first, _) in zip(_arrays(net), _arrays(nets[0]), strict=True):
+            if x.shape != first.shape:
+                raise ShapeError(
+                    "stack", f"'{name}' of model {i} is {describe(x)}", f"that of model 0 is {describe(first)}"
+                )
+    return tree_map(lambda *xs: np.stack(xs) if hasattr(xs[0], "shape") else xs[0], *nets)  # type: ignore[no-any-return]
+
+
+def unstack(big: M) -> list[M]:
+    """Splits a stacked model into its members: the inverse of `stack`.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> [net.slope.shape for net in unstack(Line(np.ones((3, 2))))]
+        [(2,), (2,), (2,)]
+    """
+    sizes = {x.shape[0] if x.shape else None for _, x, _ in _arrays(big)}
+    if len(sizes) != 1 or None in sizes:
+        raise ShapeError("unstack", "the arrays have no leading axis of one size", "the model must come from stack")
+    (count,) = sizes
+    assert count is not None
+    return [tree_map(lambda x, i=i: x[i].copy() if hasattr(x, "shape") else x, big) for i in range(count)]
+
+
+def stack_module_state(nets: Sequence[Module]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the parameters and the buffers of several models, stacked, each a dict by name.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> params, buffers = stack_module_state([Line(np.ones(2)), Line(np.zeros(2))])
+        >>> params["slope"].shape, buffers
+        ((2, 2), {})
+    """
+    big = stack(nets)
+    return named_parameters(big), named_buffers(big)
+
+
+def combine_state_for_ensemble(nets: Sequence[Module]) -> tuple[Any, list[Any], list[Any]]:
+    """Returns a function of the state of a model, and the stacked state of several.
+
+    Law:  vmap(fmodel, in_axes=(0, 0, None))(params, buffers, x)[i] == nets[i](x)
+
+    Returns:
+        `(fmodel, params, buffers)`: `fmodel(params, buffers, *args)` with lists of arrays in declaration order.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        ...     def __call__(self, x): return self.slope * x
+        >>> fmodel, params, buffers = combine_state_for_ensemble([Line(np.ones(2)), Line(np.zeros(2))])
+        >>> [p.shape for p in params]
+        [(2, 2)]
+    """
+    params, buffers = stack_module_state(nets)
+    base = skeleton(nets[0])
+
+    def fmodel(params_: Sequence[Any], buffers_: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        state = (dict(zip(params, params_, strict=True)), dict(zip(buffers, buffers_, strict=True)))
+        return functional_call(base, state, args, kwargs)
+
+    return fmodel, list(params.values()), list(buffers.values())

@@ -1,0 +1,202 @@
+"""Optimisers as pure functions: `state = opt.init(params)`, then `params, state = opt.step(params, grads, state)`.
+
+An optimiser is a pytree of its hyper-parameters. Where one is an array of a value per member, and the parameters are
+stacked, each member gets its own.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import is_array
+from ..errors import ArgumentError
+from ..pytree import flatten, tree_map, unflatten
+from ..tracer import Tracer
+from .module import Module, static
+
+
+def axes_of(tree: Any) -> Any:
+    """Returns the `in_axes` that map the arrays of one axis or more in `tree` over axis 0, and nothing else.
+
+    Example:
+        >>> axes_of({"lr": np.ones(4), "eps": 1e-8})
+        {'lr': 0, 'eps': None}
+    """
+    return tree_map(lambda x: 0 if getattr(x, "ndim", 0) else None, tree)
+
+
+def _per_member(value: Any, like: Any) -> Any:
+    """A hyper-parameter as what `like` can be multiplied by: in its dtype, and along its leading axis if per member."""
+    if not hasattr(value, "dtype"):
+        return value
+    value = value.astype(like.dtype)
+    return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)) if value.ndim else value
+
+
+def _check(call: str, params: Any, grads: Any) -> tuple[list[Any], list[Any], Any]:
+    leaves, tree = flatten(params)
+    gradients, grad_tree = flatten(grads)
+    if tree != grad_tree:
+        raise ArgumentError(call, f"grads have structure {grad_tree}", f"params have {tree}")
+    return leaves, gradients, tree
+
+
+def _trained(x: Any) -> bool:
+    return (is_array(x) or isinstance(x, Tracer)) and x.dtype.kind in "fc"
+
+
+class SGDState(NamedTuple):
+    """`count`: steps done; `momentum`: one array per parameter, None where there is none."""
+
+    count: Any
+    momentum: Any
+
+
+class SGD(Module):
+    """Stochastic gradient descent, with momentum, weight decay and Nesterov's step as PyTorch defines them.
+
+    Args:
+        lr: the learning rate; a number, or an array of one per member.
+        momentum, dampening, weight_decay: likewise.
+        nesterov: whether to step along the gradient plus momentum (Sutskever et al., 2013).
+
+    Example:
+        >>> opt = SGD(lr=0.1)
+        >>> params, state = opt.step({"w": np.ones(2)}, {"w": np.ones(2)}, opt.init({"w": np.ones(2)}))
+        >>> params
+        {'w': array([0.9, 0.9])}
+    """
+
+    lr: Any = 1e-3
+    momentum: Any = 0.0
+    dampening: Any = 0.0
+    weight_decay: Any = 0.0
+    nesterov: bool = static(default=False)
+    steps_with_momentum: bool = static(default=False)
+
+    def __init__(
+        self, lr: Any = 1e-3, momentum: Any = 0.0, dampening: Any = 0.0, weight_decay: Any = 0.0, nesterov: bool = False
+    ) -> None:
+        self.lr, self.momentum, self.dampening, self.weight_decay = lr, momentum, dampening, weight_decay
+        self.nesterov = nesterov
+        self.steps_with_momentum = not (isinstance(momentum, (int, float)) and momentum == 0)
+
+    def init(self, params: Any) -> SGDState:
+        """Returns the state before the first step."""
+        wanted = self.steps_with_momentum
+        momentum = [np.zeros_like(p) if wanted and _trained(p) else None for p in flatten(params)[0]]
+        return SGDState(np.zeros((), np.int64), momentum)
+
+    def step(self, params: Any, grads: Any, state: SGDState) -> tuple[Any, SGDState]:
+        """Returns the parameters and the state after one step."""
+        leaves, gradients, tree = _check("SGD.step", params, grads)
+        updated, momentum = [], []
+        for p, g, m in zip(leaves, gradients, state.momentum, strict=True):
+            if _trained(p):
+                g = g if _is_zero(self.weight_decay) else g + _per_member(self.weight_decay, p) * p
+                if self.steps_with_momentum:
+                    g, m = self._accelerate(p, g, m, state.count)
+                p = p - _per_member(self.lr, p) * g
+            updated.append(p)
+            momentum.append(m)
+        return unflatten(tree, updated), SGDState(state.count + 1, momentum)
+
+    def _accelerate(self, p: Any, g: Any, m: Any, count: Any) -> tuple[Any, Any]:
+        mu = _per_member(self.momentum, p)
+        new = mu * m + (1 - _per_member(self.dampening, p)) * g
+        if not _is_zero(self.dampening):
+            new = np.where(count == 0, g, new)  # the first momentum is the gradient itself
+        return (g + mu * new if self.nesterov else new), new
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, (int, float)) and x == 0
+
+
+class AdamState(NamedTuple):
+    """`count`: steps done; `mean`, `square`, `largest`: one array per parameter (`largest` for AMSGrad alone)."""
+
+    count: Any
+    mean: Any
+    square: Any
+    largest: Any
+
+
+class Adam(Module):
+    """Adam (Kingma and Ba, 2015), with AMSGrad (Reddi et al., 2018) on request; as PyTorch defines it.
+
+    Args:
+        lr: the learning rate; a number, or an array of one per member.
+        betas: decay of the running mean and of the running mean square.
+        eps: added to the root of the mean square.
+        weight_decay: times the parameter, added to the gradient.
+        amsgrad: whether to divide by the largest mean square so far.
+
+    Example:
+        >>> opt = Adam(lr=0.1)
+        >>> params, state = opt.step({"w": np.ones(2)}, {"w": np.ones(2)}, opt.init({"w": np.ones(2)}))
+        >>> params["w"].round(6), int(state.count)
+        (array([0.9, 0.9]), 1)
+    """
+
+    lr: Any = 1e-3
+    betas: Any = (0.9, 0.999)
+    eps: Any = 1e-8
+    weight_decay: Any = 0.0
+    amsgrad: bool = static(default=False)
+
+    def init(self, params: Any) -> AdamState:
+        """Returns the state before the first step."""
+        zeros = [np.zeros_like(p) if _trained(p) else None for p in flatten(params)[0]]
+        return AdamState(np.zeros((), np.int64), zeros, list(zeros), list(zeros) if self.amsgrad else None)
+
+    def step(self, params: Any, grads: Any, state: AdamState) -> tuple[Any, AdamState]:
+        """Returns the parameters and the state after one step."""
+        leaves, gradients, tree = _check(f"{type(self).__name__}.step", params, grads)
+        count = state.count + 1
+        updated: list[Any] = []
+        means: list[Any] = []
+        squares: list[Any] = []
+        largest: list[Any] = []
+        for i, (p, g) in enumerate(zip(leaves, gradients, strict=True)):
+            if not _trained(p):
+                p, m, v, top = p, None, None, None
+            else:
+                top = state.largest[i] if self.amsgrad else None
+                p, m, v, top = self._update(p, g, state.mean[i], state.square[i], top, count)
+            updated.append(p)
+            means.append(m)
+            squares.append(v)
+            largest.append(top)
+        return unflatten(tree, updated), AdamState(count, means, squares, largest if self.amsgrad else None)
+
+    def _update(self, p: Any, g: Any, m: Any, v: Any, top: Any, count: Any) -> tuple[Any, Any, Any, Any]:
+        b1, b2 = _per_member(self.betas[0], p), _per_member(self.betas[1], p)
+        lr = _per_member(self.lr, p)
+        p, g = self._decay(p, g, lr)
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * (g * np.conjugate(g))
+        top = v if top is None else np.maximum(top, v)
+        first = 1 - np.power(self.betas[0], count)
+        second = np.sqrt(1 - np.power(self.betas[1], count))
+        denominator = np.sqrt(top) / _per_member(second, p) + _per_member(self.eps, p)
+        return p - lr / _per_member(first, p) * (m / denominator), m, v, top
+
+    def _decay(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
+        return p, g if _is_zero(self.weight_decay) else g + _per_member(self.weight_decay, p) * p
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): the parameter shrinks by `lr * weight_decay`.
+
+    Example:
+        >>> opt = AdamW(lr=0.1, weight_decay=0.5)
+        >>> params, _ = opt.step({"w": np.ones(2)}, {"w": np.zeros(2)}, opt.init({"w": np.ones(2)}))
+        >>> params
+        {'w': array([0.95, 0.95])}
+    """
+
+    weight_decay: Any = 0.01
+
+    def _decay(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
+        return p * (1 - lr * _per_member(self.weight_decay, p)), g
