@@ -14,7 +14,7 @@ from .arrays import is_array
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
 from .pytree import broadcast_prefix, flatten, paths, unflatten
-from .tracer import Tracer
+from .tracer import TRUTH, Tracer
 
 REDUCTIONS = ("sum", "mean")
 
@@ -36,10 +36,11 @@ class BatchedTensor(Tracer):
     def _concrete(self, call: str, wanted: str) -> Any:
         remedy = (
             "Use np.where(condition, a, b)"
-            if "truth" in wanted
+            if wanted == TRUTH
             else "Index with the array itself, or use np.take"
             if call == "index"
-            else "Keep it an array, with astype for another dtype; or return it from the function"
+            else "Keep it an array, with astype for another dtype; return it from the function to print it; make an "
+            "array to write it into with vmapcore.numpy.zeros"
         )
         raise self._concretization(call, wanted + f": it has {self._trace.size} of them", remedy)
 
@@ -122,7 +123,7 @@ def vmap(
     """
     if not callable(fun):
         raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}", "it must be callable")
-    if axis_size is not None and (not isinstance(axis_size, int) or axis_size < 0):
+    if axis_size is not None and (isinstance(axis_size, bool) or not isinstance(axis_size, int) or axis_size < 0):
         raise ArgumentError("vmap", f"axis_size is {axis_size!r}", "it must be an int >= 0 or None")
     door = _Door(fun, in_axes, out_axes, axis_size)
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import check_differentiable
+from .arguments import check_callable, check_differentiable
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
-from .tracer import Tracer
+from .tracer import TEXT, TRUTH, Tracer
 
 
 class JVPTracer(Tracer):
@@ -28,12 +28,13 @@ class JVPTracer(Tracer):
         self.tangent = other.tangent
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        if "truth" in wanted or self.dtype.kind in "biu":
+        if wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
             return self.value
         raise self._concretization(
             call,
             wanted + " without losing its derivative",
-            "Keep it an array, or use vmapcore.stop_gradient(x) first if the derivative is not wanted",
+            "Keep it an array; make an array to write it into with vmapcore.numpy.zeros; or use "
+            "vmapcore.stop_gradient(x) first if the derivative is not wanted",
         )
 
 
@@ -102,6 +103,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         >>> jvp(np.sin, (np.zeros(2),), (np.ones(2),))
         (array([0., 0.]), array([1., 1.]))
     """
+    check_callable("jvp", fun)
     call = f"jvp({name_of(fun)})"
     leaves, tree = flatten(tuple(primals))
     directions, direction_tree = flatten(tuple(tangents))

@@ -12,7 +12,7 @@ import numpy as np
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
-from .tracer import Tracer
+from .tracer import TEXT, TRUTH, Tracer
 
 SMALL = 4096  # bytes below which a second copy of a constant costs less than looking for the first
 
@@ -33,12 +33,13 @@ class GradTracer(Tracer):
         self.node = other.node
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        if "truth" in wanted or self.dtype.kind in "biu":  # a branch or a count takes no part in the derivative
+        if wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
             return self.value
         raise self._concretization(
             call,
             wanted + " without losing its derivative",
-            "Keep it an array, or use vmapcore.stop_gradient(x) first if the derivative is not wanted",
+            "Keep it an array; make an array to write it into with vmapcore.numpy.zeros; or use "
+            "vmapcore.stop_gradient(x) first if the derivative is not wanted",
         )
 
 

@@ -14,6 +14,9 @@ from .errors import ArgumentError, ConcretizationError, MutationError, ShapeErro
 from .numpy_protocol import NUMPY, array_function, array_ufunc
 from .views import Storage
 
+TRUTH, TEXT = "one truth value", "one text"
+"""What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
+
 
 class Tracer:
     """A value inside a running transform. Subclasses add what they track beside `value`."""
@@ -120,7 +123,7 @@ class Tracer:
         raise self._concretization(call, wanted, "Use array operations instead")
 
     def __bool__(self) -> bool:
-        return bool(self._concrete("if/while/and/or/bool", "one truth value"))
+        return bool(self._concrete("if/while/and/or/bool", TRUTH))
 
     def __int__(self) -> int:
         return int(self._concrete("int", "one int"))
@@ -133,6 +136,9 @@ class Tracer:
 
     def __complex__(self) -> complex:
         return complex(self._concrete("complex", "one complex number"))
+
+    def __format__(self, spec: str) -> str:
+        return format(self._concrete("format", TEXT), spec) if spec else repr(self)
 
     def item(self, *args: Any) -> Any:
         return self._concrete("item", "one Python number").item(*args)
