@@ -5,16 +5,42 @@ Rules are functions of plain values: nothing here imports a transform.
 
 from . import (
     activations,
+    casts,
     conv,
     creation,
+    diagonals,
     elementwise,
     indexing,
+    joining,
     layout,
     linalg,
     matmul,
+    padding,
     pooling,
     reductions,
+    repeating,
+    selection,
     sorting,
+    ufuncs,
 )
 
-__all__ = ["activations", "conv", "creation", "elementwise", "indexing", "layout", "linalg", "matmul", "pooling", "reductions", "sorting"]
+__all__ = [
+    "activations",
+    "casts",
+    "conv",
+    "creation",
+    "diagonals",
+    "elementwise",
+    "indexing",
+    "joining",
+    "layout",
+    "linalg",
+    "matmul",
+    "padding",
+    "pooling",
+    "reductions",
+    "repeating",
+    "selection",
+    "sorting",
+    "ufuncs",
+]

@@ -6,28 +6,38 @@ a rule that is free over leading axes batches by applying itself. No operation i
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import UNTRACED
 from ..core import Primitive
-from ..errors import AxisError, message
-from ..numpy_protocol import implements
+from ..errors import AxisError
+from ..numpy_protocol import assign, implements
 from ..tracer import Tracer
 from ..views import view_of
 
-Partial = Callable[..., Any] | int | None
+
+class Over(NamedTuple):
+    """The partial derivative `1 / of(out, *args)`, for a cotangent that is divided in one pass."""
+
+    of: Callable[..., Any]
+
+
+Partial = Callable[..., Any] | Over | int | None
 
 
 # Operands, shapes and axes.
 
 
 def operand(x: Any) -> Any:
-    """Returns `x` if it is an array or tracer, else NumPy's array of it: what a function does to each array argument."""
+    """Returns `x` if it is an array or tracer, else NumPy's array of it, as functions do to each array argument."""
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
-def link(base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None, certain: bool = True) -> Any:
+def link(
+    base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None, certain: bool = True
+) -> Any:
     """Returns `view` after noting, if both are tracers, that NumPy would make it share memory with `base`.
 
     `read(base)` makes the view, `write(base, view)` the base that results from a write to it (`None`: NumPy's view is
@@ -38,6 +48,16 @@ def link(base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any,
     return view
 
 
+def into(call: str, out: Any, value: Any) -> Any:
+    """Returns `value`, by way of `out` where the caller passed one."""
+    if out is None:
+        return value
+    if isinstance(out, Tracer) or isinstance(value, Tracer):
+        return assign(call, out, value)
+    np.copyto(out, value, casting="same_kind")
+    return out
+
+
 @functools.lru_cache(maxsize=4096)
 def last_axes(axis: int | tuple[int, ...] | None, ndim: int, call: str = "axis") -> tuple[int, ...]:
     """Returns `axis` as sorted negative ints; `None` is every axis."""
@@ -46,10 +66,10 @@ def last_axes(axis: int | tuple[int, ...] | None, ndim: int, call: str = "axis")
     axes = (axis,) if not isinstance(axis, tuple) else axis
     for a in axes:
         if not -ndim <= a < ndim:
-            raise AxisError(message(call, f"axis {a} is out of range for an array of {ndim} axes", f"expected {-ndim} <= axis < {ndim}"))
+            raise AxisError(call, f"axis {a} is out of range for {ndim} axes", f"expected {-ndim} <= axis < {ndim}")
     found = sorted({int(a) - ndim if a >= 0 else int(a) for a in axes})
     if len(found) != len(axes):
-        raise AxisError(message(call, f"axis {axis} names an axis twice"))
+        raise AxisError(call, f"axis {axis} names an axis twice")
     return tuple(found)
 
 
@@ -64,8 +84,10 @@ def align(mapped: Sequence[bool], args: Sequence[Any]) -> list[Any]:
     """Gives mapped arguments axes of size 1 after the batch, so that all broadcast with the batch in front."""
     ranks = [len(x.shape) - m if hasattr(x, "shape") else 0 for x, m in zip(args, mapped, strict=True)]
     rank = max(ranks)
-    return [x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
-            for x, m, r in zip(args, mapped, ranks, strict=True)]
+    return [
+        x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
+        for x, m, r in zip(args, mapped, ranks, strict=True)
+    ]
 
 
 def spread(size: int, is_mapped: bool, x: Any) -> Any:
@@ -119,68 +141,83 @@ def add_tangents(terms: Sequence[Any]) -> Any:
 # Families.
 
 
-def elementwise(ufunc: Any, *partials: Partial, name: str | None = None) -> Primitive:
+def elementwise(ufunc: Any, *partials: Partial, listed: bool = True) -> Primitive:
     """A primitive that applies `ufunc`, NumPy's or one spelled alike in CuPy, element by element.
 
-    Each of `partials` is the partial derivative by one argument, as `partial(out, *args)`, or the int 1 or -1 where it
-    is constant. `None` for one argument says that it has no gradient; no partials at all, that the derivative is zero.
+    `partials` are those of `pointwise`. If `listed`, NumPy's `ufunc` on tracers is this primitive.
     """
-    name = name or ufunc.__name__
 
     def evaluate(xp: Any, *args: Any) -> Any:
         return ufunc(*args) if xp is np else getattr(xp, ufunc.__name__)(*args)
 
     evaluate.__doc__ = f"`np.{ufunc.__name__}`, element by element."
-    made = Primitive(evaluate, name=name, multiple=ufunc.nout > 1)
-    made.vmap = _reissue(ufunc)
-    if any(p is not None for p in partials):
-        made.def_vjp(*[None if p is None else _partial_vjp(i, p) for i, p in enumerate(partials)])
-        made.def_jvp(_partial_jvp(partials))
-    else:
-        made.def_zero_derivative()
-    implements(ufunc)(made)
+    made = pointwise(Primitive(evaluate, name=ufunc.__name__, multiple=ufunc.nout > 1), *partials)
+    made.vmap = _reissue(ufunc, made)
+    if listed:
+        implements(ufunc)(made)
     return made
 
 
-def _reissue(ufunc: Any) -> Callable[..., Any]:
-    """The batching rule of an elementwise operation: the same call on aligned arguments, straight into NumPy."""
+def _reissue(ufunc: Any, made: Primitive) -> Callable[..., Any]:
+    """The batching rule of an elementwise operation: itself on aligned arguments, and NumPy at once on plain ones."""
 
     def unary_vmap(size: int, mapped: Sequence[bool], x: Any) -> Any:
-        return ufunc(x)
+        return ufunc(x) if type(x) is np.ndarray else made(x)
 
     def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
         if mapped[0] and mapped[1]:
-            if x.ndim == y.ndim:
-                return ufunc(x, y)
-            return ufunc(*align(mapped, (x, y)))
-        rank_x = len(x.shape) - mapped[0] if hasattr(x, "shape") else 0
-        rank_y = len(y.shape) - mapped[1] if hasattr(y, "shape") else 0
-        if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):
-            x, y = align(mapped, (x, y))
-        return ufunc(x, y)
+            if x.ndim != y.ndim:
+                x, y = align(mapped, (x, y))
+        else:
+            rank_x = len(x.shape) - mapped[0] if hasattr(x, "shape") else 0
+            rank_y = len(y.shape) - mapped[1] if hasattr(y, "shape") else 0
+            if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):
+                x, y = align(mapped, (x, y))
+        return ufunc(x, y) if type(x) in UNTRACED and type(y) in UNTRACED else made(x, y)
 
     return unary_vmap if ufunc.nin == 1 else binary_vmap
 
 
-def _partial_vjp(i: int, partial: Any) -> Callable[..., Any]:
-    if partial == 1:
-        return lambda g, out, *args: match(g, args[i])
-    if partial == -1:
-        return lambda g, out, *args: match(-g, args[i])
-    return lambda g, out, *args: match(g * partial(out, *args), args[i])
+def pointwise(made: Primitive, *partials: Partial) -> Primitive:
+    """Declares the derivative of `made`, which works element by element, by its partial derivatives.
 
+    There is one per argument: `partial(out, *args, **params)`, `Over` such a function, or 1 or -1 where it is constant;
+    `None` says that the argument has no gradient. With no partials at all the derivative is zero.
+    """
+    products = [None if p is None else _times(p) for p in partials]
+    if all(times is None for times in products):
+        made.def_zero_derivative()
+        return made
 
-def _partial_jvp(partials: Sequence[Any]) -> Callable[..., Any]:
-    def jvp(tangents: Sequence[Any], out: Any, *args: Any) -> Any:
-        terms = []
-        for t, partial in zip(tangents, partials, strict=True):
-            if t is None or partial is None:
-                continue
-            terms.append(t if partial == 1 else -t if partial == -1 else t * partial(out, *args))
-        total = add_tangents(terms)
+    def pointwise_jvp(tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
+        total = None
+        for t, times in zip(tangents, products, strict=True):
+            if t is not None and times is not None:
+                term = times(t, out, *args, **params)
+                total = term if total is None else total + term
         return None if total is None else fit(total, out)
 
-    return jvp
+    made.def_vjp(*[None if times is None else _matched(i, times) for i, times in enumerate(products)])
+    made.def_jvp(pointwise_jvp)
+    return made
+
+
+def _times(partial: Any) -> Callable[..., Any]:
+    """The product of a tangent or cotangent and the partial derivative."""
+    if isinstance(partial, Over):
+        return lambda g, out, *args, **params: g / partial.of(out, *args, **params)
+    if partial == 1:
+        return lambda g, out, *args, **params: g
+    if partial == -1:
+        return lambda g, out, *args, **params: -g
+    return lambda g, out, *args, **params: g * partial(out, *args, **params)
+
+
+def _matched(i: int, times: Callable[..., Any]) -> Callable[..., Any]:
+    def pointwise_vjp(g: Any, out: Any, *args: Any, **params: Any) -> Any:
+        return match(times(g, out, *args, **params), args[i])
+
+    return pointwise_vjp
 
 
 def trailing(made: Primitive) -> Primitive:
@@ -213,7 +250,9 @@ def bilinear(made: Primitive, left: Callable[..., Any], right: Callable[..., Any
 
     def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, **params: Any) -> Any:
         dx, dy = tangents
-        total = add_tangents([None if dx is None else made(dx, y, **params), None if dy is None else made(x, dy, **params)])
+        total = add_tangents(
+            [None if dx is None else made(dx, y, **params), None if dy is None else made(x, dy, **params)]
+        )
         return None if total is None else fit(total, out)
 
     made.def_jvp(bilinear_jvp)

@@ -1,0 +1,213 @@
+"""Casts, parts of complex numbers, and questions about dtypes and shapes.
+
+Every primitive here works element by element and batches as itself.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..errors import ArgumentError, DTypeError, describe
+from ..numpy_protocol import NUMPY, implements
+from ..tracer import Tracer
+from ._families import cast_like, fit, hashable_axis, last_axes, linear, link, match, operand, trailing
+
+# Casts.
+
+
+@trailing
+@primitive
+def convert(xp: Any, x: Any, *, dtype: Any) -> Any:
+    """`x` in the dtype `dtype`, of floats or complex numbers."""
+    return x.astype(dtype)
+
+
+linear(convert, lambda g, out, x, *, dtype: cast_like(g, x))
+
+
+@trailing
+@primitive
+def convert_to_discrete(xp: Any, x: Any, *, dtype: Any) -> Any:
+    """`x` in the dtype `dtype`, of integers or truth values."""
+    return x.astype(dtype)
+
+
+convert_to_discrete.def_zero_derivative()
+
+
+def cast(x: Any, dtype: Any, casting: Any = "unsafe", copy: bool = True) -> Any:
+    """Returns `x` in `dtype`; `x` itself where that is its dtype and `copy` is False."""
+    target = np.dtype(dtype)
+    if not hasattr(x, "shape"):
+        return _cast_plain(x, target, casting)
+    if x.dtype == target:
+        return (x.snapshot() if isinstance(x, Tracer) else x.copy()) if copy else x
+    if casting != "unsafe" and not np.can_cast(x.dtype, target, casting):
+        raise _no_cast(x, target, casting)
+    if target.kind in "fc":
+        return convert(x, dtype=target)
+    if target.kind in "OSUV" and isinstance(x, Tracer):
+        raise DTypeError("astype", f"the dtype is {target}", "a traced array holds truth values or numbers")
+    return convert_to_discrete(x, dtype=target)
+
+
+def _cast_plain(x: Any, target: Any, casting: Any) -> Any:
+    """An array of a Python number, which fits every dtype of its kind or a later one, or of a list."""
+    array = np.asarray(x)
+    weak = isinstance(x, (int, float, complex)) and np.result_type(x, target) == target
+    if not (casting == "unsafe" or weak or np.can_cast(array.dtype, target, casting)):
+        raise _no_cast(array, target, casting)
+    return (np.asarray(x, target) if weak else array.astype(target))[()]
+
+
+def _no_cast(x: Any, target: Any, casting: Any) -> DTypeError:
+    return DTypeError(
+        "astype", f"{describe(x)} cannot become {target} by the rule '{casting}'", "", "Convert it with astype first"
+    )
+
+
+NUMPY["cast"] = cast
+
+
+@implements(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    if device not in (None, "cpu") and device != getattr(x, "device", None):
+        raise ArgumentError("np.astype", f"device is {device!r}", "an array stays on its device")
+    return cast(x, dtype, copy=copy)
+
+
+def inexact(x: Any) -> Any:
+    """Returns `x` as an array of floats or complex numbers, which functions make of integers and truth values."""
+    x = operand(x)
+    return x if x.dtype.kind in "fc" else cast(x, np.float64)
+
+
+# Parts of complex numbers.
+
+
+@trailing
+@primitive
+def real_part(xp: Any, x: Any) -> Any:
+    """The real part of complex `x`."""
+    return x.real
+
+
+@trailing
+@primitive
+def imaginary_part(xp: Any, x: Any) -> Any:
+    """The imaginary part of complex `x`."""
+    return x.imag
+
+
+@trailing
+@primitive
+def join_parts(xp: Any, re: Any, im: Any) -> Any:
+    """The complex numbers with these parts, exactly: `re + 1j * im` would turn an infinite part into nan."""
+    shape = np.broadcast_shapes(np.shape(re), np.shape(im))
+    out = xp.empty(shape, np.result_type(re, im, np.complex64))
+    out.real = re
+    out.imag = im
+    return out
+
+
+def _join_jvp(tangents: Any, out: Any, re: Any, im: Any) -> Any:
+    return fit(join_parts(*[0 if t is None else t for t in tangents]), out)
+
+
+linear(real_part, lambda g, out, x: join_parts(g, 0))
+linear(imaginary_part, lambda g, out, x: join_parts(0, -g))
+join_parts.def_vjp(lambda g, out, re, im: match(real_part(g), re), lambda g, out, re, im: match(-imaginary_part(g), im))
+join_parts.def_jvp(_join_jvp)
+
+
+@implements(np.real)
+def real(val: Any) -> Any:
+    x = operand(val)
+    if not isinstance(x, Tracer) or x.dtype.kind != "c":
+        return x.real if not isinstance(x, Tracer) else x
+    return link(x, real_part(x), real_part, lambda base, view: join_parts(view, imaginary_part(base)))
+
+
+@implements(np.imag)
+def imag(val: Any) -> Any:
+    x = operand(val)
+    if not isinstance(x, Tracer):
+        return x.imag
+    if x.dtype.kind != "c":
+        return np.zeros_like(x)
+    return link(x, imaginary_part(x), imaginary_part, lambda base, view: join_parts(real_part(base), view))
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    x = operand(z)
+    result = np.arctan2(imag(x), real(x)) if x.dtype.kind == "c" else np.arctan2(0, x)
+    return result * (180 / math.pi) if deg else result
+
+
+@implements(np.isreal)
+def isreal(x: Any) -> Any:
+    return np.equal(imag(x), 0)
+
+
+@implements(np.iscomplex)
+def iscomplex(x: Any) -> Any:
+    return np.not_equal(imag(x), 0)
+
+
+# Questions about dtypes and shapes.
+
+
+def _typed(x: Any) -> Any:
+    """The dtype in place of a tracer."""
+    return x.dtype if isinstance(x, Tracer) else x
+
+
+@implements(np.result_type)
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    return np.result_type(*map(_typed, arrays_and_dtypes))
+
+
+@implements(np.can_cast)
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    return np.can_cast(_typed(from_), _typed(to), casting)
+
+
+@implements(np.min_scalar_type)
+def min_scalar_type(a: Any, /) -> Any:
+    return a.dtype if isinstance(a, Tracer) else np.min_scalar_type(a)
+
+
+@implements(np.common_type)
+def common_type(*arrays: Any) -> Any:
+    return np.common_type(*[np.empty(0, operand(x).dtype) for x in arrays])
+
+
+@implements(np.iscomplexobj)
+def iscomplexobj(x: Any) -> bool:
+    return operand(x).dtype.kind == "c"
+
+
+@implements(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    return operand(x).dtype.kind != "c"
+
+
+@implements(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    return operand(a).shape
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    return len(operand(a).shape)
+
+
+@implements(np.size)
+def size(a: Any, axis: Any = None) -> int:
+    x = operand(a)
+    return math.prod(
+        x.shape if axis is None else [x.shape[i] for i in last_axes(hashable_axis(axis), x.ndim, "np.size")]
+    )
