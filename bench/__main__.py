@@ -1,0 +1,169 @@
+"""The command line of the benchmark.
+
+Exit codes: 0 all agree; 1 a result disagrees, a contender of ours failed or a test did; 2 the command makes no sense;
+3 gpu-check found nothing to check.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from . import gpu_check, machine, report
+from .library import PEERS, installed
+from .timing import Race, Settings
+from .workloads import SIZES, Workload, select
+
+console = Console()
+
+
+def run_workloads(workloads: list[Workload], settings: Settings) -> report.Document:
+    """Measures every workload and returns the document that is shown and saved."""
+    document: report.Document = {
+        "schema": report.SCHEMA, "when": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv[1:],
+        "device": settings.device, "precision": settings.precision, "size": settings.size, "repeat": settings.repeat,
+        "peers": list(settings.peers), **machine.describe(), "rows": []}
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=len(workloads))
+        for workload in workloads:
+            def tick(who: str, name: str = workload.name) -> None:
+                progress.update(bar, description=f"{name}: {who}")
+            document["rows"].append(Race(workload, settings, tick).run())
+            progress.advance(bar)
+    return document
+
+
+def finish(documents: list[report.Document], options: argparse.Namespace) -> int:
+    """Shows and draws documents; the exit code says whether all agree."""
+    for document in documents:
+        report.show(document, console)
+    if options.plot:
+        importlib.import_module("bench.plot").draw(documents, options.plot)
+        console.print(f"plot written to {options.plot}")
+    return 0 if all(row["agree"] for document in documents for row in document["rows"]) else 1
+
+
+def settings_of(options: argparse.Namespace, peers: tuple[str, ...]) -> Settings:
+    quick = {"seconds": 0.02, "pause": 0.0} if options.size == "small" else {}
+    return Settings(options.device, options.precision, options.size, options.repeat, peers=peers, **quick)
+
+
+def wanted_peers(text: str) -> tuple[str, ...]:
+    """The installed ones of a comma-separated list, with a line for each that is not."""
+    names = tuple(name for name in text.split(",") if name)
+    for name in names:
+        if name not in PEERS and "." not in name:
+            raise SystemExit(f"bench: there is no peer '{name}'; there are {', '.join(PEERS)}, and modules of your own "
+                             "with a LIBRARY by their dotted names")
+        if not installed(name):
+            console.print(f"{name} is not installed, so it is left out", style="yellow")
+    return tuple(name for name in names if installed(name))
+
+
+def list_command(options: argparse.Namespace) -> int:
+    console.print(report.workloads_table())
+    console.print(report.libraries_table())
+    return 0
+
+
+def run_command(options: argparse.Namespace) -> int:
+    try:
+        workloads = select(options.names)
+    except KeyError as unknown:
+        console.print(f"bench: there is no workload {unknown}; see python -m bench list", style="red")
+        return 2
+    if options.device == "cuda" and gpu_check.device()[0] is None:
+        console.print(f"bench: --device cuda: {gpu_check.device()[1]}", style="red")
+        return 2
+    document = run_workloads(workloads, settings_of(options, wanted_peers(options.peers)))
+    if options.json:
+        report.save(document, options.json)
+    return finish([document], options)
+
+
+def report_command(options: argparse.Namespace) -> int:
+    paths = options.paths or sorted(report.RESULTS.glob("*.json"))
+    if not paths:
+        console.print(f"bench: there is nothing in {report.RESULTS}; make something with run --json", style="red")
+        return 2
+    try:
+        documents = [report.load(path) for path in paths]
+    except (OSError, ValueError) as error:
+        console.print(f"bench: {error}", style="red")
+        return 2
+    return finish(documents, options)
+
+
+def gpu_check_command(options: argparse.Namespace) -> int:
+    name, missing = gpu_check.device()
+    if name is None:
+        console.print(f"gpu-check: nothing to check: {missing}", highlight=False)
+        return gpu_check.NOTHING
+    console.print(f"gpu-check on {name}: the test suite first", highlight=False)
+    tests = gpu_check.run_tests()
+    console.print(tests["summary"], highlight=False)
+    peers, lines = gpu_check.peers()
+    for line in lines:
+        console.print(line, style="yellow", highlight=False)
+    document = run_workloads(select(options.names), settings_of(options, peers))
+    document |= {"gpu": name, "tests": tests, "left out": lines}
+    path = options.json or report.RESULTS / gpu_check.file_name(name)
+    report.save(document, path)
+    code = finish([document], options)
+    console.print(f"written to {path}")
+    return code or int(tests["code"] != 0)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of all commands."""
+    top = argparse.ArgumentParser(prog="python -m bench",
+                                  description="vmapcore against a loop, hand-batched NumPy and its peers.")
+    commands = top.add_subparsers(required=True, metavar="list | run | report | gpu-check")
+
+    def command(name: str, do: Any, about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=about)
+        added.set_defaults(do=do)
+        return added
+
+    command("list", list_command, "Show the workloads and who takes part in them.")
+    run = command("run", run_command, "Run workloads; all of them if none is named.")
+    run.add_argument("names", nargs="*", metavar="NAME", help="a workload; 'overhead' stands for all overhead:...")
+    run.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    run.add_argument("--peers", default="", metavar="A,B",
+                     help=f"of {','.join(PEERS)}, or a module of your own with a LIBRARY; none by default")
+    check = command("gpu-check", gpu_check_command,
+                    "Run the tests and the workloads on this machine's GPU; exit code 3 if it has none.")
+    check.add_argument("names", nargs="*", metavar="NAME", help="workloads; all by default")
+    check.set_defaults(device="cuda")
+    shown = command("report", report_command, "Print tables of results.")
+    shown.add_argument("paths", nargs="*", type=Path, metavar="FILE",
+                       help="JSON of run or gpu-check; bench/results/*.json by default")
+    for measured in (run, check):
+        measured.add_argument("--precision", choices=("float32", "tf32"), default="float32",
+                              help="of products on a CUDA device")
+        measured.add_argument("--repeat", type=int, default=5, metavar="N", help="rounds over the contenders")
+        measured.add_argument("--size", choices=SIZES, default="full", help="small: only to see that it works")
+        measured.add_argument("--json", type=Path, metavar="PATH", help="where to write everything that was measured")
+    for drawn in (run, check, shown):
+        drawn.add_argument("--plot", type=Path, metavar="PATH", help="where to draw the ratios (png, svg, pdf)")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    if getattr(options, "repeat", 1) < 1:
+        parser().error("--repeat must be at least 1")
+    code: int = options.do(options)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

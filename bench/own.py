@@ -1,0 +1,95 @@
+"""vmapcore: the function of one member in a Python loop on plain arrays, and vmapped."""
+
+from collections.abc import Callable
+from typing import Any
+
+from vmapcore import grad, nn, vmap
+from vmapcore.nn.functional import cross_entropy
+from vmapcore.pytree import tree_map as pytree_map
+
+from .numpy_library import NumPyLibrary
+from .optimisers import BETAS, EPS, STEP
+from .plain import distance, lotka_volterra
+from .workloads import Axes, Workload
+
+MODELS = {"mlp": nn.SimpleMLP, "cnn": nn.SimpleCNN, "lenet": nn.LeNet5}
+
+
+def forward(net: Any, x: Any) -> Any:
+    """The logits, which the CNN wraps into log-probabilities when it is called."""
+    return net.logits(x) if isinstance(net, nn.SimpleCNN) else net(x)
+
+
+def loss(net: Any, x: Any, y: Any) -> Any:
+    return cross_entropy(forward(net, x), y)
+
+
+def sample_loss(net: Any, x: Any, y: Any) -> Any:
+    return loss(net, x[None], y[None])
+
+
+gradients = grad(loss)
+
+
+def sgd_step(net: Any, x: Any, y: Any, lr: Any) -> Any:
+    optimiser = nn.SGD(lr)
+    return optimiser.step(net, gradients(net, x, y), optimiser.init(net))[0]
+
+
+def adam_step(net: Any, state: Any, x: Any, y: Any, lr: Any) -> Any:
+    return nn.Adam(lr, betas=BETAS, eps=EPS, amsgrad=True).step(net, gradients(net, x, y), state)
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    "forward": forward, "gradients": gradients, "sample gradients": grad(sample_loss), "sgd step": sgd_step,
+    "adam step": adam_step, "lotka_volterra": lotka_volterra, "distance": distance}
+
+
+class Own(NumPyLibrary):
+    """This project. A loop runs the same functions on plain arrays, so vmap alone is the difference."""
+
+    tree_map = staticmethod(pytree_map)
+
+    def vmap(self, f: Callable[..., Any], axes: Axes) -> Callable[..., Any]:
+        return vmap(f, in_axes=axes)
+
+    def grad(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        return grad(f)
+
+    def member(self, workload: Workload, variant: str) -> Callable[..., Any]:
+        return TASKS[workload.task]
+
+    def arguments(self, workload: Workload, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        args = super().arguments(workload, arrays)
+        if not workload.model:
+            return args
+        net = self._net(workload, args[0])
+        if workload.task != "adam step":
+            return net, *args[1:]
+        m, v, vmax = (list(args[1][key].values()) for key in ("m", "v", "vmax"))
+        count = self.xp.full(len(m[0]), STEP - 1)
+        return net, nn.AdamState(count, m, v, vmax), *args[2:]
+
+    def _net(self, workload: Workload, params: dict[str, Any]) -> Any:
+        empty = MODELS[workload.model](rng=0)
+        if workload.levels[0][0] is None:
+            return nn.load_state_dict(empty, params)
+        members = range(len(next(iter(params.values()))))
+        return nn.stack([nn.load_state_dict(empty, {name: p[i] for name, p in params.items()}) for i in members])
+
+    def collect(self, results: list[Any]) -> Any:
+        return nn.stack(results) if isinstance(results[0], nn.Module) else super().collect(results)
+
+    def result(self, workload: Workload, out: Any) -> Any:
+        if isinstance(out, list):
+            return [self.result(workload, member) for member in out]
+        if isinstance(out, nn.Module):
+            return out.state_dict()
+        if not (isinstance(out, tuple) and isinstance(out[1], nn.AdamState)):
+            return out
+        params, state = out[0].state_dict(), out[1]
+        moments = {"m": state.mean, "v": state.square, "vmax": state.largest}
+        return params, {key: dict(zip(params, values, strict=True)) for key, values in moments.items()}
+
+
+LIBRARY = Own()

@@ -1,0 +1,143 @@
+"""Tables of what was measured, and the JSON they are kept in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from .library import LIBRARIES, installed
+from .workloads import WORKLOADS
+
+Document = dict[str, Any]
+
+SCHEMA = 1
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def save(document: Document, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def load(path: Path) -> Document:
+    """A document that `save` wrote.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    document: Document = json.loads(path.read_text())
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ValueError(f"{path} is not a result of this benchmark (schema {SCHEMA})")
+    return document
+
+
+def workloads_table() -> Table:
+    """What there is to run."""
+    table = _table("workloads", "workload", "what", "size")
+    for workload in WORKLOADS.values():
+        table.add_row(workload.name, workload.title, workload.described("full"))
+    return table
+
+
+def libraries_table() -> Table:
+    """Who can take part."""
+    table = _table("contenders", "library", "installed", "variants", "in overhead")
+    for name, known in LIBRARIES.items():
+        there = "yes" if installed(name) else "no"
+        table.add_row(name, there, ", ".join(known.variants), ", ".join(known.overhead) or "–")
+    return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading not in ("what", "variants"))
+    return table
+
+
+def show(document: Document, console: Console) -> None:
+    """Prints a document: what it was measured on, then the tables."""
+    for line in headline(document):
+        console.print(line, highlight=False)
+    console.print("ratio: to the time of vmapcore's vmap, above 1 is slower")
+    for row in document["rows"]:
+        if row["task"] != "overhead":
+            console.print(_timings(row))
+    chains = [row for row in document["rows"] if row["task"] == "overhead"]
+    if chains:
+        console.print(_overhead(chains))
+    for row in document["rows"]:
+        for problem in problems(row):
+            console.print(problem, style="red", highlight=False)
+
+
+def headline(document: Document) -> list[str]:
+    """Machine, versions and settings in three lines."""
+    machine, versions = document["machine"], document["versions"]
+    pools = ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in document["threads"]["pools"])
+    return [f"{machine['processor']}, {machine['usable cores']} of {machine['cores']} cores, threads: {pools}",
+            ", ".join(f"{name} {version}" for name, version in versions.items()),
+            f"{document['when']}: device {document['device']}, precision {document['precision']}, "
+            f"size {document['size']}, {document['repeat']} rounds"]
+
+
+def seconds(value: float | None) -> str:
+    """A duration in the unit that suits it."""
+    if value is None:
+        return "–"
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if value * factor >= 0.999:
+            return f"{value * factor:.3g} {unit}"
+    return f"{value * 1e6:.3g} µs"
+
+
+def _timings(row: dict[str, Any]) -> Table:
+    table = _table(f"{row['workload']}: {row['title']}", "contender")
+    for heading in ("median", "ratio", "least", "most", "first", "error"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("agrees")
+    best = min((c["median"] for c in row["contenders"] if c["median"]), default=None)
+    for entry in row["contenders"]:
+        table.add_row(*_cells(entry), style="bold" if best and entry["median"] == best else "")
+    return table
+
+
+def _cells(entry: dict[str, Any]) -> list[str]:
+    samples = [t for block in entry["times"] for t in block]
+    ratio = "–" if entry["ratio"] is None else f"{entry['ratio']:.2f}"
+    error = "–" if entry["error"] is None else f"{entry['error']:.0e}"
+    return [entry["name"], seconds(entry["median"]), ratio, seconds(min(samples, default=None)),
+            seconds(max(samples, default=None)), seconds(entry["first"]), error, _agrees(entry)]
+
+
+def _agrees(entry: dict[str, Any]) -> str:
+    return "failed" if entry["failure"] else {True: "yes", False: "NO", None: "–"}[entry["agrees"]]
+
+
+def _overhead(rows: list[dict[str, Any]]) -> Table:
+    """A line per contender, a column per operation, and the range of the ratios."""
+    table = _table("overhead: µs per primitive, the slope of the time of chains over their length", "contender")
+    for heading in (*(row["workload"].partition(":")[2] for row in rows), "ratio"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("agrees")
+    for entries in zip(*(row["contenders"] for row in rows), strict=True):
+        slopes = ["–" if e["median"] is None else f"{e['median'] * 1e6:.2f}" for e in entries]
+        ratios = sorted(e["ratio"] for e in entries if e["ratio"] is not None)
+        table.add_row(entries[0]["name"], *slopes, f"{ratios[0]:.1f} … {ratios[-1]:.1f}" if ratios else "–",
+                      ", ".join(sorted({_agrees(e) for e in entries})))
+    return table
+
+
+def problems(row: dict[str, Any]) -> list[str]:
+    """A line for each contender that failed or disagrees."""
+    lines = []
+    for entry in row["contenders"]:
+        if entry["failure"]:
+            lines.append(f"{row['workload']}: {entry['name']} failed: {entry['failure']}")
+        elif entry["agrees"] is False:
+            error = "" if entry["error"] is None else f", off by {entry['error']:.2e}"
+            lines.append(f"{row['workload']}: {entry['name']} disagrees at {entry['where']}{error}")
+    return lines
