@@ -40,7 +40,7 @@ def laid_out(x, layout):
     """The same values, laid out otherwise in memory."""
     if layout == "strided":
         wide = np.zeros((*[2 * n for n in x.shape], 2), x.dtype)
-        x_strided = wide[(*[slice(None, None, 2)] * x.ndim, 0)]
+        x_strided = wide[(*[slice(None, None, 2)] * x.ndim, 0, ...)]
         x_strided[...] = x
         return x_strided
     if layout == "reversed":
