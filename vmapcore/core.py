@@ -160,6 +160,10 @@ class Trace:
         """Wraps a value that does not depend on this trace's inputs."""
         raise NotImplementedError
 
+    def holds(self, dtype: Any) -> bool:
+        """Whether its tracers can have this dtype; one that differentiates lets ints and bools leave as they are."""
+        return True
+
     def leaked(self) -> LeakedTracerError:
         """The error for using a tracer of this trace after it ended."""
         return LeakedTracerError(
@@ -182,6 +186,8 @@ RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())
 
 
 def lift(value: Any) -> Any:
-    """Wraps a fresh array in the innermost running transform, so that tracers may be written into it."""
-    running = RUNNING.get()
-    return running[-1].lift(value) if running else value
+    """Wraps a fresh array in the innermost running transform of its dtype, so that tracers may be written into it."""
+    for trace in reversed(RUNNING.get()):
+        if trace.holds(value.dtype):
+            return trace.lift(value)
+    return value

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import check_callable, check_differentiable
+from .arguments import check_callable, check_differentiable, separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
@@ -28,7 +28,7 @@ class JVPTracer(Tracer):
         self.tangent = other.tangent
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        if wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
+        if self.tangent is None or wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
             return self.value
         raise self._concretization(
             call,
@@ -76,6 +76,9 @@ class JVPTrace(Trace):
                 [JVPTracer(self, o, t) if o.dtype.kind in "fc" else o for o, t in zip(out, tangents, strict=True)]
             )
         return JVPTracer(self, out, tangent) if out.dtype.kind in "fc" else out
+
+    def holds(self, dtype: Any) -> bool:
+        return dtype.kind in "fc"
 
     def lift(self, value: Any) -> JVPTracer:
         if isinstance(value, JVPTracer) and value._trace is self:
@@ -128,7 +131,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     finally:
         RUNNING.reset(token)
         trace.ended = True
-    return unflatten(out_tree, outs), unflatten(out_tree, out_tangents)
+    return unflatten(out_tree, outs), unflatten(out_tree, separate(out_tangents, directions))
 
 
 def _unwrap(trace: JVPTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:

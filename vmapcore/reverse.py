@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
@@ -33,7 +34,7 @@ class GradTracer(Tracer):
         self.node = other.node
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        if wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
+        if self.node is None or wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
             return self.value
         raise self._concretization(
             call,
@@ -92,6 +93,7 @@ class GradTrace(Trace):
 
     def _process_forward(self, primitive: Primitive, values: Any, params: Any, parents: Any) -> Any:
         assert primitive.forward is not None
+        values = [v if p is not None else self.keep(v) for v, p in zip(values, parents, strict=True)]
         out, pullback = primitive.forward(*values, **params)
         for o in out if primitive.multiple else (out,):
             if isinstance(o, Tracer) and o._trace.level >= self.level:
@@ -113,6 +115,9 @@ class GradTrace(Trace):
         if primitive.multiple:
             return tuple([GradTracer(self, o, None) if o.dtype.kind in "fc" else o for o in out])
         return GradTracer(self, out, None) if out.dtype.kind in "fc" else out
+
+    def holds(self, dtype: Any) -> bool:
+        return dtype.kind in "fc"
 
     def lift(self, value: Any) -> GradTracer:
         if isinstance(value, GradTracer) and value._trace is self:
@@ -207,7 +212,8 @@ class Recording:
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangent of every input, given those of the results."""
         grads = pull_back(self.tape, len(self.inputs), self.out_nodes, cotangents)
-        return [np.zeros_like(x) if g is None else g for g, x in zip(grads, self.inputs, strict=True)]
+        grads = [np.zeros_like(x) if g is None else g for g, x in zip(grads, self.inputs, strict=True)]
+        return separate(grads, list(cotangents))
 
 
 def _unwrap(trace: GradTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:

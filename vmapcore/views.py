@@ -4,6 +4,7 @@ NumPy's views share bytes. A tracer's value is never overwritten, so here a grou
 memory holds one root value; a write through a member replaces the root and then every other living member.
 """
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,24 +23,31 @@ class View(NamedTuple):
     """False where NumPy makes a view or a copy by the memory layout, which a tracer does not promise."""
 
 
+Path = tuple[View, ...]
+
+
 class Storage:
     """The members of one group, each with its path of views from the root."""
 
-    __slots__ = ("members", "prune_at", "root")
+    __slots__ = ("contiguous", "members", "prune_at", "root")
 
     def __init__(self, base: Any) -> None:
-        self.root = base.snapshot()
-        self.members: list[tuple[weakref.ref[Any], tuple[View, ...]]] = [(weakref.ref(base), ())]
+        self.root: Any = None  # taken when the first view is made: until then `base` alone knows the value
+        self.members: list[tuple[weakref.ref[Any], Path]] = [(weakref.ref(base), ())]
         self.prune_at = 32
+        self.contiguous = False
 
-    def add(self, member: Any, path: tuple[View, ...]) -> None:
+    def add(self, base: Any, member: Any, view: View) -> None:
+        path = self.path(base)
+        if self.root is None:
+            self.root = base.snapshot()
         if len(self.members) > self.prune_at:
             self.members = [entry for entry in self.members if entry[0]() is not None]
             self.prune_at = 2 * len(self.members) + 32
-        self.members.append((weakref.ref(member), path))
+        self.members.append((weakref.ref(member), (*path, view)))
         member.storage = self
 
-    def path(self, member: Any) -> tuple[View, ...]:
+    def path(self, member: Any) -> Path:
         for ref, path in reversed(self.members):
             if ref() is member:
                 return path
@@ -51,55 +59,105 @@ class Storage:
         if any(step.write is None for step in path):
             raise MutationError(call, "the array is a read-only view, as in NumPy", "", "Write to a .copy() of it")
         others = [(member, p) for ref, p in self.members if (member := ref()) is not None and member is not writer]
-        for _, p in others:
-            _check_certain(call, path, p)
-        if others:
-            bases = [self.root]
-            for step in path[:-1]:
-                bases.append(step.read(bases[-1]))
-            new = value
-            for base, step in zip(reversed(bases), reversed(path), strict=True):
-                assert step.write is not None
-                new = step.write(base, new)
-            fresh = [(member, _read(new, p)) for member, p in others]
-            self.root = new.snapshot()
+        known = [(member, p) for member, p in others if _is_certain(path, p)]
+        if known:
+            root = self._written(path, value)
+            fresh = [(member, _read(root, p)) for member, p in known]
+            self.root = root.snapshot()
             for member, state in fresh:
                 member.rebind(state)
-            writer.rebind(value)
-        else:  # nobody else is left to see the write
-            writer.rebind(value)
+        elif path:  # nobody is left to see the write
             writer.storage = None
+        else:
+            self.root = None
+        writer.rebind(value)
+        if len(known) < len(others):
+            self._forget(call, [member for member, p in others if not _is_certain(path, p)])
+
+    def _written(self, path: Path, value: Any) -> Any:
+        """The root after the member at the end of `path` has become `value`."""
+        bases = [self.root]
+        for step in path[:-1]:
+            bases.append(step.read(bases[-1]))
+        for base, step in zip(reversed(bases), reversed(path), strict=True):
+            assert step.write is not None
+            value = step.write(base, value)
+        return value
+
+    def _forget(self, call: str, members: list[Any]) -> None:
+        """Takes the value from members that may or may not have seen a write."""
+        for member in members:
+            member.storage = None
+            member._trace = member.value = Unknown(call, member)
+        gone = set(map(id, members))
+        self.members = [entry for entry in self.members if id(entry[0]()) not in gone]
 
 
-def _read(root: Any, path: tuple[View, ...]) -> Any:
+class Unknown:
+    """What a tracer holds, for value and for trace, once its value hangs on a memory layout: any use of it raises."""
+
+    __slots__ = ("call", "dtype", "shape")
+
+    level = math.inf
+    ended = True
+
+    def __init__(self, call: str, member: Any) -> None:
+        self.call = call
+        self.shape = member.value.shape
+        self.dtype = member.value.dtype
+
+    def leaked(self) -> MutationError:
+        """The error for using the tracer."""
+        return MutationError(
+            self.call,
+            "wrote to an array that another one in use was made from by reshape or ravel, or the other way round, and "
+            "NumPy lets that one see the write or not by the memory layout",
+            "it is not known here",
+            "Reshape a .copy(), or an array made by vmapcore.numpy.zeros and the like, which is contiguous",
+        )
+
+    def process(self, primitive: Any, args: Any, params: Any) -> Any:
+        raise self.leaked()
+
+    def lift(self, value: Any) -> Any:
+        raise self.leaked()
+
+    def __bool__(self) -> bool:
+        raise self.leaked()
+
+
+def _read(root: Any, path: Path) -> Any:
     for step in path:
         root = step.read(root)
     return root
 
 
-def _check_certain(call: str, a: tuple[View, ...], b: tuple[View, ...]) -> None:
+def _is_certain(a: Path, b: Path) -> bool:
+    """Whether members at the ends of two paths surely share what they have in common."""
     shared = 0
     while shared < min(len(a), len(b)) and a[shared] is b[shared]:
         shared += 1
-    if not all(step.certain for step in a[shared:] + b[shared:]):
-        raise MutationError(
-            call,
-            "another array made from this one by reshape or ravel is still in use, and whether NumPy would let it see "
-            "the write depends on the memory layout",
-            "",
-            "Write before reshaping, or reshape a .copy()",
-        )
+    return all(step.certain for step in a[shared:] + b[shared:])
 
 
 def view_of(
     base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None, certain: bool = True
 ) -> Any:
     """Returns `view`, a new tracer, after noting that it shares memory with the tracer `base`."""
-    storage = base.storage
-    if storage is None:
-        storage = base.storage = Storage(base)
-        path: tuple[View, ...] = ()
-    else:
-        path = storage.path(base)
-    storage.add(view, (*path, View(read, write, certain)))
+    if base.storage is None:
+        base.storage = Storage(base)
+    base.storage.add(base, view, View(read, write, certain))
     return view
+
+
+def mark_contiguous(tracer: Any) -> Any:
+    """Returns `tracer`, just made, after noting that NumPy would lay it out in memory in the order of its indices."""
+    tracer.storage = Storage(tracer)
+    tracer.storage.contiguous = True
+    return tracer
+
+
+def is_contiguous(x: Any) -> bool:
+    """Whether `x` is a tracer marked contiguous: not a view, whose layout may be another."""
+    storage = getattr(x, "storage", None)
+    return storage is not None and storage.contiguous and storage.path(x) == ()

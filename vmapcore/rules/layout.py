@@ -1,1 +1,384 @@
-"""Shape and order: reshape, transpose, broadcast, concatenate, stack, split, pad, flip, roll, tile, repeat."""
+"""Shape and order of axes: reshape, transpose, broadcast, flip, copy.
+
+`reshape` and `broadcast_to` batch with the batch in front of the shape they are given. The other primitives work on
+last axes, named by negative ints, and batch as themselves. The functions below them have NumPy's spellings and make
+NumPy's views.
+"""
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..errors import ArgumentError, AxisError, ShapeError, describe
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ..views import is_contiguous, mark_contiguous
+from ._families import hashable_axis, last_axes, linear, link, match, operand, trailing
+
+Shape = tuple[int, ...]
+
+
+# Primitives.
+
+
+@primitive
+def reshape(xp: Any, x: Any, *, shape: Shape) -> Any:
+    """`x` in `shape`, whose sizes are all given."""
+    return x.reshape(shape)
+
+
+@reshape.def_vmap
+def reshape_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape) -> Any:
+    return reshape(x, shape=(size, *shape))
+
+
+linear(reshape, lambda g, out, x, *, shape: reshape(g, shape=x.shape))
+
+
+@trailing
+@primitive
+def transpose(xp: Any, x: Any, *, perm: tuple[int, ...]) -> Any:
+    """`x` with its last axes in the order `perm`, negative ints."""
+    ndim = len(x.shape)
+    return x.transpose((*range(ndim - len(perm)), *[ndim + p for p in perm]))
+
+
+@functools.lru_cache(maxsize=1024)
+def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation, in negative ints, that undoes `perm`."""
+    n = len(perm)
+    return tuple([perm.index(a) - n for a in range(-n, 0)])
+
+
+linear(transpose, lambda g, out, x, *, perm: transpose(g, perm=inverse(perm)))
+
+
+@primitive
+def broadcast_to(xp: Any, x: Any, *, shape: Shape) -> Any:
+    """`x` broadcast to `shape`, without a copy."""
+    return xp.broadcast_to(x, shape)
+
+
+@broadcast_to.def_vmap
+def broadcast_to_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape) -> Any:
+    gained = (1,) * (len(shape) + 1 - len(x.shape))  # axes that an example gains come after the batch
+    return broadcast_to(reshape(x, shape=(size, *gained, *x.shape[1:])) if gained else x, shape=(size, *shape))
+
+
+linear(broadcast_to, lambda g, out, x, *, shape: match(g, x))
+
+
+@trailing
+@primitive
+def flip(xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    """`x` with the order reversed along the negative `axes`."""
+    backwards = [slice(None)] * -min(axes, default=0)
+    for a in axes:
+        backwards[a] = slice(None, None, -1)
+    return x[(..., *backwards)]
+
+
+linear(flip, lambda g, out, x, *, axes: flip(g, axes=axes))
+
+
+@trailing
+@primitive
+def duplicate(xp: Any, x: Any) -> Any:
+    """`x` in memory of its own, so that what a function asked to be a copy is no argument of it."""
+    return x.copy()
+
+
+linear(duplicate, lambda g, out, x: g)
+
+
+# Views: each notes how it is read from its base, and how a write to it is carried back.
+
+
+def rearranged(a: Any, there: Callable[[Any], Any], back: Callable[[Any], Any], certain: bool = True) -> Any:
+    """Returns `there(a)`, a view of the same elements in another arrangement; `back` undoes it."""
+    view = there(a)
+    return link(a, view, there, lambda base, written: back(written), certain) if isinstance(a, Tracer) else view
+
+
+def read_only(a: Any, there: Callable[[Any], Any]) -> Any:
+    """Returns `there(a)`, a view that NumPy does not let one write to."""
+    return link(a, there(a), there, None)
+
+
+def as_shape(call: str, shape: Any) -> Shape:
+    """A shape argument, an int or a sequence of them, as a tuple of ints."""
+    sizes = tuple([operator.index(n) for n in (shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,))])
+    if any(n < -1 for n in sizes):
+        raise ShapeError(call, f"shape {sizes} has a negative size")
+    return sizes
+
+
+def _full_shape(a: Any, shape: Any) -> Shape:
+    """`shape` with the one size that may be -1 worked out."""
+    sizes = as_shape("np.reshape", shape)
+    total, known = math.prod(a.shape), math.prod([n for n in sizes if n != -1])
+    unknown = sizes.count(-1)
+    if unknown == 1 and known and total % known == 0:
+        return tuple([total // known if n == -1 else n for n in sizes])
+    if unknown or known != total:
+        raise ShapeError(
+            "np.reshape", f"{describe(a)} has {total} elements, which do not fill shape {sizes}", "one size may be -1"
+        )
+    return sizes
+
+
+@functools.lru_cache(maxsize=4096)
+def splits(old: Shape, new: Shape) -> bool:
+    """Whether reshaping only splits axes, or adds and drops axes of length 1: of any array NumPy makes a view then."""
+    if math.prod(old) <= 1:
+        return True
+    rest = [n for n in new if n != 1]
+    for n in old:
+        part = 1
+        while part < n:
+            part *= rest.pop(0)
+        if part != n:
+            return False
+    return True
+
+
+@implements(np.reshape)
+def reshape_(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    a = operand(a)
+    sizes = _full_shape(a, shape)
+    if _fixed_order("np.reshape", a, order) == "F":
+        return transpose_(reshape_(transpose_(a), sizes[::-1], copy=copy))
+    if copy:
+        return duplicate(reshape(a, shape=sizes))
+    there, back = functools.partial(reshape, shape=sizes), functools.partial(reshape, shape=a.shape)
+    return rearranged(a, there, back, copy is False or splits(a.shape, sizes) or is_contiguous(a))
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    a = operand(a)
+    if not isinstance(a, Tracer):
+        return a.ravel(order)
+    if _fixed_order("np.ravel", a, order) == "F":
+        a = transpose_(a)
+    there, back = functools.partial(reshape, shape=(a.size,)), functools.partial(reshape, shape=a.shape)
+    return rearranged(a, there, back, a.size <= 1 or is_contiguous(a))
+
+
+def _fixed_order(call: str, a: Any, order: str) -> str:
+    """ "C" or "F", also for an order that depends on the layout in memory."""
+    if order in ("C", "F"):
+        return order
+    if order not in ("A", "K"):
+        raise ArgumentError(call, f"order is {order!r}", "it must be 'C', 'F', 'A' or, for ravel, 'K'")
+    if len(a.shape) < 2 or is_contiguous(a):
+        return "C"
+    if isinstance(a, Tracer):
+        raise ArgumentError(
+            call,
+            f"order {order!r} goes by the memory layout of {describe(a)}, which a tracer does not have",
+            "",
+            "Use 'C' or 'F'",
+        )
+    return "F" if a.flags.f_contiguous and not a.flags.c_contiguous else "C"
+
+
+@implements(np.transpose)
+def transpose_(a: Any, axes: Any = None) -> Any:
+    a = operand(a)
+    perm = _permutation(hashable_axis(axes), len(a.shape))
+    return rearranged(a, functools.partial(transpose, perm=perm), functools.partial(transpose, perm=inverse(perm)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _permutation(axes: Any, ndim: int) -> tuple[int, ...]:
+    if axes is None:
+        return tuple(range(-1, -ndim - 1, -1))
+    order = axes if isinstance(axes, tuple) else (axes,)
+    if len(order) != ndim or len(last_axes(order, ndim, "np.transpose")) != ndim:
+        raise AxisError("np.transpose", f"axes {order} are not a permutation of the {ndim} axes of the array")
+    return tuple([a - ndim if a >= 0 else a for a in order])
+
+
+def axis_of(call: str, axis: Any, ndim: int) -> int:
+    """One axis argument, as a non-negative int."""
+    return last_axes(operator.index(axis), ndim, call)[0] + ndim
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    a = operand(a)
+    order = list(range(len(a.shape)))
+    i, j = axis_of("np.swapaxes", axis1, len(order)), axis_of("np.swapaxes", axis2, len(order))
+    order[i], order[j] = j, i
+    return transpose_(a, tuple(order))
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    return swapaxes(_needs("np.matrix_transpose", x, 2), -1, -2)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    a = operand(a)
+    ndim = len(a.shape)
+    origins, targets = [axes if isinstance(axes, (tuple, list)) else (axes,) for axes in (source, destination)]
+    if len(origins) != len(targets):
+        raise AxisError("np.moveaxis", f"source {source} and destination {destination} differ in length")
+    last_axes(tuple(origins), ndim, "np.moveaxis")
+    last_axes(tuple(targets), ndim, "np.moveaxis")
+    origins, targets = [[axis % ndim for axis in axes] for axes in (origins, targets)]
+    order = [axis for axis in range(ndim) if axis not in origins]
+    for target, origin in sorted(zip(targets, origins, strict=True)):
+        order.insert(target, origin)
+    return transpose_(a, tuple(order))
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    a = operand(a)
+    ndim = len(a.shape)
+    axis = axis_of("np.rollaxis", axis, ndim)
+    if not -ndim <= start <= ndim:
+        raise AxisError("np.rollaxis", f"start {start} is out of range", f"expected {-ndim} <= start <= {ndim}")
+    start = start + ndim if start < 0 else start
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    a = operand(a)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    ndim = len(a.shape) + len(axes)
+    new = last_axes(tuple([operator.index(i) for i in axes]), ndim, "np.expand_dims")
+    sizes = iter(a.shape)
+    return reshape_(a, tuple([1 if i in new else next(sizes) for i in range(-ndim, 0)]))
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    a = operand(a)
+    ndim = len(a.shape)
+    if axis is None:
+        return reshape_(a, tuple([n for n in a.shape if n != 1]))
+    dropped = last_axes(hashable_axis(axis), ndim, "np.squeeze")
+    for i in dropped:
+        if a.shape[i] != 1:
+            raise ShapeError(
+                "np.squeeze",
+                f"axis {axis} of {describe(a)} has size {a.shape[i]}",
+                "only axes of size 1 can be dropped",
+            )
+    return reshape_(a, tuple([n for i, n in enumerate(a.shape, -ndim) if i not in dropped]))
+
+
+def _at_least(n: int, arrays: tuple[Any, ...], shape: Callable[[Shape], Shape]) -> Any:
+    arrays = tuple([operand(a) for a in arrays])
+    found = tuple([a if len(a.shape) >= n else reshape_(a, shape(a.shape)) for a in arrays])
+    return found[0] if len(found) == 1 else found
+
+
+def as_1d(shape: Shape) -> Shape:
+    return shape or (1,)
+
+
+def as_2d(shape: Shape) -> Shape:
+    return (1,) * (2 - len(shape)) + shape
+
+
+def as_3d(shape: Shape) -> Shape:
+    return (1, *as_1d(shape), 1) if len(shape) < 2 else shape + (1,) * (3 - len(shape))
+
+
+@implements(np.atleast_1d)
+def atleast_1d(*arys: Any) -> Any:
+    return _at_least(1, arys, as_1d)
+
+
+@implements(np.atleast_2d)
+def atleast_2d(*arys: Any) -> Any:
+    return _at_least(2, arys, as_2d)
+
+
+@implements(np.atleast_3d)
+def atleast_3d(*arys: Any) -> Any:
+    return _at_least(3, arys, as_3d)
+
+
+def common_shape(call: str, arrays: Sequence[Any]) -> Shape:
+    """The shape that all `arrays` broadcast to."""
+    shapes = [np.shape(a) for a in arrays]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(call, f"shapes {', '.join(map(str, shapes))} do not broadcast together") from None
+
+
+@implements(np.broadcast_to)
+def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
+    array = operand(array)
+    sizes = as_shape("np.broadcast_to", shape)
+    old = array.shape
+    if len(old) > len(sizes) or any(n not in (1, m) for n, m in zip(old[::-1], sizes[::-1], strict=False)):
+        raise ShapeError("np.broadcast_to", f"{describe(array)} does not broadcast to shape {sizes}")
+    return read_only(array, functools.partial(broadcast_to, shape=sizes))
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    arrays = tuple([operand(a) for a in args])
+    shape = common_shape("np.broadcast_arrays", arrays)
+    return tuple([a if a.shape == shape else broadcast_to_(a, shape) for a in arrays])
+
+
+@implements(np.flip)
+def flip_(m: Any, axis: Any = None) -> Any:
+    m = operand(m)
+    there = functools.partial(flip, axes=last_axes(hashable_axis(axis), len(m.shape), "np.flip"))
+    return rearranged(m, there, there)
+
+
+def _needs(call: str, m: Any, ndim: int) -> Any:
+    m = operand(m)
+    if len(m.shape) < ndim:
+        raise ShapeError(call, f"the array is {describe(m)}", f"it needs {ndim} axes or more")
+    return m
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Any:
+    return flip_(_needs("np.flipud", m, 1), 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Any:
+    return flip_(_needs("np.fliplr", m, 2), 1)
+
+
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    m = operand(m)
+    if len(last_axes(hashable_axis(axes), len(m.shape), "np.rot90")) != 2:
+        raise AxisError("np.rot90", f"axes is {axes}", "it must name two axes")
+    first, second = axes
+    quarter = k % 4
+    if quarter == 0:
+        return reshape_(m, m.shape)
+    if quarter == 2:
+        return flip_(m, tuple(axes))
+    return swapaxes(flip_(m, second), first, second) if quarter == 1 else flip_(swapaxes(m, first, second), second)
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    a = operand(a)
+    if not isinstance(a, Tracer):
+        return a.copy(order)
+    made = duplicate(a)
+    return mark_contiguous(made) if order == "C" or len(a.shape) < 2 or is_contiguous(a) else made

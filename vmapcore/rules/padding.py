@@ -1,0 +1,127 @@
+"""np.pad, mode by mode, as functions: positions known beforehand, statistics, ramps. Zero padding is a primitive."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+from ..numpy_protocol import NUMPY, implements
+from ..tracer import Tracer
+from ._families import last_axes, operand
+from .creation import asarray, linspace
+from .joining import concatenate, cut, pad
+from .layout import broadcast_to, copy, flip, moveaxis
+from .repeating import gather
+
+GATHERED = ("edge", "reflect", "symmetric", "wrap")
+STATISTICS: dict[str, Callable[..., Any]] = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
+OPTIONS = {
+    "constant": "constant_values",
+    "linear_ramp": "end_values",
+    "reflect": "reflect_type",
+    "symmetric": "reflect_type",
+    **dict.fromkeys(STATISTICS, "stat_length"),
+}
+
+
+@implements(np.pad)
+def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    """`np.pad`; what mode "empty" leaves undefined is zero."""
+    x = operand(array)
+    if mode not in ("constant", "empty", "linear_ramp", *GATHERED, *STATISTICS):
+        raise ArgumentError(
+            "np.pad",
+            f"mode is {mode!r}",
+            "functions and unknown names cannot be traced",
+            "Join the parts with np.concatenate",
+        )
+    unknown = set(kwargs) - {OPTIONS.get(mode, "")}
+    if unknown:
+        raise ArgumentError(
+            "np.pad",
+            f"got {', '.join(sorted(unknown))} with mode {mode!r}",
+            f"it takes {OPTIONS.get(mode, 'no option')}",
+        )
+    widths = _widths(pad_width, len(x.shape))
+    option: Any = kwargs.get(OPTIONS.get(mode, ""))
+    if mode == "empty" or (mode == "constant" and np.ndim(option) == 0 and not isinstance(option, Tracer)):
+        value = 0 if option is None else option.item() if hasattr(option, "item") else option
+        return pad(x, widths=tuple([(before, after, 0) for before, after in widths]), value=value)
+    sides = SIDES.get(mode, _statistics)
+    for axis, (before, after) in enumerate(widths):
+        if not before and not after:
+            continue
+        if mode in GATHERED:
+            x = gather(x, _positions(x.shape[axis], before, after, mode, option), axis)
+        else:
+            x = concatenate(*sides(mode, x, axis, before, after, option), axis=axis - len(x.shape))
+    return x if any(map(any, widths)) else copy(x)
+
+
+def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
+    """How much to put before and after each axis."""
+    if isinstance(pad_width, dict):
+        every = {last_axes(axis, ndim, "np.pad")[0]: width for axis, width in pad_width.items()}
+        return [_widths(every.get(axis, 0), 1)[0] for axis in range(-ndim, 0)]
+    try:
+        pairs: Any = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+    except ValueError:
+        raise ShapeError("np.pad", f"pad_width is {pad_width!r}", f"it must broadcast to shape ({ndim}, 2)") from None
+    widths = [(operator.index(before), operator.index(after)) for before, after in pairs.tolist()]
+    if any(min(pair) < 0 for pair in widths):
+        raise ShapeError("np.pad", f"pad_width is {pad_width!r}", "it must not be negative")
+    return widths
+
+
+def _positions(n: int, before: int, after: int, mode: Any, reflect_type: Any) -> Any:
+    """Which of `n` elements each of the padded ones is."""
+    if reflect_type not in (None, "even"):
+        raise ArgumentError(
+            "np.pad",
+            f"reflect_type is {reflect_type!r}",
+            "it must be 'even'",
+            "Subtract an even reflection from twice the edge",
+        )
+    return np.pad(np.arange(n), (before, after), mode=mode)
+
+
+def _side(x: Any, axis: int, count: int, value: Any) -> Any:
+    """`value`, which may have length 1 along `axis`, as `count` elements of `x` along it."""
+    return broadcast_to(NUMPY["cast"](value, x.dtype), shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
+
+
+def _pair(x: Any, option: Any, axis: int) -> tuple[Any, Any]:
+    """The two values that a nested option of `np.pad` has for `axis`."""
+    table = np.broadcast_to(asarray(option, like=x), (len(x.shape), 2))
+    return table[axis, 0], table[axis, 1]
+
+
+def _constants(mode: str, x: Any, axis: int, before: int, after: int, option: Any) -> Any:
+    first, last = _pair(x, option, axis)
+    return _side(x, axis, before, first), x, _side(x, axis, after, last)
+
+
+def _ramps(mode: str, x: Any, axis: int, before: int, after: int, option: Any) -> Any:
+    ends = _pair(x, 0 if option is None else option, axis)
+    parts = []
+    for end, edge, count in zip(ends, (0, x.shape[axis] - 1), (before, after), strict=True):
+        ramp = linspace(end, np.take(x, edge, axis=axis), num=count, endpoint=False)
+        ramp = np.floor(ramp) if x.dtype.kind in "iu" else ramp
+        parts.append(_side(x, axis, count, moveaxis(ramp, -1, axis)))
+    return parts[0], x, flip(parts[1], axes=(axis - len(x.shape),))
+
+
+def _statistics(mode: str, x: Any, axis: int, before: int, after: int, option: Any) -> Any:
+    n = x.shape[axis]
+    lengths = [n, n] if option is None else [min(operator.index(v), n) for v in _widths(option, len(x.shape))[axis]]
+    parts = []
+    for start, stop, count in ((0, lengths[0], before), (n - lengths[1], n, after)):
+        part = cut(x, axis=axis - len(x.shape), start=start, stop=stop)
+        value = STATISTICS[mode](part, axis=axis, keepdims=True)
+        parts.append(_side(x, axis, count, np.round(value) if x.dtype.kind in "iu" else value))
+    return parts[0], x, parts[1]
+
+
+SIDES: dict[str, Callable[..., Any]] = {"constant": _constants, "linear_ramp": _ramps}

@@ -1,0 +1,222 @@
+"""Repeating, padding, rolling, inserting, and grids: functions over a few primitives of the files above.
+
+What rearranges by positions known beforehand takes them with `np.take`. `roll` is the one primitive: it works along a
+negative axis and batches as itself.
+"""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..errors import ArgumentError, ShapeError, describe
+from ..numpy_protocol import NUMPY, implements
+from ..tracer import Tracer
+from ._families import last_axes, linear, operand, trailing
+from .creation import library
+from .joining import concatenate, cut, flat, shaped, stack
+from .layout import (
+    Shape,
+    as_shape,
+    broadcast_arrays,
+    broadcast_to_,
+    copy,
+    moveaxis,
+    reshape,
+    reshape_,
+)
+
+
+@trailing
+@primitive
+def roll(xp: Any, x: Any, *, shift: int, axis: int) -> Any:
+    """`x` shifted along `axis` by `shift`; what leaves at one end comes in at the other."""
+    n = x.shape[axis]
+    shift %= max(n, 1)
+    before, after = (...,), (slice(None),) * (-1 - axis)
+    out = xp.empty_like(x)
+    out[(*before, slice(shift, None), *after)] = x[(*before, slice(n - shift), *after)]
+    out[(*before, slice(shift), *after)] = x[(*before, slice(n - shift, None), *after)]
+    return out
+
+
+linear(roll, lambda g, out, x, *, shift, axis: roll(g, shift=-shift, axis=axis))
+
+
+@trailing
+@primitive
+def repeat(xp: Any, x: Any, *, repeats: int, axis: int) -> Any:
+    """Every element along `axis` `repeats` times in a row."""
+    return x.repeat(repeats, axis)
+
+
+def repeat_vjp(g: Any, out: Any, x: Any, *, repeats: int, axis: int) -> Any:
+    split = axis + len(x.shape)
+    return np.sum(reshape(g, shape=(*x.shape[: split + 1], repeats, *x.shape[split + 1 :])), axis=split + 1)
+
+
+linear(repeat, repeat_vjp)
+
+
+@trailing
+@primitive
+def tile(xp: Any, x: Any, *, reps: Shape) -> Any:
+    """`x` repeated as a whole, `reps` times along its last axes."""
+    return xp.tile(x, reps)
+
+
+def tile_vjp(g: Any, out: Any, x: Any, *, reps: Shape) -> Any:
+    lead = len(x.shape) - len(reps)
+    pairs = [n for pair in zip(reps, x.shape[lead:], strict=True) for n in pair]
+    return np.sum(reshape(g, shape=(*x.shape[:lead], *pairs)), axis=tuple(range(lead, lead + len(pairs), 2)))
+
+
+linear(tile, tile_vjp)
+
+
+def gather(x: Any, positions: Any, axis: int) -> Any:
+    """The elements of `x` at `positions`, known ints, along `axis`."""
+    return np.take(x, library(x).asarray(positions), axis=axis)
+
+
+@implements(np.roll)
+def roll_(a: Any, shift: Any, axis: Any = None) -> Any:
+    a = operand(a)
+    if axis is None:
+        return reshape(roll_(flat(a), shift, 0), shape=a.shape)
+    shifts = list(shift) if np.ndim(shift) else [shift]
+    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
+        raise ShapeError("np.roll", f"shift has {len(shifts)} entries and axis {len(axes)}", "they must match")
+    pairs = max(len(shifts), len(axes))
+    for s, i in zip(shifts * (pairs // len(shifts)), axes * (pairs // len(axes)), strict=True):
+        a = _roll_one(a, s, last_axes(operator.index(i), len(a.shape), "np.roll")[0])
+    return a if pairs else copy(a)
+
+
+def _roll_one(x: Any, shift: Any, axis: int) -> Any:
+    if not isinstance(shift, Tracer):
+        return roll(x, shift=operator.index(shift), axis=axis)
+    n = x.shape[axis]
+    return np.take(x, (library(x).arange(n) - shift) % max(n, 1), axis=axis)
+
+
+@implements(np.repeat)
+def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    a = operand(a)
+    if isinstance(repeats, Tracer):
+        raise unknown_length("np.repeat", "repeats", repeats)
+    if axis is None:
+        a, axis = flat(a), 0
+    axis = last_axes(operator.index(axis), len(a.shape), "np.repeat")[0]
+    counts = np.asarray(repeats)
+    if counts.size == 1:
+        return repeat(a, repeats=operator.index(counts.item()), axis=axis)
+    return gather(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
+
+
+def unknown_length(call: str, name: str, value: Any) -> ArgumentError:
+    """The error for a traced argument that the shape of the result depends on."""
+    return ArgumentError(
+        call,
+        f"{name} is the traced {describe(value)}",
+        "it must be known, for the shape of the result",
+        "Compute it outside the transform, or use np.where or np.take",
+    )
+
+
+@implements(np.tile)
+def tile_(A: Any, reps: Any) -> Any:
+    A = operand(A)
+    counts = as_shape("np.tile", reps)
+    return tile(shaped(A, (1,) * (len(counts) - len(A.shape)) + A.shape), reps=counts)
+
+
+@implements(np.resize)
+def resize(a: Any, new_shape: Any) -> Any:
+    a = flat(operand(a))
+    shape = as_shape("np.resize", new_shape)
+    size, n = math.prod(shape), a.shape[0]
+    if not size or not n:
+        return np.zeros_like(a, shape=shape)
+    return reshape(cut(tile(a, reps=(-(-size // n),)), axis=-1, start=0, stop=size), shape=shape)
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    arr = operand(arr)
+    if isinstance(obj, Tracer):
+        raise unknown_length("np.delete", "obj", obj)
+    if axis is None:
+        arr, axis = flat(arr), 0
+    axis = last_axes(operator.index(axis), len(arr.shape), "np.delete")[0]
+    return gather(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    arr = operand(arr)
+    if isinstance(obj, Tracer):
+        raise unknown_length("np.insert", "obj", obj)
+    if axis is None:
+        arr, axis = flat(arr), 0
+    axis = last_axes(operator.index(axis), len(arr.shape), "np.insert")[0]
+    n = arr.shape[axis]
+    values = values if hasattr(values, "shape") else library(arr).asarray(values, arr.dtype)
+    values = shaped(NUMPY["cast"](values, arr.dtype), (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
+    if not isinstance(obj, slice) and np.ndim(obj) == 0:
+        values = moveaxis(values, 0, axis)
+    count = np.zeros(n + 1, bool)[obj].size  # positions may be n, past the last element
+    if count == 1:
+        count = values.shape[axis]
+    order = np.insert(np.arange(n), obj, np.arange(n, n + count))
+    added = broadcast_to_(values, (*arr.shape[:axis], count, *arr.shape[axis:][1:]))
+    return gather(concatenate(arr, added, axis=axis), order, axis)
+
+
+# Grids.
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError("np.meshgrid", f"indexing is {indexing!r}", "it must be 'xy' or 'ij'")
+    order = list(range(len(xi)))
+    if indexing == "xy":
+        order[:2] = order[:2][::-1]
+    grids: Any = [reshape_(x, (1,) * i + (-1,) + (1,) * (len(xi) - 1 - i)) for i, x in zip(order, xi, strict=True)]
+    if not sparse:
+        grids = broadcast_arrays(*grids)
+    return tuple([np.copy(x) if copy else x for x in grids])
+
+
+@implements(np.ix_)
+def ix_(*args: Any) -> tuple[Any, ...]:
+    grids = []
+    for i, x in enumerate(args):
+        x = operand(x)
+        if len(x.shape) != 1:
+            raise ShapeError("np.ix_", f"argument {i} is {describe(x)}", "it must have one axis")
+        if not isinstance(x, Tracer) and x.size == 0:
+            x = x.astype(np.intp)
+        if x.dtype.kind == "b":
+            x = np.nonzero(x)[0]
+        grids.append(reshape_(x, (1,) * i + (-1,) + (1,) * (len(args) - 1 - i)))
+    return tuple(grids)
+
+
+@implements(np.vander)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    x = operand(x)
+    if len(x.shape) != 1:
+        raise ShapeError("np.vander", f"the array is {describe(x)}", "it must have one axis")
+    x = NUMPY["cast"](x, np.promote_types(x.dtype, int))
+    count = x.shape[0] if N is None else operator.index(N)
+    powers = [np.ones_like(x)]
+    for _ in range(1, count):
+        powers.append(x if len(powers) == 1 else powers[-1] * x)
+    if not count:
+        return np.zeros_like(x, shape=(x.shape[0], 0))
+    return stack(*(powers if increasing else powers[::-1]), axis=-1)
