@@ -59,9 +59,6 @@ class JVPTrace(Trace):
                 values.append(np.asarray(a) if type(a) in SEQUENCES else a)
                 tangents.append(None)
         rule = primitive.jvp
-        if moving and rule is not None and primitive.forward is not None:  # the rule gives the result too
-            out, tangent = rule(tangents, None, *values, **params)
-            return self._wrap(primitive, out, tangent)
         out = primitive(*values, **params)
         if not moving or primitive.vjps is None:
             return self._wrap(primitive, out, None)
