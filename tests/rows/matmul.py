@@ -1,3 +1,87 @@
-"""Rows for vmapcore/rules/matmul.py."""
+"""Rows for vmapcore/rules/matmul.py and the primitive under it, contract."""
 
-ROWS = []
+import numpy as np
+
+from . import row
+
+ALL = "fcib"
+
+ROWS = [
+    row("matmul", np.matmul, (2, 3), (3, 4), kinds=ALL),
+    row("matmul vector-matrix", np.matmul, (3,), (3, 2), kinds=ALL),
+    row("matmul matrix-vector", np.matmul, (2, 3), (3,), kinds=ALL),
+    row("matmul vector-vector", np.matmul, (3,), (3,), kinds=ALL),
+    row("matmul of stacks", np.matmul, (2, 2, 3), (2, 3, 2), kinds=ALL),
+    row("matmul of a stack and a matrix", np.matmul, (2, 2, 3), (3, 4), kinds="fi"),
+    row("matmul of a matrix and a stack", np.matmul, (2, 3), (2, 3, 4), kinds="fi"),
+    row("matmul of a stack and a vector", np.matmul, (2, 2, 3), (3,)),
+    row("matmul of a vector and a stack", np.matmul, (3,), (2, 3, 2)),
+    row("matmul of stacks that broadcast", np.matmul, (2, 1, 2, 3), (1, 3, 3, 2)),
+    row("matmul of inner length 1", np.matmul, (3, 1), (1, 4), kinds="fci"),
+    row("matmul of one row", np.matmul, (1, 3), (3, 2)),
+    row("matmul of transposed operands", lambda x, y: x.T @ y.T, (3, 2), (4, 3), kinds="fc"),
+    row(
+        "matmul of mixed dtypes",
+        lambda x, y: x @ y.astype(np.float32),
+        (2, 3),
+        (3, 2),
+        kinds="fi",
+        differentiable=(True, False),
+    ),
+    row("matmul of an array with itself", lambda x: x @ x.T, (2, 3), kinds="fc"),
+    row("matmul larger than einsum's limits", np.matmul, (3, 9, 8), (3, 8, 9)),
+    row("linalg.matmul", np.linalg.matmul, (2, 3), (3, 2), kinds="fci"),
+    row("dot", np.dot, (2, 3), (3, 4), kinds=ALL),
+    row("dot of vectors", np.dot, (3,), (3,), kinds=ALL),
+    row("dot of a matrix and a vector", np.dot, (2, 3), (3,), kinds="fci"),
+    row("dot of three and two axes", np.dot, (2, 2, 3), (3, 4)),
+    row("dot of two and three axes", np.dot, (2, 3), (2, 3, 2)),
+    row("dot of three and three axes", np.dot, (2, 1, 3), (2, 3, 2), kinds="fci"),
+    row("dot of a number", np.dot, (), (2, 3), kinds="fci"),
+    row("dot with a Python number", lambda x: np.dot(x, 2.5), (3,), kinds="fi"),
+    row("dot method", lambda x, y: x.dot(y), (2, 3), (3,)),
+    row("inner", np.inner, (2, 3), (4, 3), kinds=ALL),
+    row("inner of vectors", np.inner, (3,), (3,), kinds=ALL),
+    row("inner of a stack and a vector", np.inner, (2, 2, 3), (3,)),
+    row("inner of a number", np.inner, (3,), (), kinds="fi"),
+    row("vdot", np.vdot, (3,), (3,), kinds=ALL),
+    row("vdot of matrices", np.vdot, (2, 3), (2, 3), kinds="fci"),
+    row("vdot of different shapes", np.vdot, (2, 3), (6,), kinds="fc"),
+    row("vdot of numbers", np.vdot, (), (), kinds="fc"),
+    row("outer", np.outer, (3,), (4,), kinds=ALL),
+    row("outer of matrices", np.outer, (2, 2), (3,), kinds="fc"),
+    row("outer large", np.outer, (20,), (17,)),
+    row("linalg.outer", np.linalg.outer, (3,), (4,), kinds="fci"),
+    row("tensordot", np.tensordot, (2, 3, 2), (3, 2, 4), kinds="fci"),
+    row("tensordot axes=0", np.tensordot, (2,), (3, 2), params={"axes": 0}, kinds="fc"),
+    row("tensordot axes=1", np.tensordot, (2, 3), (3, 2), params={"axes": 1}),
+    row("tensordot pairs", np.tensordot, (2, 3, 4), (4, 2, 3), params={"axes": ([0, 2], [1, 0])}, kinds="fci"),
+    row("tensordot negative axes", np.tensordot, (2, 3), (3, 4), params={"axes": (-1, -2)}),
+    row("tensordot over all axes", np.tensordot, (2, 3), (2, 3), params={"axes": 2}),
+    row("linalg.tensordot", np.linalg.tensordot, (2, 3), (3, 2), params={"axes": 1}),
+    row("vecdot", np.vecdot, (2, 3), (2, 3), kinds="fci"),
+    row("vecdot broadcast", np.vecdot, (2, 1, 3), (4, 3), kinds="fc"),
+    row("linalg.vecdot", np.linalg.vecdot, (2, 3), (3,), kinds="fci"),
+    row("linalg.vecdot axis=0", np.linalg.vecdot, (3, 2), (3, 2), params={"axis": 0}, kinds="fc"),
+    row("linalg.multi_dot", lambda x, y, z: np.linalg.multi_dot([x, y, z]), (2, 3), (3, 4), (4, 2), kinds="fc"),
+    row("linalg.multi_dot vectors", lambda x, y, z: np.linalg.multi_dot((x, y, z)), (3,), (3, 4), (4,)),
+    row("linalg.multi_dot of four", lambda x, y: np.linalg.multi_dot([x, y, x, y]), (4, 2), (2, 4)),
+    row("kron", np.kron, (2, 3), (3, 2), kinds="fcib"),
+    row("kron of vectors", np.kron, (3,), (2,), kinds="fi"),
+    row("kron of different ranks", np.kron, (2,), (2, 1, 3)),
+    row("kron of a number", np.kron, (2, 2), ()),
+    row("cross", np.cross, (3,), (3,), kinds="fci"),
+    row("cross broadcast", np.cross, (2, 3), (3,), kinds="fc"),
+    row("cross axis=0", np.cross, (3, 2), (3, 2), params={"axis": 0}),
+    row("cross axisa axisb axisc", np.cross, (3, 2), (2, 3), params={"axisa": 0, "axisb": 1, "axisc": 0}),
+    row("linalg.cross", np.linalg.cross, (2, 3), (2, 3), kinds="fc"),
+    row("linalg.cross axis=0", np.linalg.cross, (3, 2), (3, 2), params={"axis": 0}),
+    *[
+        row(name, getattr(np, name), *shapes, kinds=kinds)
+        for name, shapes, kinds in [
+            ("matvec", ((2, 3), (3,)), "fci"),
+            ("vecmat", ((2, 3), (2, 3, 4)), "fci"),
+        ]
+        if hasattr(np, name)  # NumPy 2.2
+    ],
+]
