@@ -275,6 +275,12 @@ def test_result_that_is_no_array(value):
 # One Python value of many.
 
 
+def test_a_traced_index_into_a_plain_array():
+    with fails(ConcretizationError, "np.asarray: a BatchedTensor i64[]") as caught:
+        vmap(lambda i: V[i])(np.arange(3))
+    assert "vmapcore.numpy.take(x, i, axis)" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -507,6 +513,8 @@ def test_argnums():
         "grad(loss): argnums has 2, but 2 positional arguments were passed. Pass what is differentiated by position.",
     ):
         grad(loss, 2)(V, V)
+    with fails(ArgumentError, "argnums (0, -2) names an argument twice"):
+        grad(loss, (0, -2))(V, V)
     with fails(ArgumentError, "argnums is '0'; it must be an int or a tuple of ints"):
         grad(loss, "0")(V, V)
     with fails(ArgumentError, "argnums has 0, but 0 positional arguments were passed"):

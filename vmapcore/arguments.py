@@ -88,7 +88,10 @@ def _positions(call: str, argnums: Any, count: int) -> list[int]:
                 "",
                 "Pass what is differentiated by position",
             )
-    return [i % count for i in positions]
+    positions = [i % count for i in positions]
+    if len(set(positions)) < len(positions):
+        raise ArgumentError(call, f"argnums {argnums!r} names an argument twice")
+    return positions
 
 
 def with_aux(call: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
@@ -139,6 +142,31 @@ def check_cotangents(call: str, outputs: list[Any], out_tree: Any, cotangent: An
         if np.shape(g) != np.shape(out):
             raise ShapeError(call, f"a cotangent is {describe(g)}", f"its result is {describe(out)}")
     return [_in_dtype_of(g, out) for g, out in zip(leaves, outputs, strict=True)]
+
+
+def separate(results: list[Any], given: list[Any]) -> list[Any]:
+    """Returns the results of a rule, so copied that a write to one is seen by no other and by nothing that was given.
+
+    A rule may hand on what it got, or a zero-stride view of it.
+    """
+    owned = []
+    seen = {id(_root(x)) for x in given}
+    for x in results:
+        if isinstance(x, Tracer):
+            x = x.snapshot()
+        elif is_array(x) and not isinstance(x, np.generic):
+            if id(_root(x)) in seen or any(step == 0 and n > 1 for step, n in zip(x.strides, x.shape, strict=True)):
+                x = x.copy()
+            seen.add(id(_root(x)))
+        owned.append(x)
+    return owned
+
+
+def _root(x: Any) -> Any:
+    """The array that owns the memory of `x`."""
+    while getattr(x, "base", None) is not None:
+        x = x.base
+    return x
 
 
 def _in_dtype_of(g: Any, out: Any) -> Any:

@@ -37,7 +37,7 @@ class BatchedTensor(Tracer):
         remedy = (
             "Use np.where(condition, a, b)"
             if wanted == TRUTH
-            else "Index with the array itself, or use np.take"
+            else "Index a traced array with it, or use vmapcore.numpy.take(x, i, axis)"
             if call == "index"
             else "Keep it an array, with astype for another dtype; return it from the function to print it; make an "
             "array to write it into with vmapcore.numpy.zeros"
@@ -362,10 +362,8 @@ class _Door:
                 "Give it None in out_axes",
             )
         x = x if hasattr(x, "shape") else np.asarray(x)
-        if axis == "sum":
-            return x * trace.size
-        if axis == "mean":
-            return x
+        if axis in REDUCTIONS:
+            return self._mapped_result(trace, np.broadcast_to(x, (trace.size, *x.shape)), axis, path)
         axis = self._out_axis(axis, len(x.shape) + 1, path)
         shape = x.shape[:axis] + (trace.size,) + x.shape[axis:]
         return np.broadcast_to(x.reshape(x.shape[:axis] + (1,) + x.shape[axis:]), shape)

@@ -103,13 +103,13 @@ class Tracer:
         return NUMPY["namespace"]()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._concretization(
-            "np.asarray",
-            "an ordinary array",
-            "Leave the traced array as it is: NumPy functions "
-            "take it, np.stack joins a list of them, and vmapcore.numpy.zeros makes an array to write "
-            "them into",
+        remedy = (
+            "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them, and "
+            "vmapcore.numpy.zeros makes an array to write them into"
         )
+        if self.dtype.kind in "biu":
+            remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis)"
+        raise self._concretization("np.asarray", "an ordinary array", remedy)
 
     # One Python value out of a tracer: subclasses allow what is exact.
 

@@ -76,7 +76,7 @@ class Storage:
 
     def _written(self, path: Path, value: Any) -> Any:
         """The root after the member at the end of `path` has become `value`."""
-        bases = [self.root]
+        bases = [self.root] if path else []
         for step in path[:-1]:
             bases.append(step.read(bases[-1]))
         for base, step in zip(reversed(bases), reversed(path), strict=True):

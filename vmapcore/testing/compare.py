@@ -46,7 +46,7 @@ def assert_close(actual: Any, expected: Any, what: str, bound: float) -> None:
         wrong = np.asarray(a != e)
     else:
         with np.errstate(all="ignore"):
-            near = np.abs(a - e) <= bound * (1 + np.abs(e))
+            near = np.isfinite(e) & (np.abs(a - e) <= bound * (1 + np.abs(e)))
             wrong = ~(near | (a == e) | ((a != a) & (e != e)))
     if wrong.any():
         at = tuple(np.argwhere(wrong)[0].tolist())

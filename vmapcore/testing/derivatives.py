@@ -108,6 +108,7 @@ def _check_vjp(
     grads = pullback(cotangents)
     for ct, x in zip(grads, primals, strict=True):
         assert_like(ct, x, f"a cotangent of {name_of(f)}")
+    assert_same(pullback(cotangents), grads, f"pullback(g) of {name_of(f)}, the second time", bound / BOUND)
     assert_close(_dot(grads, tangents), _dot(cotangents, expected), f"<pullback(g), t> of {name_of(f)}", bound)
 
 

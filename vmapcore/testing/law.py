@@ -137,8 +137,9 @@ class _Law:
         for in_axes in reversed(levels):
             vmapped, looped = vmap(vmapped, in_axes, self.out_axes), vmap_loop(looped, in_axes, self.out_axes)
         what = " of ".join([f"vmap({name_of(self.fun)}, {in_axes})" for in_axes in levels])
-        with self._reproducible(args, levels), untouched(what, args):
-            actual = vmapped(*args)
+        with self._reproducible(args, levels):
+            with untouched(what, args):
+                actual = vmapped(*args)
             assert_same(actual, looped(*args), what, self.tol)
             if len(levels) == 1:
                 self._check_aliases(what, actual, args, levels[0])
