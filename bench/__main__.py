@@ -47,7 +47,7 @@ def finish(documents: list[report.Document], options: argparse.Namespace) -> int
         report.show(document, console)
     if options.plot:
         importlib.import_module("bench.plot").draw(documents, options.plot)
-        console.print(f"plot written to {options.plot}")
+        report.say(console, f"plot written to {options.plot}")
     return 0 if all(row["agree"] for document in documents for row in document["rows"]) else 1
 
 
@@ -64,7 +64,7 @@ def wanted_peers(text: str) -> tuple[str, ...]:
             raise SystemExit(f"bench: there is no peer '{name}'; there are {', '.join(PEERS)}, and modules of your own "
                              "with a LIBRARY by their dotted names")
         if not installed(name):
-            console.print(f"{name} is not installed, so it is left out", style="yellow")
+            report.say(console, f"{name} is not installed, so it is left out", "yellow")
     return tuple(name for name in names if installed(name))
 
 
@@ -78,10 +78,10 @@ def run_command(options: argparse.Namespace) -> int:
     try:
         workloads = select(options.names)
     except KeyError as unknown:
-        console.print(f"bench: there is no workload {unknown}; see python -m bench list", style="red")
+        report.say(console, f"bench: there is no workload {unknown}; see python -m bench list", "red")
         return 2
     if options.device == "cuda" and gpu_check.device()[0] is None:
-        console.print(f"bench: --device cuda: {gpu_check.device()[1]}", style="red")
+        report.say(console, f"bench: --device cuda: {gpu_check.device()[1]}", "red")
         return 2
     document = run_workloads(workloads, settings_of(options, wanted_peers(options.peers)))
     if options.json:
@@ -92,12 +92,12 @@ def run_command(options: argparse.Namespace) -> int:
 def report_command(options: argparse.Namespace) -> int:
     paths = options.paths or sorted(report.RESULTS.glob("*.json"))
     if not paths:
-        console.print(f"bench: there is nothing in {report.RESULTS}; make something with run --json", style="red")
+        report.say(console, f"bench: there is nothing in {report.RESULTS}; make something with run --json", "red")
         return 2
     try:
         documents = [report.load(path) for path in paths]
     except (OSError, ValueError) as error:
-        console.print(f"bench: {error}", style="red")
+        report.say(console, f"bench: {error}", "red")
         return 2
     return finish(documents, options)
 
@@ -105,20 +105,20 @@ def report_command(options: argparse.Namespace) -> int:
 def gpu_check_command(options: argparse.Namespace) -> int:
     name, missing = gpu_check.device()
     if name is None:
-        console.print(f"gpu-check: nothing to check: {missing}", highlight=False)
+        report.say(console, f"gpu-check: nothing to check: {missing}")
         return gpu_check.NOTHING
-    console.print(f"gpu-check on {name}: the test suite first", highlight=False)
+    report.say(console, f"gpu-check on {name}: the test suite first")
     tests = gpu_check.run_tests()
-    console.print(tests["summary"], highlight=False)
+    report.say(console, tests["summary"])
     peers, lines = gpu_check.peers()
     for line in lines:
-        console.print(line, style="yellow", highlight=False)
+        report.say(console, line, "yellow")
     document = run_workloads(select(options.names), settings_of(options, peers))
     document |= {"gpu": name, "tests": tests, "left out": lines}
     path = options.json or report.RESULTS / gpu_check.file_name(name)
     report.save(document, path)
     code = finish([document], options)
-    console.print(f"written to {path}")
+    report.say(console, f"written to {path}")
     return code or int(tests["code"] != 0)
 
 

@@ -60,9 +60,8 @@ def _table(title: str, *headings: str) -> Table:
 
 def show(document: Document, console: Console) -> None:
     """Prints a document: what it was measured on, then the tables."""
-    for line in headline(document):
-        console.print(line, highlight=False)
-    console.print("ratio: to the time of vmapcore's vmap, above 1 is slower")
+    for line in (*headline(document), "ratio: to the time of vmapcore's vmap, above 1 is slower"):
+        say(console, line)
     for row in document["rows"]:
         if row["task"] != "overhead":
             console.print(_timings(row))
@@ -71,7 +70,12 @@ def show(document: Document, console: Console) -> None:
         console.print(_overhead(chains))
     for row in document["rows"]:
         for problem in problems(row):
-            console.print(problem, style="red", highlight=False)
+            say(console, problem, "red")
+
+
+def say(console: Console, line: str, style: str = "") -> None:
+    """Prints a line as it is, brackets and numbers included."""
+    console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def headline(document: Document) -> list[str]:
@@ -98,7 +102,7 @@ def _timings(row: dict[str, Any]) -> Table:
     table = _table(f"{row['workload']}: {row['title']}", "contender")
     for heading in ("median", "ratio", "least", "most", "first", "error"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("agrees")
+    table.add_column("agrees", no_wrap=True)
     best = min((c["median"] for c in row["contenders"] if c["median"]), default=None)
     for entry in row["contenders"]:
         table.add_row(*_cells(entry), style="bold" if best and entry["median"] == best else "")
@@ -122,7 +126,7 @@ def _overhead(rows: list[dict[str, Any]]) -> Table:
     table = _table("overhead: µs per primitive, the slope of the time of chains over their length", "contender")
     for heading in (*(row["workload"].partition(":")[2] for row in rows), "ratio"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("agrees")
+    table.add_column("agrees", no_wrap=True)
     for entries in zip(*(row["contenders"] for row in rows), strict=True):
         slopes = ["–" if e["median"] is None else f"{e['median'] * 1e6:.2f}" for e in entries]
         ratios = sorted(e["ratio"] for e in entries if e["ratio"] is not None)

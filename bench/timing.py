@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -59,11 +60,9 @@ class Process:
 
     def send(self, do: str, **arguments: Any) -> None:
         assert self.process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # that it has ended is found when the answer is read
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:  # its end is found when the answer is read
-            pass
 
     def receive(self) -> dict[str, Any]:
         """The answer to the oldest command without one."""
@@ -91,7 +90,8 @@ class Process:
 
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # of a worker that has ended already
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:

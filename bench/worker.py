@@ -73,7 +73,7 @@ class Job:
 
     def compare(self, path: str, atol: float, rtol: float) -> dict[str, Any]:
         """The largest difference from the result in `path`, as such and as a share of what is allowed."""
-        worst = {"error": 0.0, "share": 0.0, "where": ""}
+        worst: dict[str, Any] = {"error": 0.0, "share": 0.0, "where": ""}
         with np.load(path) as wanted:
             result = self._result()
             if self.workload.task != "overhead" and set(result) != set(wanted.files):
