@@ -19,7 +19,7 @@ from .diagonals import get_diagonal, set_diagonal
 from .layout import inverse, transpose
 
 Shape = tuple[int, ...]
-ELLIPSIS = "."
+ELLIPSIS = "\0"
 """Stands for `...` in a term while it is parsed, so that a term is a string of single letters."""
 
 
@@ -174,7 +174,7 @@ def _terms(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
         wrong = [c for c in term if c not in LETTERS and c != ELLIPSIS]
         if wrong or term.count(ELLIPSIS) > 1:
             raise _MisfitError(
-                f"the subscripts have {(wrong or ['...'])[0]!r}", "a term is letters and at most one '...'"
+                f"the subscripts have {(wrong or ['...'])[0]!r}", "a term has letters and at most one '...'"
             )
     spare = [c for c in reversed(LETTERS) if c not in subscripts]  # of the last axis that `...` stands for, and so on
     rank = 0
