@@ -7,14 +7,12 @@ import numpy as np
 
 from ..errors import ShapeError, describe
 from ..rules.activations import (
-    cross_entropy,
     elu,
     gelu,
     leaky_relu,
     log_softmax,
+    logsigmoid,
     logsumexp,
-    mse_loss,
-    nll_loss,
     relu,
     sigmoid,
     silu,
@@ -22,6 +20,14 @@ from ..rules.activations import (
     softplus,
 )
 from ..rules.conv import conv1d, conv2d, conv3d
+from ..rules.losses import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)
 from ..rules.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 
 __all__ = [
@@ -29,6 +35,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -36,10 +43,13 @@ __all__ = [
     "elu",
     "flatten",
     "gelu",
+    "huber_loss",
+    "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
     "logsumexp",
     "max_pool1d",
     "max_pool2d",

@@ -5,6 +5,7 @@ Rules are functions of plain values: nothing here imports a transform.
 
 from . import (
     activations,
+    at,
     calculus,
     casts,
     conv,
@@ -13,10 +14,12 @@ from . import (
     diagonals,
     einsum,
     elementwise,
+    gather,
     indexing,
     joining,
     layout,
     linalg,
+    losses,
     matmul,
     nans,
     padding,
@@ -28,11 +31,13 @@ from . import (
     selection,
     sorting,
     statistics,
+    taking,
     ufuncs,
 )
 
 __all__ = [
     "activations",
+    "at",
     "calculus",
     "casts",
     "conv",
@@ -41,10 +46,12 @@ __all__ = [
     "diagonals",
     "einsum",
     "elementwise",
+    "gather",
     "indexing",
     "joining",
     "layout",
     "linalg",
+    "losses",
     "matmul",
     "nans",
     "padding",
@@ -56,5 +63,6 @@ __all__ = [
     "selection",
     "sorting",
     "statistics",
+    "taking",
     "ufuncs",
 ]
