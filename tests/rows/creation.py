@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import vmapcore.numpy as vnp
+
 from . import Arg, row
 
 FROM_NOTHING = [
@@ -10,7 +12,7 @@ FROM_NOTHING = [
     row("empty", lambda x: np.empty(3, like=x), (3,), loop=lambda x: np.zeros(3)),
     row("full", lambda x: np.full((2,), 1.5, like=x), (3,)),
     row("full traced", lambda x: np.full((2, 3), x, like=x), (3,)),
-    row("full traced dtype", lambda x: np.full((2, 3), x, dtype=np.complex64, like=x), (3,)),
+    row("full traced dtype", lambda x: np.full((2, 3), x, dtype=np.complex128, like=x), (3,)),
     row("eye", lambda x: np.eye(3, 4, 1, like=x) @ x, (4,)),
     row("identity", lambda x: np.identity(3, like=x) * x, (3,)),
     row("tri", lambda x: np.tri(3, 4, -1, like=x) * x, (4,)),
@@ -27,13 +29,13 @@ LIKE = [
     row("full_like", np.full_like, (2, 3), params={"fill_value": 2.5}, kinds="fi"),
     row(
         "full_like traced",
-        lambda x, y: np.full_like(x, y, dtype=np.float64),
+        lambda x, y: vnp.full_like(x, y, dtype=np.float64),
         (2, 3),
         (3,),
         loop=lambda x, y: np.full_like(x, y, dtype=np.float64),
     ),
     row("asarray", lambda x: np.asarray(x, like=x), (2, 3)),
-    row("asarray nested", lambda x, y: np.asarray([[x, 1.0], (y, x)], like=x), (), ()),
+    row("asarray nested", lambda x, y: vnp.asarray([[x, 1.0], (y, x)]), (), ()),
     row("asarray dtype", lambda x: np.asarray(x, dtype=np.complex128, like=x), (2, 3)),
     row("array", lambda x: np.array(x, like=x) * x, (2, 3)),
     row("array ndmin", lambda x: np.array(x, ndmin=3, like=x), (2, 3)),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import vmapcore.numpy as vnp
+
 from . import Arg, row
 
 sliding_window_view = np.lib.stride_tricks.sliding_window_view
@@ -134,8 +136,8 @@ REPEATING = [
     row("roll axes", np.roll, (2, 3), params={"shift": (1, 2), "axis": (0, 1)}),
     row("roll one shift, two axes", np.roll, (2, 3), params={"shift": 1, "axis": (1, 0)}),
     row("roll one axis twice", np.roll, (5,), params={"shift": (1, 1), "axis": 0}),
-    row("roll shift traced", lambda x, n: np.roll(x, n, axis=0), (4, 2), Arg((), "i", -5, 6)),
-    row("roll shift traced, flat", lambda x, n: np.roll(x, n), (2, 3), Arg((), "i", -5, 6)),
+    row("roll shift traced", lambda x, n: vnp.roll(x, n, axis=0), (4, 2), Arg((), "i", -5, 6)),
+    row("roll shift traced, flat", lambda x, n: vnp.roll(x, n), (2, 3), Arg((), "i", -5, 6)),
     row("roll 0-d", np.roll, (), params={"shift": 2}),
     row("resize", np.resize, (2, 3), params={"new_shape": (3, 3)}, kinds="fcib"),
     row("resize smaller", np.resize, (2, 3), params={"new_shape": 4}),
@@ -168,7 +170,7 @@ PADDING = [
     row("pad by axis", np.pad, (2, 3), params={"pad_width": {-1: (1, 2)}}),
     row("pad constant", np.pad, (2, 3), params={"pad_width": (1, 2), "constant_values": 1.5}, kinds="fi"),
     row("pad constants", np.pad, (2, 3), params={"pad_width": 1, "constant_values": ((1, 2), (3, 4))}),
-    row("pad constant traced", lambda x, v: np.pad(x, 1, constant_values=v), (2, 3), ()),
+    row("pad constant traced", lambda x, v: vnp.pad(x, 1, constant_values=v), (2, 3), ()),
     row("pad 0-d", np.pad, (), params={"pad_width": 1}),
     *[
         row(f"pad {mode}", np.pad, (3, 4), params={"pad_width": ((2, 1), (0, 3)), "mode": mode}, kinds="fi")

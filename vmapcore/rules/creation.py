@@ -294,6 +294,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """`np.geomspace`; an end that is zero gives NaN, for a traced value cannot be looked at."""
     start, stop = weak(start), weak(stop)
     start, stop = start * np.ones_like(stop), stop * np.ones_like(start)
+    inexact = np.result_type(start.dtype, stop.dtype, np.dtype(dtype), 1.0)
+    start, stop = [NUMPY["cast"](x, inexact) for x in (start, stop)]
     sign = np.sign(start)
     inner = moveaxis(logspace(np.log10(start / sign), np.log10(stop / sign), num, endpoint) * sign, 0, -1)
     if num > 0:  # the ends are exact

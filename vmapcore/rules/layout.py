@@ -340,6 +340,8 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 @implements(np.flip)
 def flip_(m: Any, axis: Any = None) -> Any:
     m = operand(m)
+    if not m.shape:
+        return copy(m)
     there = functools.partial(flip, axes=last_axes(hashable_axis(axis), len(m.shape), "np.flip"))
     return rearranged(m, there, there)
 

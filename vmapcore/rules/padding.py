@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import last_axes, operand
@@ -49,10 +49,12 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
     if mode == "empty" or (mode == "constant" and np.ndim(option) == 0 and not isinstance(option, Tracer)):
         value = 0 if option is None else option.item() if hasattr(option, "item") else option
         return pad(x, widths=tuple([(before, after, 0) for before, after in widths]), value=value)
-    sides = SIDES.get(mode, _statistics)
+    sides: Callable[..., Any] = SIDES.get(mode, _statistics)
     for axis, (before, after) in enumerate(widths):
         if not before and not after:
             continue
+        if not x.shape[axis] and mode != "constant":
+            raise ShapeError("np.pad", f"axis {axis} of {describe(x)} is empty", f"mode {mode!r} takes values from it")
         if mode in GATHERED:
             x = gather(x, _positions(x.shape[axis], before, after, mode, option), axis)
         else:
@@ -65,11 +67,12 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     if isinstance(pad_width, dict):
         every = {last_axes(axis, ndim, "np.pad")[0]: width for axis, width in pad_width.items()}
         return [_widths(every.get(axis, 0), 1)[0] for axis in range(-ndim, 0)]
+    pairs: Any
     try:
-        pairs: Any = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
+        pairs = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
     except ValueError:
         raise ShapeError("np.pad", f"pad_width is {pad_width!r}", f"it must broadcast to shape ({ndim}, 2)") from None
-    widths = [(operator.index(before), operator.index(after)) for before, after in pairs.tolist()]
+    widths = [(operator.index(before), operator.index(after)) for before, after in pairs]
     if any(min(pair) < 0 for pair in widths):
         raise ShapeError("np.pad", f"pad_width is {pad_width!r}", "it must not be negative")
     return widths

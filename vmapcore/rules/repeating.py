@@ -100,7 +100,7 @@ def _roll_one(x: Any, shift: Any, axis: int) -> Any:
     if not isinstance(shift, Tracer):
         return roll(x, shift=operator.index(shift), axis=axis)
     n = x.shape[axis]
-    return np.take(x, (library(x).arange(n) - shift) % max(n, 1), axis=axis)
+    return NUMPY[np.take](x, (library(x).arange(n) - shift) % max(n, 1), axis=axis)
 
 
 @implements(np.repeat)
@@ -180,7 +180,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     if indexing not in ("xy", "ij"):
         raise ArgumentError("np.meshgrid", f"indexing is {indexing!r}", "it must be 'xy' or 'ij'")
     order = list(range(len(xi)))
@@ -189,7 +189,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     grids: Any = [reshape_(x, (1,) * i + (-1,) + (1,) * (len(xi) - 1 - i)) for i, x in zip(order, xi, strict=True)]
     if not sparse:
         grids = broadcast_arrays(*grids)
-    return tuple([np.copy(x) if copy else x for x in grids])
+    return tuple([np.copy(x) for x in grids]) if copy else grids
 
 
 @implements(np.ix_)
