@@ -16,6 +16,8 @@ from .views import Storage
 
 TRUTH, TEXT = "one truth value", "one text"
 """What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
+WRITABLE = "An array to write it into is made by vmapcore.numpy.zeros, or by np.zeros_like of a traced array"
+"""The remedy for a write of a tracer into an ordinary array, of which only a conversion is seen."""
 
 
 class Tracer:
@@ -103,17 +105,16 @@ class Tracer:
         return NUMPY["namespace"]()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        remedy = (
-            "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them, and "
-            "vmapcore.numpy.zeros makes an array to write them into"
-        )
+        remedy = "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them. " + WRITABLE
         if self.dtype.kind in "biu":
             remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis)"
-        raise self._concretization("np.asarray", "an ordinary array", remedy)
+        raise self._concretization("np.asarray or a write into a plain array", "an ordinary array", remedy)
 
     # One Python value out of a tracer: subclasses allow what is exact.
 
     def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
+        if call in ("int", "float", "complex"):  # what NumPy calls for z[0] = x, if z is an ordinary array
+            remedy += ". " + WRITABLE
         return ConcretizationError(
             call, f"a {type(self).__name__} {describe(self)} of {self._trace.call} is not {wanted}", "", remedy
         )
@@ -158,7 +159,7 @@ class Tracer:
 
     def _assign(self, call: str, value: Any, where: Any = True) -> None:
         """Writes `value`, cast to this array's dtype and broadcast to its shape, where `where` is true."""
-        value = NUMPY["cast"](value, self.dtype, "same_kind")
+        value = NUMPY["cast"](value, self.dtype, "same_kind", not isinstance(value, Tracer))
         if where is not True:
             value = NUMPY[np.where](where, value, self)
         shape = np.shape(value)
@@ -175,7 +176,7 @@ class Tracer:
                 call,
                 f"writes a value of {value._trace.call} into an array of the outer {self._trace.call}",
                 "it would outlive its transform",
-                "Make the array inside the inner function, or return the value from it",
+                "Make the array inside the inner function, say with vmapcore.numpy.zeros_like, or return the value",
             )
         if not isinstance(value, Tracer) or value._trace is not self._trace:
             value = self._trace.lift(value)
@@ -196,6 +197,9 @@ class Tracer:
     def put(self, indices: Any, values: Any) -> None:
         NUMPY[np.put](self, indices, values)
 
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        return NUMPY[np.compress](condition, self, axis, out)
+
     def sort(self, axis: int = -1) -> None:
         self._assign("sort", NUMPY[np.sort](self, axis=axis))
 
@@ -207,13 +211,13 @@ class Tracer:
         return NUMPY["cast"](self, dtype, casting, copy)
 
     def copy(self, order: str = "C") -> Any:
-        return NUMPY[np.copy](self)
+        return NUMPY[np.copy](self, order)
 
     def flatten(self, order: str = "C") -> Any:
         return NUMPY[np.copy](NUMPY[np.ravel](self, order=order))
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-        return NUMPY[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+        return NUMPY[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         if len(axes) == 1 and not isinstance(axes[0], int):
@@ -269,7 +273,6 @@ METHODS = [
     "var",
     "nonzero",
     "argpartition",
-    "compress",
 ]
 for _name in METHODS:
     setattr(Tracer, _name, _method(getattr(np, _name)))
