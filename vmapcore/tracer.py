@@ -16,8 +16,6 @@ from .views import Storage
 
 TRUTH, TEXT = "one truth value", "one text"
 """What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
-WRITABLE = "An array to write it into is made by vmapcore.numpy.zeros, or by np.zeros_like of a traced array"
-"""The remedy for a write of a tracer into an ordinary array, of which only a conversion is seen."""
 
 
 class Tracer:
@@ -105,7 +103,10 @@ class Tracer:
         return NUMPY["namespace"]()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        remedy = "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them. " + WRITABLE
+        remedy = (
+            "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them, and "
+            "vmapcore.numpy.zeros, or np.zeros_like of a traced array, makes an array to write it into"
+        )
         if self.dtype.kind in "biu":
             remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis)"
         raise self._concretization("np.asarray or a write into a plain array", "an ordinary array", remedy)
@@ -113,8 +114,6 @@ class Tracer:
     # One Python value out of a tracer: subclasses allow what is exact.
 
     def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
-        if call in ("int", "float", "complex"):  # what NumPy calls for z[0] = x, if z is an ordinary array
-            remedy += ". " + WRITABLE
         return ConcretizationError(
             call, f"a {type(self).__name__} {describe(self)} of {self._trace.call} is not {wanted}", "", remedy
         )
