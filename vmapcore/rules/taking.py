@@ -1,0 +1,256 @@
+"""Functions that read or write by position: take, put, compress, copyto and their kin.
+
+All are made of gathers and writes, or of `np.where` where a mask has the shape of the array; flat and multi-dimensional
+positions (`unravel`, `ravel_multi`) are elementwise and batch as themselves.
+"""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..core import multiple, primitive
+from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
+from ..numpy_protocol import NUMPY, implements
+from ..tracer import Tracer
+from ._families import into, last_axes, operand, trailing
+from .gather import OutOfRangeError, gather, scatter_set
+from .indexing import as_array, as_value, concrete_mask, fitting, slice_write, unknown_count
+
+MODES = ("raise", "wrap", "clip")
+
+
+def _positions(call: str, indices: Any, n: int, mode: str) -> Any:
+    """Integer positions along an axis of length `n`, made to lie in it as `mode` says."""
+    indices = as_array(indices)
+    if indices.size == 0 and not isinstance(indices, Tracer):
+        indices = indices.astype(np.intp)
+    if indices.dtype.kind not in "iub":
+        raise DTypeError(call, f"the indices are {describe(indices)}", "they must be ints")
+    if mode not in MODES:
+        raise ArgumentError(call, f"mode is {mode!r}", "it must be 'raise', 'wrap' or 'clip'")
+    if n == 0 and indices.size:
+        raise IndexingError(call, "there is nothing to take from an axis of length 0")
+    if indices.dtype.kind == "b":
+        indices = indices.astype(np.intp)
+    if mode == "raise":
+        return indices
+    return indices % n if mode == "wrap" and n else np.clip(indices, 0, max(n - 1, 0))
+
+
+def _line(call: str, a: Any, axis: Any) -> tuple[Any, int]:
+    """The array and a negative axis of it; the flat array for no axis."""
+    x = operand(a)
+    if axis is None:
+        return x.reshape(-1) if len(x.shape) != 1 else x, -1
+    return x, last_axes(operator.index(axis), len(x.shape), call)[0]
+
+
+# Reading.
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+    x, last = _line("np.take", a, axis)
+    indices = _positions("np.take", indices, x.shape[last], mode)
+    return into("np.take", out, _gathered("np.take", x, indices, 0, -1 - last))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    x, indices, last = _paired("np.take_along_axis", arr, indices, axis)
+    return _gathered("np.take_along_axis", x, indices, len(x.shape) - 1, 0).swapaxes(last, -1)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
+    mask = concrete_mask(as_array(condition))
+    if isinstance(mask, Tracer):
+        raise unknown_count("np.compress", mask)
+    if mask.ndim != 1:
+        raise ShapeError("np.compress", f"the condition is {describe(mask)}", "it must have one axis")
+    x, last = _line("np.compress", a, axis)
+    return into("np.compress", out, _gathered("np.compress", x, mask.nonzero()[0], 0, -1 - last, unique=True))
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    return compress(as_array(condition).reshape(-1), operand(arr).reshape(-1))
+
+
+def _gathered(call: str, x: Any, indices: Any, paired: int, tail: int, unique: bool = False) -> Any:
+    try:
+        return gather(x, indices, paired=paired, tail=tail, unique=unique)
+    except OutOfRangeError as error:
+        raise _beyond(call, error) from None
+
+
+def _beyond(call: str, error: OutOfRangeError) -> IndexingError:
+    return IndexingError(call, f"index {error.index} is out of range for an axis of size {error.size}")
+
+
+def _paired(call: str, arr: Any, indices: Any, axis: Any) -> tuple[Any, Any, int]:
+    """The array and the indices with `axis` last and the others broadcast, and what it was as a negative int."""
+    x, last = _line(call, arr, axis)
+    indices = as_array(indices)
+    if indices.dtype.kind not in "iu":
+        raise IndexingError(call, f"the indices are {describe(indices)}", "they must be ints")
+    if len(indices.shape) != len(x.shape):
+        raise ShapeError(
+            call, f"the indices are {describe(indices)}", f"the array is {describe(x)}; axes must be as many"
+        )
+    x, indices = (v.swapaxes(last, -1) for v in (x, indices))
+    try:
+        lead = np.broadcast_shapes(x.shape[:-1], indices.shape[:-1])
+    except ValueError:
+        raise IndexingError(
+            call,
+            f"the indices have shape {indices.shape} and the array {x.shape}, with the axis last",
+            "the others broadcast",
+        ) from None
+    return np.broadcast_to(x, lead + x.shape[-1:]), np.broadcast_to(indices, lead + indices.shape[-1:]), last
+
+
+# Writing, in place.
+
+
+@implements(np.put)
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    x = operand(a)
+    indices = _positions("np.put", ind, math.prod(x.shape), mode).reshape(-1)
+    values = as_value(as_array(v), x.dtype).reshape(-1)
+    if math.prod(values.shape) == 0:
+        return
+    try:
+        flat = scatter_set(x.reshape(-1), _cycled(values, indices.shape[0]), indices, paired=0, tail=0, unique=False)
+    except OutOfRangeError as error:
+        raise _beyond("np.put", error) from None
+    into("np.put", a, flat.reshape(x.shape))
+
+
+def _cycled(values: Any, count: int) -> Any:
+    """The first `count` of one-dimensional `values`, which start again at their end."""
+    n = values.shape[0]
+    return values if n in (1, count) else gather(values, np.arange(count) % n, paired=0, tail=0, unique=count <= n)
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    x = operand(arr)
+    line, indices, last = _paired("np.put_along_axis", x, indices, axis)
+    if line.shape[:-1] != (x.swapaxes(last, -1) if axis is not None else line).shape[:-1]:
+        raise ShapeError("np.put_along_axis", f"the indices have more places than the array, {describe(x)}")
+    values = fitting(as_value(values, x.dtype), indices.swapaxes(last, -1).shape)
+    if getattr(values, "shape", ()):
+        values = np.broadcast_to(values, indices.swapaxes(last, -1).shape).swapaxes(last, -1)
+    try:
+        new = scatter_set(line, values, indices, paired=len(line.shape) - 1, tail=0, unique=False)
+    except OutOfRangeError as error:
+        raise _beyond("np.put_along_axis", error) from None
+    into("np.put_along_axis", arr, new.swapaxes(last, -1).reshape(x.shape))
+
+
+@implements(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    x, mask = operand(a), as_array(mask)
+    if mask.shape != x.shape:
+        raise ShapeError("np.putmask", f"the mask is {describe(mask)}", f"the array is {describe(x)}")
+    values = _safely(values, x.dtype)
+    if math.prod(values.shape):
+        full = values if values.shape == x.shape else _cycled(values, math.prod(x.shape))
+        full = full.reshape(x.shape) if math.prod(full.shape) == math.prod(x.shape) else full
+        into("np.putmask", a, np.where(_truth(mask), full, x))
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    x, mask = operand(arr), as_array(mask)
+    if math.prod(mask.shape) != math.prod(x.shape):
+        raise ShapeError("np.place", f"the mask is {describe(mask)}", f"the array is {describe(x)}; sizes must agree")
+    values = _safely(vals, x.dtype).reshape(-1)
+    mask = _truth(mask).reshape(-1)
+    if values.shape[0] == 0:
+        if mask.shape[0] and (isinstance(mask, Tracer) or mask.any()):
+            raise ShapeError("np.place", "there are no values to write")
+        return
+    turn = np.maximum(np.cumsum(mask) - 1, 0) % values.shape[0]
+    chosen = gather(values, turn, paired=0, tail=0, unique=False)
+    into("np.place", arr, np.where(mask, chosen, x.reshape(-1)).reshape(x.shape))
+
+
+def _truth(mask: Any) -> Any:
+    return mask if mask.dtype == bool else mask != 0
+
+
+def _safely(values: Any, dtype: Any) -> Any:
+    """Values to write in `dtype`, of one axis; an array of another dtype only where none of its values can be lost."""
+    if not hasattr(values, "shape"):
+        return as_value(as_array(values), dtype).reshape(-1)
+    values = values if values.dtype == dtype else NUMPY["cast"](values, dtype, "safe")
+    return values.reshape(-1)
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if isinstance(src, (list, tuple)):
+        src = as_array(src)
+    value = slice_write(dst, fitting(NUMPY["cast"](src, dst.dtype, casting), dst.shape), index=())
+    into("np.copyto", dst, value if where is True else np.where(as_array(where), value, dst))
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    x = operand(a)
+    shape = x.shape
+    if len(shape) < 2:
+        raise ShapeError("np.fill_diagonal", f"the array is {describe(x)}", "it needs two axes or more")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise ShapeError("np.fill_diagonal", f"the array is {describe(x)}", "all axes must be of one size")
+    step = shape[1] + 1 if len(shape) == 2 else 1 + sum([math.prod(shape[:i]) for i in range(1, len(shape))])
+    end = shape[1] * shape[1] if len(shape) == 2 and not wrap else math.prod(shape)
+    values = as_value(val, x.dtype)
+    count = len(range(0, min(end, math.prod(shape)), step))
+    if hasattr(values, "shape"):
+        values = values.reshape(-1)
+        if values.shape[0] == 0:
+            return
+        values = _cycled(values, count)
+    flat = slice_write(x.reshape(-1), values, index=((None, end, step),))
+    into("np.fill_diagonal", a, flat.reshape(shape))
+
+
+# Flat positions.
+
+
+@trailing
+@multiple
+def unravel(xp: Any, indices: Any, *, shape: tuple[int, ...], order: str) -> Any:
+    """Flat positions in an array of `shape` as one index per axis."""
+    return tuple(xp.unravel_index(indices, shape, order))
+
+
+@trailing
+@primitive
+def ravel_multi(xp: Any, *indices: Any, dims: tuple[int, ...], mode: Any, order: str) -> Any:
+    """One index per axis of an array of shape `dims` as flat positions."""
+    return xp.ravel_multi_index(indices, dims, mode, order)
+
+
+unravel.def_zero_derivative()
+ravel_multi.def_zero_derivative()
+
+
+@implements(np.unravel_index)
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
+    sizes = tuple([operator.index(n) for n in (shape if isinstance(shape, (tuple, list)) else (shape,))])
+    return unravel(as_array(indices), shape=sizes, order=order)
+
+
+@implements(np.ravel_multi_index)
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+    sizes = tuple([operator.index(n) for n in (dims if isinstance(dims, (tuple, list)) else (dims,))])
+    if len(multi_index) != len(sizes):
+        raise AxisError("np.ravel_multi_index", f"there are {len(multi_index)} indices for {len(sizes)} axes")
+    mode = tuple(mode) if isinstance(mode, (tuple, list)) else mode
+    return ravel_multi(*[as_array(i) for i in multi_index], dims=sizes, mode=mode, order=order)
