@@ -94,6 +94,7 @@ def differentiable(row):
 
 
 @rows
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy warns of means and the like of nothing
 def test_empty(row):
     """With axes of length 0: NumPy's result, or an error where NumPy has one."""
     fun, plain = bind(row)

@@ -113,6 +113,8 @@ def missing_method(ufunc: Any, method: str) -> MissingRuleError:
 
 
 def _single_out(kwargs: dict[str, Any]) -> dict[str, Any]:
+    if kwargs.get("dtype", ...) is None:
+        del kwargs["dtype"]
     out = kwargs.pop("out", None)
     if out is not None:
         kwargs["out"] = out[0] if isinstance(out, tuple) else out

@@ -1,1 +1,337 @@
-"""Sums, products, extrema, means, cumulative sums."""
+"""Sums, products, extrema, truth tests and their positions; mean and range.
+
+Axes are negative, so every primitive here batches as itself. A product over several axes is one over them flattened.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Primitive, primitive
+from ..errors import ArgumentError, ShapeError
+from ..numpy_protocol import implements
+from ._families import hashable_axis, into, last_axes, linear, operand, trailing
+from .cumulative import converted, previous, scan_prod, single_axis
+
+# Sums and what undoes them.
+
+
+@functools.lru_cache(maxsize=4096)
+def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` with length 1 on the negative axes `axis`."""
+    n = len(shape)
+    return tuple([1 if i - n in axis else length for i, length in enumerate(shape)])
+
+
+@functools.lru_cache(maxsize=4096)
+def _repeated_shapes(
+    shape: tuple[int, ...], axis: tuple[int, ...], sizes: tuple[int, ...], keepdims: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes, with length 1 and with `sizes` on `axis`, of an array that has `shape` without those axes."""
+    n = len(shape) + (0 if keepdims else len(axis))
+    rest = iter([length for i, length in enumerate(shape) if not (keepdims and i - n in axis)])
+    full = tuple([sizes[axis.index(i)] if i in axis else next(rest) for i in range(-n, 0)])
+    return kept_shape(full, axis), full
+
+
+@trailing
+@primitive
+def repeat_along(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...], keepdims: bool) -> Any:
+    """`x` repeated `sizes` times along the axes `axis` of the result; `x` has them, of length 1, if `keepdims`."""
+    kept, full = _repeated_shapes(x.shape, axis, sizes, keepdims)
+    return xp.broadcast_to(x.reshape(kept), full)
+
+
+@trailing
+@primitive
+def reduce_sum(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Sum of `x` over the axes `axis`."""
+    return x.sum(axis, keepdims=keepdims)
+
+
+def reduce_sum_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    shape = x.shape
+    return repeat_along(g, axis=axis, sizes=tuple([shape[i] for i in axis]), keepdims=keepdims)
+
+
+linear(reduce_sum, reduce_sum_vjp)
+linear(repeat_along, lambda g, out, x, *, axis, sizes, keepdims: reduce_sum(g, axis=axis, keepdims=keepdims))
+
+
+# Products. The derivative by one element is the product of the others: no division, so zeros do no harm.
+
+
+@trailing
+@primitive
+def reduce_prod(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    """Product of `x` over one axis."""
+    return x.prod(axis, keepdims=keepdims)
+
+
+def _others(x: Any, axis: int) -> Any:
+    """For every element the product of the others along `axis`: of those before it and of those after it."""
+    before, after = (previous(x, axis=axis, reverse=reverse, fill=1) for reverse in (False, True))
+    return scan_prod(before, axis=axis, reverse=False) * scan_prod(after, axis=axis, reverse=True)
+
+
+def reduce_prod_vjp(g: Any, out: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    return g.reshape(kept_shape(x.shape, (axis,))) * _others(x, axis)
+
+
+reduce_prod.def_vjp(reduce_prod_vjp)
+
+
+@reduce_prod.def_jvp
+def reduce_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    return reduce_sum(tangents[0] * _others(x, axis), axis=(axis,), keepdims=keepdims)
+
+
+# Extrema. Elements that tie for one share its derivative equally.
+
+
+@trailing
+@primitive
+def reduce_max(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Largest element of `x` over the axes `axis`."""
+    return x.max(axis, keepdims=keepdims)
+
+
+@trailing
+@primitive
+def reduce_min(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Smallest element of `x` over the axes `axis`."""
+    return x.min(axis, keepdims=keepdims)
+
+
+def _ties(out: Any, x: Any, axis: tuple[int, ...]) -> tuple[Any, Any]:
+    """Where `x` attains the extremum `out`, and how often it does, as an `x` of the shape with `axis` kept."""
+    chosen = x == out.reshape(kept_shape(x.shape, axis))
+    return chosen, reduce_sum(chosen, axis=axis, keepdims=True).astype(x.dtype)
+
+
+def extremum_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    chosen, count = _ties(out, x, axis)
+    return np.where(chosen, g.reshape(kept_shape(x.shape, axis)) / count, 0)
+
+
+def extremum_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    chosen, count = _ties(out, x, axis)
+    return reduce_sum(np.where(chosen, tangents[0], 0) / count, axis=axis, keepdims=keepdims)
+
+
+for _made in (reduce_max, reduce_min):
+    _made.def_vjp(extremum_vjp)
+    _made.def_jvp(extremum_jvp)
+
+
+# Truth tests and positions.
+
+
+@trailing
+@primitive
+def reduce_any(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Whether any element over the axes `axis` is true."""
+    return x.any(axis, keepdims=keepdims)
+
+
+@trailing
+@primitive
+def reduce_all(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Whether all elements over the axes `axis` are true."""
+    return x.all(axis, keepdims=keepdims)
+
+
+@trailing
+@primitive
+def position_of_max(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    """Index of the first largest element along `axis`."""
+    return x.argmax(axis, keepdims=keepdims)
+
+
+@trailing
+@primitive
+def position_of_min(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    """Index of the first smallest element along `axis`."""
+    return x.argmin(axis, keepdims=keepdims)
+
+
+for _made in (reduce_any, reduce_all, position_of_max, position_of_min):
+    _made.def_zero_derivative()
+
+
+# NumPy's functions.
+
+
+def masked(call: str, x: Any, where: Any, fill: Any) -> Any:
+    """Returns `x` with `fill` outside the mask `where`."""
+    if where is True:
+        return x
+    mask = operand(where)
+    if np.broadcast_shapes(mask.shape, x.shape) != x.shape:
+        raise ShapeError(call, f"where has shape {mask.shape}", f"it must broadcast to the array's shape {x.shape}")
+    return np.where(mask, x, fill)
+
+
+def _start(initial: Any, dtype: Any) -> Any:
+    """`initial` as NumPy takes it, in the dtype of the result."""
+    return initial.astype(dtype) if hasattr(initial, "shape") else dtype.type(initial)
+
+
+@implements(np.sum)
+def sum_(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    x = masked("np.sum", converted(a, dtype), where, 0)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.sum")
+    result = reduce_sum(x, axis=axes, keepdims=bool(keepdims))
+    if initial is not None:
+        result = result + _start(initial, result.dtype)
+    return into("np.sum", out, result if dtype is None else converted(result, dtype))
+
+
+@implements(np.prod)
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    x = masked("np.prod", converted(a, dtype), where, 1)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.prod")
+    if len(axes) == 1:
+        result = reduce_prod(x, axis=axes[0], keepdims=bool(keepdims))
+    else:
+        flat = flattened(x, axes)
+        result = reduce_prod(flat, axis=-1, keepdims=False)
+        result = result.reshape(kept_shape(x.shape, axes)) if keepdims else result
+    if initial is not None:
+        result = result * _start(initial, result.dtype)
+    return into("np.prod", out, result if dtype is None else converted(result, dtype))
+
+
+def flattened(x: Any, axes: tuple[int, ...]) -> Any:
+    """Returns `x` with the negative `axes` moved to the end and made one."""
+    if axes == (-1,):
+        return x
+    rest = [i for i in range(-len(x.shape), 0) if i not in axes]
+    shape = x.shape
+    count = math.prod([shape[i] for i in axes])
+    return x.transpose((*rest, *axes)).reshape((*[shape[i] for i in rest], count))
+
+
+@implements(np.max, np.amax)
+def max_(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Any:
+    return into("np.max", out, _extremum(reduce_max, np.maximum, "np.max", a, axis, keepdims, initial, where))
+
+
+@implements(np.min, np.amin)
+def min_(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Any:
+    return into("np.min", out, _extremum(reduce_min, np.minimum, "np.min", a, axis, keepdims, initial, where))
+
+
+def _extremum(
+    made: Primitive, larger: Any, call: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
+) -> Any:
+    x = operand(a)
+    axes = last_axes(hashable_axis(axis), len(x.shape), call)
+    if initial is None:
+        if where is not True:
+            raise ArgumentError(call, "got where= without initial=", "where nothing is selected there is no result")
+        return made(x, axis=axes, keepdims=bool(keepdims))
+    start = _start(initial, x.dtype)
+    if any(x.shape[i] == 0 for i in axes):
+        return reduce_sum(x, axis=axes, keepdims=bool(keepdims)).astype(x.dtype) + start
+    return larger(made(masked(call, x, where, start), axis=axes, keepdims=bool(keepdims)), start)
+
+
+@implements(np.any)
+def any_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
+    x = masked("np.any", operand(a), where, False)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.any")
+    return into("np.any", out, reduce_any(x, axis=axes, keepdims=bool(keepdims)))
+
+
+@implements(np.all)
+def all_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
+    x = masked("np.all", operand(a), where, True)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.all")
+    return into("np.all", out, reduce_all(x, axis=axes, keepdims=bool(keepdims)))
+
+
+@implements(np.argmax)
+def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    return position(position_of_max, "np.argmax", a, axis, out, keepdims)
+
+
+@implements(np.argmin)
+def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    return position(position_of_min, "np.argmin", a, axis, out, keepdims)
+
+
+def position(made: Primitive, call: str, a: Any, axis: Any, out: Any, keepdims: bool) -> Any:
+    x = operand(a)
+    line, last = single_axis(x, axis, call)
+    result = made(line, axis=last, keepdims=bool(keepdims))
+    if keepdims and axis is None:
+        result = result.reshape((1,) * len(x.shape))
+    return into(call, out, result)
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    x = operand(a)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.count_nonzero")
+    return reduce_sum(x if x.dtype == bool else x != 0, axis=axes, keepdims=bool(keepdims))
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return into("np.ptp", out, max_(a, axis, keepdims=keepdims) - min_(a, axis, keepdims=keepdims))
+
+
+@implements(np.mean)
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    x = operand(a)
+    wide, final = mean_dtypes(x.dtype, dtype)
+    if wide is not None:
+        x = converted(x, wide)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.mean")
+    total = reduce_sum(masked("np.mean", x, where, 0), axis=axes, keepdims=bool(keepdims))
+    result = total / count_over(x, axes, keepdims, where)
+    return into("np.mean", out, result if result.dtype == final else result.astype(final))
+
+
+@functools.lru_cache(maxsize=256)
+def mean_dtypes(found: Any, asked: Any) -> tuple[Any, Any]:
+    """The dtype to add up in, None for the array's own, and that of the mean."""
+    if asked is not None:
+        return asked, np.dtype(asked)
+    if found.kind in "iub":
+        return np.float64, np.dtype(np.float64)
+    return (np.float32 if found == np.float16 else None), found
+
+
+def count_over(x: Any, axes: tuple[int, ...], keepdims: bool, where: Any = True) -> Any:
+    """How many elements are reduced: an int, or an array where the mask `where` decides."""
+    if where is True:
+        shape = x.shape
+        return math.prod([shape[i] for i in axes])
+    return reduce_sum(np.broadcast_to(operand(where), x.shape), axis=axes, keepdims=bool(keepdims))

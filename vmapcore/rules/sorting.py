@@ -1,1 +1,222 @@
-"""Sorting and searching."""
+"""Sorting, partitions and running extrema: operations that pick elements along an axis.
+
+Each works along one trailing axis and batches as itself; its derivative is a gather or the transpose of one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Primitive, primitive
+from ..errors import ArgumentError, ConcretizationError
+from ..numpy_protocol import ACCUMULATE, NUMPY, implements
+from ._families import into, linear, match, operand, trailing
+from .cumulative import along, converted, single_axis
+
+# Picking elements along an axis, and its transpose.
+
+
+def _same_rank(x: Any, indices: Any) -> tuple[Any, Any]:
+    rank = max(x.ndim, indices.ndim)
+    x, indices = (v if v.ndim == rank else v.reshape((1,) * (rank - v.ndim) + v.shape) for v in (x, indices))
+    return x, indices
+
+
+@trailing
+@primitive
+def gather_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
+    """`np.take_along_axis` with leading axes broadcast. `unique` promises that no element is picked twice."""
+    return xp.take_along_axis(*_same_rank(x, indices), axis)
+
+
+@trailing
+@primitive
+def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
+    """Zeros of length `length` along `axis`, with each element of `x` added at its index: the transpose of a gather."""
+    x, indices = xp.broadcast_arrays(*_same_rank(x, indices))
+    shape = list(x.shape)
+    shape[axis] = length
+    out = xp.zeros(shape, x.dtype)
+    where = [xp.arange(n).reshape((-1,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)]
+    where[axis] = indices
+    if unique:
+        out[tuple(where)] = x
+    else:
+        xp.add.at(out, tuple(where), x)
+    return out
+
+
+def gather_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
+    return match(scatter_along(g, indices, axis=axis, unique=unique, length=x.shape[axis]), x)
+
+
+def scatter_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
+    return match(gather_along(g, indices, axis=axis, unique=unique), x)
+
+
+linear(gather_along, gather_vjp)
+linear(scatter_along, scatter_vjp)
+
+
+def picks(made: Primitive, positions: Callable[..., Any], *, unique: bool) -> None:
+    """Declares that `made` picks elements along `axis`, those at `positions(out, x, axis=axis, **params)`."""
+
+    def pick_vjp(g: Any, out: Any, x: Any, *, axis: int, **params: Any) -> Any:
+        at = positions(out, x, axis=axis, **params)
+        return scatter_along(g, at, axis=axis, unique=unique, length=x.shape[axis])
+
+    @made.def_jvp
+    def pick_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, **params: Any) -> Any:
+        return gather_along(tangents[0], positions(out, x, axis=axis, **params), axis=axis, unique=unique)
+
+    made.def_vjp(pick_vjp)
+
+
+# Sorting.
+
+
+@trailing
+@primitive
+def argsort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
+    """The order that sorts `x` along `axis`."""
+    return xp.argsort(x, axis, kind="stable" if stable else None)
+
+
+@trailing
+@primitive
+def sort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
+    """`x` sorted along `axis`."""
+    return xp.sort(x, axis, kind="stable" if stable else None)
+
+
+@trailing
+@primitive
+def argpartition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
+    """An order of `x` along `axis` that has the elements of ranks `kth` in place."""
+    return xp.argpartition(x, kth, axis)
+
+
+argsort_along.def_zero_derivative()
+argpartition_along.def_zero_derivative()
+picks(sort_along, lambda out, x, **params: argsort_along(x, **params), unique=True)
+
+
+@implements(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Any:
+    x, last = _sorted_axis("np.sort", a, axis, order)
+    return sort_along(x, axis=last, stable=_is_stable("np.sort", kind, stable))
+
+
+@implements(np.argsort)
+def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Any:
+    x, last = _sorted_axis("np.argsort", a, axis, order)
+    return argsort_along(x, axis=last, stable=_is_stable("np.argsort", kind, stable))
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    x, last = _sorted_axis("np.partition", a, axis, order)
+    order = argpartition_along(x, axis=last, kth=_ranks("np.partition", kth))
+    return gather_along(x, order, axis=last, unique=True)  # the order is not defined, so derivatives need to know it
+
+
+@implements(np.argpartition)
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    x, last = _sorted_axis("np.argpartition", a, axis, order)
+    return argpartition_along(x, axis=last, kth=_ranks("np.argpartition", kth))
+
+
+def _sorted_axis(call: str, a: Any, axis: Any, order: Any) -> tuple[Any, int]:
+    if order is not None:
+        raise ArgumentError(call, "got order=", "it is for structured arrays only")
+    return single_axis(operand(a), axis, call)
+
+
+def _is_stable(call: str, kind: Any, stable: bool | None) -> bool:
+    if kind is not None and stable is not None:
+        raise ArgumentError(call, "got both kind= and stable=", "one says all")
+    return bool(stable) or kind in ("stable", "mergesort")
+
+
+def _ranks(call: str, kth: Any) -> tuple[int, ...]:
+    try:
+        return tuple([int(k) for k in kth]) if np.ndim(kth) else (int(kth),)
+    except ConcretizationError:
+        raise ConcretizationError(call, "kth is mapped", "it must be ints", "Sort, and take the element") from None
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    if not len(keys):
+        raise ArgumentError("np.lexsort", "there are no keys", "it needs one")
+    order: Any = None
+    for key in keys:  # the last is the most significant, so that stable sorts by each in turn do it
+        x, last = single_axis(operand(key), axis, "np.lexsort")
+        if order is None:
+            order = argsort_along(x, axis=last, stable=True)
+        else:
+            ranked = gather_along(x, order, axis=last, unique=True)
+            order = gather_along(order, argsort_along(ranked, axis=last, stable=True), axis=last, unique=True)
+    return order
+
+
+# Running extrema.
+
+
+@trailing
+@primitive
+def running_max(xp: Any, x: Any, *, axis: int) -> Any:
+    """The largest element up to each position along `axis`."""
+    return _running(xp, np.maximum, x, axis)
+
+
+@trailing
+@primitive
+def running_min(xp: Any, x: Any, *, axis: int) -> Any:
+    """The smallest element up to each position along `axis`."""
+    return _running(xp, np.minimum, x, axis)
+
+
+def _running(xp: Any, larger: Any, x: Any, axis: int) -> Any:
+    if xp is np:
+        return larger.accumulate(x, axis)
+    out, step = x.copy(), 1  # other libraries: spans of 1, 2, 4, ... elements
+    while step < x.shape[axis]:
+        span = getattr(xp, larger.__name__)(out[along(axis, step, None)], out[along(axis, None, -step)])
+        out[along(axis, step, None)] = span
+        step *= 2
+    return out
+
+
+@trailing
+@primitive
+def run_starts(xp: Any, running: Any, *, axis: int) -> Any:
+    """For every element of a running extremum the position at which it was first met. NaN, once met, stays."""
+    place = xp.arange(running.shape[axis]).reshape((-1,) + (1,) * (-1 - axis))
+    before, after = running[along(axis, None, -1)], running[along(axis, 1, None)]
+    fresh = xp.ones(running.shape, bool)
+    fresh[along(axis, 1, None)] = (after != before) & (before == before)
+    return _running(xp, np.maximum, xp.where(fresh, place, 0), axis)
+
+
+run_starts.def_zero_derivative()
+for _made in (running_max, running_min):
+    picks(_made, lambda out, x, *, axis: run_starts(out, axis=axis), unique=False)
+
+
+def _implement_accumulate(ufunc: Any, made: Primitive) -> None:
+    """Makes `made` what `ufunc.accumulate` is on tracers."""
+    call = f"np.{ufunc.__name__}.accumulate"
+
+    def accumulate(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+        x, last = single_axis(converted(a, dtype), axis, call)
+        return into(call, out, made(x, axis=last))
+
+    key: Any = (ufunc, "accumulate")
+    ACCUMULATE[ufunc] = key
+    NUMPY[key] = accumulate
+
+
+_implement_accumulate(np.maximum, running_max)
+_implement_accumulate(np.minimum, running_min)

@@ -1,0 +1,189 @@
+"""Cumulative sums and products, and the linear recurrence that differentiates products exactly where data is zero.
+
+Every primitive works along one trailing axis and batches as itself. Reductions use these for their derivatives.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Primitive, primitive
+from ..errors import ArgumentError
+from ..numpy_protocol import implements
+from ._families import add_tangents, fit, into, last_axes, linear, match, operand, trailing
+
+
+@functools.lru_cache(maxsize=1024)
+def along(axis: int, start: int | None, stop: int | None) -> tuple[Any, ...]:
+    """The index that takes `start:stop` on the negative `axis`, and all of the others."""
+    return (..., slice(start, stop), *(slice(None),) * (-1 - axis))
+
+
+def single_axis(x: Any, axis: Any, call: str) -> tuple[Any, int]:
+    """Returns `x` and `axis` as a negative int; flat `x` and -1 for no axis."""
+    if axis is None or not x.shape:
+        return (x if len(x.shape) == 1 else x.reshape(-1)), -1
+    return x, last_axes(int(axis), len(x.shape), call)[0]
+
+
+def converted(a: Any, dtype: Any) -> Any:
+    """Returns `a` as an array, of `dtype` unless that is None."""
+    x = operand(a)
+    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+
+
+@trailing
+@primitive
+def previous(xp: Any, x: Any, *, axis: int, reverse: bool, fill: int) -> Any:
+    """At every position the element one before it along `axis` (one after it if `reverse`), and `fill` at the end."""
+    out = xp.empty_like(x)
+    if reverse:
+        out[along(axis, None, -1)], out[along(axis, -1, None)] = x[along(axis, 1, None)], fill
+    else:
+        out[along(axis, 1, None)], out[along(axis, None, 1)] = x[along(axis, None, -1)], fill
+    return out
+
+
+previous.def_vjp(lambda g, out, x, *, axis, reverse, fill: previous(g, axis=axis, reverse=not reverse, fill=0))
+previous.def_jvp(
+    lambda tangents, out, x, *, axis, reverse, fill: previous(tangents[0], axis=axis, reverse=reverse, fill=0)
+)
+
+
+@trailing
+@primitive
+def recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+    """`h[i] = a[i] * h[i - 1] + b[i]` along `axis`, or `a[i] * h[i + 1] + b[i]` if `reverse`; h is 0 outside.
+
+    It runs step by step: prefix products, which would take fewer steps, overflow where the recurrence does not.
+    """
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    a, b = (xp.moveaxis(xp.broadcast_to(v, shape), axis, 0) for v in (a, b))
+    h = xp.array(b, dtype=xp.result_type(a, b), order="C")
+    n = len(h)
+    for i in range(n - 2, -1, -1) if reverse else range(1, n):
+        h[i] += a[i] * h[i + 1 if reverse else i - 1]
+    return xp.moveaxis(h, 0, axis)
+
+
+def recurrence_vjp_b(g: Any, out: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+    return match(_adjoint(g, a, axis, reverse), b)
+
+
+def recurrence_vjp_a(g: Any, out: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+    return match(_adjoint(g, a, axis, reverse) * previous(out, axis=axis, reverse=reverse, fill=0), a)
+
+
+def _adjoint(g: Any, a: Any, axis: int, reverse: bool) -> Any:
+    """The cotangent of every `h[i]` with what reaches it from later ones: the recurrence the other way."""
+    return recurrence(previous(a, axis=axis, reverse=not reverse, fill=0), g, axis=axis, reverse=not reverse)
+
+
+recurrence.def_vjp(recurrence_vjp_a, recurrence_vjp_b)
+
+
+@recurrence.def_jvp
+def recurrence_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+    da, db = tangents
+    step = add_tangents([None if da is None else da * previous(out, axis=axis, reverse=reverse, fill=0), db])
+    return fit(recurrence(a, step, axis=axis, reverse=reverse), out)
+
+
+@trailing
+@primitive
+def scan_sum(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:
+    """The sum of everything up to each position along `axis`; from it on if `reverse`."""
+    return _flip(xp, _flip(xp, x, axis, reverse).cumsum(axis), axis, reverse)
+
+
+linear(scan_sum, lambda g, out, x, *, axis, reverse: scan_sum(g, axis=axis, reverse=not reverse))
+
+
+@trailing
+@primitive
+def scan_prod(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:
+    """The product of everything up to each position along `axis`; from it on if `reverse`."""
+    return _flip(xp, _flip(xp, x, axis, reverse).cumprod(axis), axis, reverse)
+
+
+def _flip(xp: Any, x: Any, axis: int, reverse: bool) -> Any:
+    return xp.flip(x, axis) if reverse else x
+
+
+def scan_prod_vjp(g: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
+    return _adjoint(g, x, axis, reverse) * previous(out, axis=axis, reverse=reverse, fill=1)
+
+
+scan_prod.def_vjp(scan_prod_vjp)
+
+
+@scan_prod.def_jvp
+def scan_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
+    step = tangents[0] * previous(out, axis=axis, reverse=reverse, fill=1)
+    return recurrence(x, step, axis=axis, reverse=reverse)
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    return _cumulative(scan_sum, "np.cumsum", a, axis, dtype, out)
+
+
+@implements(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    return _cumulative(scan_prod, "np.cumprod", a, axis, dtype, out)
+
+
+@implements(np.nancumsum)
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    return _cumulative(scan_sum, "np.nancumsum", without_nan(a, 0), axis, dtype, out)
+
+
+@implements(np.nancumprod)
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    return _cumulative(scan_prod, "np.nancumprod", without_nan(a, 1), axis, dtype, out)
+
+
+def without_nan(a: Any, fill: Any) -> Any:
+    """Returns `a` as an array with `fill` in place of NaN."""
+    x = operand(a)
+    return np.where(np.isnan(x), fill, x) if x.dtype.kind in "fc" else x
+
+
+@implements(np.cumulative_sum)
+def cumulative_sum(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    return _cumulative(
+        scan_sum, "np.cumulative_sum", x, _only_axis("np.cumulative_sum", x, axis), dtype, out, include_initial
+    )
+
+
+@implements(np.cumulative_prod)
+def cumulative_prod(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    return _cumulative(
+        scan_prod, "np.cumulative_prod", x, _only_axis("np.cumulative_prod", x, axis), dtype, out, include_initial
+    )
+
+
+def _only_axis(call: str, x: Any, axis: Any) -> Any:
+    if axis is None and np.ndim(x) > 1:
+        raise ArgumentError(call, f"axis is None for an array of {np.ndim(x)} axes", "", "Name the axis")
+    return axis
+
+
+def _cumulative(
+    made: Primitive, call: str, a: Any, axis: Any, dtype: Any, out: Any, include_initial: bool = False
+) -> Any:
+    x, last = single_axis(converted(a, dtype), axis, call)
+    result = made(x, axis=last, reverse=False)
+    if dtype is not None and result.dtype != dtype:  # NumPy widens small integers unless told the dtype
+        result = result.astype(dtype)
+    if include_initial:
+        nothing = result[along(last, None, 0)]
+        start = (np.prod if made is scan_prod else np.sum)(nothing, axis=last, keepdims=True, dtype=result.dtype)
+        result = np.concatenate((start, result), axis=last)
+    return into(call, out, result)

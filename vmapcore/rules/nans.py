@@ -1,0 +1,153 @@
+"""Reductions that pass over NaN: plain functions of the ordinary ones, on arrays with NaN replaced.
+
+Arrays of integers have no NaN and go to the ordinary ones as they are. The positions of extrema, where NumPy refuses a
+row of nothing but NaN, are NumPy's own functions, which batch as themselves.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..numpy_protocol import implements
+from ._families import hashable_axis, into, last_axes, operand, trailing
+from .cumulative import converted, without_nan
+from .reductions import all_, masked, max_, mean, min_, position, prod, reduce_sum, sum_
+from .statistics import freedom_lost, real_dtype, squared, var
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    return sum_(without_nan(a, 0), axis, dtype, out, keepdims, initial, where)
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    return prod(without_nan(a, 1), axis, dtype, out, keepdims, initial, where)
+
+
+@implements(np.nanmax)
+def nanmax(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Any:
+    return into("np.nanmax", out, _nan_extremum(max_, -np.inf, a, axis, keepdims, initial, where))
+
+
+@implements(np.nanmin)
+def nanmin(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Any:
+    return into("np.nanmin", out, _nan_extremum(min_, np.inf, a, axis, keepdims, initial, where))
+
+
+def _nan_extremum(extremum: Any, fill: float, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    x = operand(a)
+    result = extremum(without_nan(x, fill), axis, None, keepdims, initial, where)
+    if initial is not None or x.dtype.kind not in "fc":
+        return result
+    return np.where(all_(np.isnan(x), axis, keepdims=keepdims), np.nan, result)
+
+
+@trailing
+@primitive
+def position_of_nanmax(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    """Index of the first largest element along `axis` that is a number."""
+    return xp.nanargmax(x, axis, keepdims=keepdims)
+
+
+@trailing
+@primitive
+def position_of_nanmin(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
+    """Index of the first smallest element along `axis` that is a number."""
+    return xp.nanargmin(x, axis, keepdims=keepdims)
+
+
+position_of_nanmax.def_zero_derivative()
+position_of_nanmin.def_zero_derivative()
+
+
+@implements(np.nanargmax)
+def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    return position(position_of_nanmax, "np.nanargmax", a, axis, out, keepdims)
+
+
+@implements(np.nanargmin)
+def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    return position(position_of_nanmin, "np.nanargmin", a, axis, out, keepdims)
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    x = operand(a)
+    if x.dtype.kind not in "fc":
+        return mean(x, axis, dtype, out, keepdims, where=where)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanmean")
+    total = sum_(without_nan(x, 0), axes, dtype, keepdims=keepdims, where=where)
+    return into("np.nanmean", out, converted(total / _numbers(x, axes, keepdims, where), total.dtype))
+
+
+def _numbers(x: Any, axes: tuple[int, ...], keepdims: bool, where: Any) -> Any:
+    """How many elements are numbers."""
+    return reduce_sum(masked("where", ~np.isnan(x), where, False), axis=axes, keepdims=bool(keepdims))
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    x = operand(a)
+    if x.dtype.kind not in "fc":
+        return var(x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanvar")
+    y = converted(without_nan(x, 0), dtype)
+    if mean is None:
+        total = sum_(y, axes, keepdims=True, where=where)
+        mean = converted(total / _numbers(x, axes, True, where), total.dtype)
+    squares = squared(np.where(np.isnan(x), 0, y - mean))
+    freedom = _numbers(x, axes, keepdims, where) - freedom_lost("np.nanvar", ddof, correction)
+    result = sum_(squares, axes, keepdims=keepdims, where=where) / np.where(freedom > 0, freedom, np.nan)
+    return into("np.nanvar", out, converted(result, real_dtype(y.dtype)))
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    return into("np.nanstd", out, np.sqrt(variance))

@@ -1,0 +1,235 @@
+"""Medians, quantiles and percentiles: plain functions of one sort and of the elements at given ranks.
+
+A rank is an int where the quantile and the length are known, and then it is a slice; else it is an array, and a gather.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ._families import hashable_axis, into, last_axes, operand
+from .reductions import flattened, kept_shape, mean, reduce_sum
+from .sorting import gather_along, sort_along
+
+Ranks = tuple[Any, Any, Any]
+"""The rank below, the rank above and the weight of the element above; None for the weight where the ranks are one."""
+
+
+def _between(index: Any) -> Ranks:
+    below = np.floor(index)
+    return below, below + 1, index - below
+
+
+def _plotting(alpha: float, beta: float) -> Callable[[Any, Any], Ranks]:
+    return lambda n, q: _between(n * q + (alpha + q * (1 - alpha - beta)) - 1)
+
+
+def _midpoint(n: Any, q: Any) -> Ranks:
+    below, above, weight = _between((n - 1) * q)
+    return below, above, np.where(weight == 0, 0.0, 0.5)
+
+
+def _averaged(n: Any, q: Any) -> Ranks:
+    below, above, weight = _between(n * q - 1)
+    return below, above, np.where(weight == 0, 0.5, 1.0)
+
+
+def _inverted(n: Any, q: Any) -> Ranks:
+    return (np.ceil(n * q - 1),) * 2 + (None,)
+
+
+def _closest(n: Any, q: Any) -> Ranks:
+    below, above, weight = _between(n * q - 1.5)
+    return (np.where((weight == 0) & (below % 2 == 1), below, above),) * 2 + (None,)
+
+
+METHODS: dict[str, Callable[[Any, Any], Ranks]] = {
+    "linear": lambda n, q: _between((n - 1) * q),
+    "lower": lambda n, q: (np.floor((n - 1) * q),) * 2 + (None,),
+    "higher": lambda n, q: (np.ceil((n - 1) * q),) * 2 + (None,),
+    "nearest": lambda n, q: (np.rint((n - 1) * q),) * 2 + (None,),
+    "midpoint": _midpoint,
+    "inverted_cdf": _inverted,
+    "averaged_inverted_cdf": _averaged,
+    "closest_observation": _closest,
+    "interpolated_inverted_cdf": _plotting(0, 1),
+    "hazen": _plotting(0.5, 0.5),
+    "weibull": _plotting(0, 0),
+    "median_unbiased": _plotting(1 / 3, 1 / 3),
+    "normal_unbiased": _plotting(3 / 8, 3 / 8),
+}
+"""Where the quantile `q` of `n` sorted elements lies."""
+
+
+def _element(line: Any, rank: Any) -> Any:
+    """The elements of the sorted `line` at `rank`, or at the end of the line that it is beyond."""
+    last = max(line.shape[-1] - 1, 0)
+    if isinstance(rank, Tracer) or np.ndim(rank):
+        return gather_along(line, np.clip(rank, 0, last).astype(np.intp), axis=-1, unique=False)
+    k = min(max(int(rank), 0), last)
+    return line[..., k : k + 1]
+
+
+def _interpolated(line: Any, n: Any, q: Any, method: str) -> Any:
+    """The quantile `q` of the first `n` elements of the sorted `line`; from the nearer end, to round as NumPy does."""
+    weak = type(q) is float  # and then it has no say in the dtype
+    below, above, weight = METHODS[method](n if weak or isinstance(n, int) else n.astype(q.dtype), q)
+    low = _element(line, below)
+    if weight is None:
+        return low
+    if weak:
+        weight = float(weight) if isinstance(n, int) else weight.astype(line.dtype)
+    high = _element(line, above)
+    step = high - low
+    return np.where(weight >= 0.5, high - step * (1 - weight), low + step * weight)
+
+
+def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, skip_nan: bool) -> Any:
+    x = operand(a)
+    if x.dtype.kind == "c":
+        raise DTypeError(call, "the array is complex", "quantiles need an order")
+    if method not in METHODS:
+        raise ArgumentError(call, f"method is {method!r}", f"it must be one of {', '.join(METHODS)}")
+    if method == "linear" and not isinstance(q, Tracer) and np.asarray(q).dtype.kind == "i":
+        method = "lower"  # NumPy takes whole numbers for ranks
+    if skip_nan and not x.size:
+        return mean(x, axis, None, out, keepdims)
+    axes = last_axes(hashable_axis(axis), len(x.shape), call)
+    line = sort_along(flattened(x, axes), axis=-1, stable=False)
+    inexact = line.dtype.kind == "f"
+    n: Any = line.shape[-1]
+    if not n:
+        raise ShapeError(call, f"the array is {describe(x)}", "it needs an element")
+    if skip_nan and inexact:
+        n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
+    parts = [_interpolated(line, n, value, method) for value in _each(call, q)]
+    result = np.concatenate(parts, -1) if parts else line[..., :0]
+    if isinstance(q, Tracer):
+        result = np.where(np.abs(np.subtract(q, 0.5)).reshape(-1) <= 0.5, result, np.nan)
+    if inexact and not skip_nan:
+        result = np.where(np.isnan(line[..., -1:]), np.nan, result)
+    return into(call, out, np.moveaxis(result, -1, 0).reshape(np.shape(q) + _rest(x.shape, axes, keepdims)))
+
+
+def _each(call: str, q: Any) -> list[Any]:
+    """The quantiles one by one, as a Python float or as NumPy's; a traced array of them as one."""
+    if isinstance(q, Tracer):
+        return [q.reshape(-1)]
+    if type(q) in (int, float):
+        values = [float(q)]
+    else:
+        values = [v if v.dtype.kind == "f" else np.float64(v) for v in np.ravel(q)]
+    if not all(0 <= v <= 1 for v in values):
+        raise ArgumentError(call, f"a quantile is not in the range [0, 1]: {q}")
+    return values
+
+
+def _rest(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    if keepdims:
+        return kept_shape(shape, axes)
+    return tuple([n for i, n in enumerate(shape) if i - len(shape) not in axes])
+
+
+def _unweighted(call: str, weights: Any) -> None:
+    if weights is not None:
+        raise ArgumentError(
+            call, "got weights=", "weighted quantiles have no rule", "Sort, and use np.cumsum of weights"
+        )
+
+
+@implements(np.quantile)
+def quantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
+    _unweighted("np.quantile", weights)
+    return _quantile("np.quantile", a, q, axis, out, method, keepdims, False)
+
+
+@implements(np.nanquantile)
+def nanquantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
+    _unweighted("np.nanquantile", weights)
+    return _quantile("np.nanquantile", a, q, axis, out, method, keepdims, True)
+
+
+@implements(np.percentile)
+def percentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
+    _unweighted("np.percentile", weights)
+    return _quantile("np.percentile", a, _hundredth(q), axis, out, method, keepdims, False)
+
+
+@implements(np.nanpercentile)
+def nanpercentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
+    _unweighted("np.nanpercentile", weights)
+    return _quantile("np.nanpercentile", a, _hundredth(q), axis, out, method, keepdims, True)
+
+
+def _hundredth(q: Any) -> Any:
+    return q / 100 if type(q) in (int, float) else np.true_divide(q, 100)
+
+
+@implements(np.median)
+def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+    x = operand(a)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.median")
+    line = sort_along(flattened(x, axes), axis=-1, stable=False)
+    n = line.shape[-1]
+    result = mean(line[..., max(n - 1, 0) // 2 : n // 2 + 1], -1)
+    if line.dtype.kind in "fc" and n:
+        result = np.where(np.isnan(line[..., -1]), np.nan, result)
+    return into("np.median", out, result.reshape(_rest(x.shape, axes, keepdims)))
+
+
+@implements(np.nanmedian)
+def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+    x = operand(a)
+    if x.dtype.kind not in "fc":
+        return median(x, axis, out, keepdims=keepdims)
+    if not x.size:
+        return mean(x, axis, None, out, keepdims)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanmedian")
+    line = sort_along(flattened(x, axes), axis=-1, stable=False)
+    n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
+    result = (_element(line, (n - 1) // 2) + _element(line, n // 2)) / 2
+    return into("np.nanmedian", out, result.reshape(_rest(x.shape, axes, keepdims)))

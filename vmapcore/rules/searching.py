@@ -1,0 +1,156 @@
+"""Searching sorted sequences, and functions whose result has a length that depends on the data.
+
+`search` batches over sequences by bisecting all of them at once, over values by NumPy's own search.
+Results of data-dependent length (nonzero, unique) exist only for values that are not mapped.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import Primitive, multiple, primitive
+from ..errors import ArgumentError, ConcretizationError, ShapeError
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ._families import operand, trailing
+from .cumulative import single_axis
+from .sorting import gather_along, sort_along
+
+
+@trailing
+@primitive
+def search(xp: Any, a: Any, v: Any, *, side: str) -> Any:
+    """Where each of `v` goes in the sorted `a`: indices along their last axes."""
+    if a.ndim == 1:
+        return xp.searchsorted(a, v, side)
+    n, lead = a.shape[-1], np.broadcast_shapes(a.shape[:-1], v.shape[:-1])
+    a, v = xp.broadcast_to(a, (*lead, n)), xp.broadcast_to(v, (*lead, v.shape[-1]))
+    found = xp.zeros(v.shape, np.intp)
+    step = 1 << n.bit_length() >> 1  # the largest power of two up to n; 0 for n = 0
+    while step:
+        further = found + step
+        element = xp.take_along_axis(a, xp.minimum(further, n) - 1, -1)
+        passed = _before(element, v) if side == "left" else ~_before(v, element)
+        found = xp.where(passed & (further <= n), further, found)
+        step >>= 1
+    return found
+
+
+def _before(x: Any, y: Any) -> Any:
+    """Whether `x` sorts before `y`: NaN comes last."""
+    return (x < y) | ((y != y) & (x == x))
+
+
+search.def_zero_derivative()
+
+
+@implements(np.searchsorted)
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
+    a, v = operand(a), operand(v)
+    if len(a.shape) != 1:
+        raise ShapeError("np.searchsorted", f"a has shape {a.shape}", "it must have one axis")
+    if side not in ("left", "right"):
+        raise ArgumentError("np.searchsorted", f"side is {side!r}", "it must be 'left' or 'right'")
+    if sorter is not None:
+        a = gather_along(a, operand(sorter), axis=-1, unique=True)
+    if len(v.shape) == 1:
+        return search(a, v, side=side)
+    return search(a, v.reshape(-1), side=side).reshape(v.shape)
+
+
+@implements(np.digitize)
+def digitize(x: Any, bins: Any, right: bool = False) -> Any:
+    bins = operand(bins)
+    if len(bins.shape) != 1:
+        raise ShapeError("np.digitize", f"bins has shape {bins.shape}", "it must have one axis")
+    side = "left" if right else "right"
+    rising, falling = (bins[1:] >= bins[:-1]).all(), (bins[1:] <= bins[:-1]).all()
+    if not isinstance(rising, Tracer):
+        if not (rising or falling):
+            raise ArgumentError("np.digitize", "bins neither rise nor fall", "they must be sorted one way or the other")
+        return searchsorted(bins, x, side) if rising else bins.shape[0] - searchsorted(bins[::-1], x, side)
+    return np.where(rising, searchsorted(bins, x, side), bins.shape[0] - searchsorted(bins[::-1], x, side))
+
+
+@implements(np.isin)
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: str | None = None
+) -> Any:
+    x, wanted = operand(element), sort_along(operand(test_elements).reshape(-1), axis=-1, stable=False)
+    if wanted.shape[0] == 0:
+        return np.full_like(x, invert, dtype=bool)
+    flat = x.reshape(-1)
+    place = np.minimum(search(wanted, flat, side="left"), wanted.shape[0] - 1)
+    found = (gather_along(wanted, place, axis=-1, unique=False) == flat).reshape(x.shape)
+    return ~found if invert else found
+
+
+# Results whose length depends on the data.
+
+
+def _dynamic(made: Primitive, call: str, instead: str) -> None:
+    """Declares that `made` cannot be mapped, since its results differ in length, and what to use for it."""
+
+    @made.def_vmap
+    def dynamic_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
+        raise ConcretizationError(call, "the array is mapped, and results may differ in length", "", instead)
+
+    made.def_zero_derivative()
+
+
+@multiple
+def nonzero_positions(xp: Any, x: Any) -> Any:
+    """The indices of true elements, an array per axis."""
+    return xp.nonzero(x)
+
+
+@multiple
+def unique_positions(xp: Any, x: Any, *, axis: int | None, equal_nan: bool) -> Any:
+    """Of the sorted distinct elements: where each is first met, which of them every element is, how often each is."""
+    return xp.unique(x, True, True, True, axis=axis, equal_nan=equal_nan)[1:]
+
+
+_dynamic(nonzero_positions, "np.nonzero", "Use np.where(condition, a, b), or a mask as a factor")
+_dynamic(unique_positions, "np.unique", "Use np.sort, and compare neighbours")
+
+
+@implements(np.nonzero)
+def nonzero(a: Any) -> Any:
+    return nonzero_positions(operand(a))
+
+
+@implements(np.flatnonzero)
+def flatnonzero(a: Any) -> Any:
+    return nonzero_positions(operand(a).reshape(-1))[0]
+
+
+@implements(np.argwhere)
+def argwhere(a: Any) -> Any:
+    x = operand(a)
+    found = nonzero_positions(x if x.shape else x.reshape(1))
+    return np.stack(found, -1) if x.shape else found[0].reshape(-1, 1)[:, :0]
+
+
+@implements(np.unique)
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+) -> Any:
+    x = operand(ar)
+    if axis is None:
+        x, along_axis = x.reshape(-1), 0
+    else:
+        along_axis = single_axis(x, axis, "np.unique")[1]
+    index, inverse, counts = unique_positions(x, axis=None if axis is None else along_axis, equal_nan=equal_nan)
+    inverse = inverse.reshape(operand(ar).shape) if axis is None else inverse
+    wanted = (return_index, return_inverse, return_counts)
+    extras = [r for r, w in zip((index, inverse, counts), wanted, strict=True) if w]
+    values = np.take(x, index, axis=along_axis)
+    return (values, *extras) if extras else values

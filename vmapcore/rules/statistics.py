@@ -1,0 +1,210 @@
+"""Variance, averages, covariance and counts: plain functions of reductions.
+
+One primitive, `check_range`, guards the bins of `bincount`; it batches as itself.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ._families import hashable_axis, into, last_axes, operand, trailing
+from .cumulative import converted
+from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_
+from .sorting import scatter_along
+
+
+@implements(np.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    x = operand(a)
+    wide, final = mean_dtypes(x.dtype, dtype)
+    x = converted(x, wide)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.var")
+    if mean is None:
+        total = reduce_sum(masked("np.var", x, where, 0), axis=axes, keepdims=True)
+        mean = total / count_over(x, axes, True, where)
+    squares = reduce_sum(masked("np.var", squared(x - mean), where, 0), axis=axes, keepdims=bool(keepdims))
+    freedom = count_over(x, axes, keepdims, where) - freedom_lost("np.var", ddof, correction)
+    result = squares / np.maximum(freedom, 0)
+    return into("np.var", out, converted(result, real_dtype(final)))
+
+
+@implements(np.std)
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    return into("np.std", out, np.sqrt(variance))
+
+
+def freedom_lost(call: str, ddof: Any, correction: Any) -> Any:
+    """The degrees of freedom to subtract, by whichever of its two names they were given."""
+    if correction is None:
+        return ddof
+    if ddof != 0:
+        raise ArgumentError(call, "got both ddof= and correction=", "they mean the same")
+    return correction
+
+
+def squared(x: Any) -> Any:
+    """The squared magnitude of `x`."""
+    return (x * x.conj()).real if x.dtype.kind == "c" else x * x
+
+
+def real_dtype(dtype: Any) -> Any:
+    """The dtype of the magnitude of numbers of `dtype`."""
+    return np.zeros(0, dtype).real.dtype if dtype.kind == "c" else dtype
+
+
+# Averages and covariance.
+
+
+@implements(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    x = operand(a)
+    axes = last_axes(hashable_axis(axis), len(x.shape), "np.average")
+    if weights is None:
+        result = mean(x, axis, keepdims=keepdims)
+        if not result.size:
+            raise ShapeError("np.average", f"the result would be {describe(result)}", "NumPy averages no empty array")
+        return (result, np.full_like(result, count_over(x, axes, keepdims))) if returned else result
+    w = _weights(x, axis, axes, operand(weights))
+    dtype = np.result_type(x.dtype, w.dtype, *([np.float64] if x.dtype.kind in "iub" else []))
+    total = sum_(w, axes, dtype, keepdims=keepdims)
+    if not count_over(x, axes, False) or not (isinstance(total, Tracer) or (total != 0).all()):
+        raise ZeroDivisionError("np.average: weights sum to zero.")
+    result = sum_(converted(x, dtype) * converted(w, dtype), axes, keepdims=keepdims) / total
+    return (result, np.broadcast_to(total, result.shape)) if returned else result
+
+
+def _weights(x: Any, axis: Any, axes: tuple[int, ...], w: Any) -> Any:
+    """Weights broadcast to the shape of `x`; they may have the averaged axes alone, in the order of `axis`."""
+    if w.shape == x.shape:
+        return w
+    named = axis if isinstance(axis, (tuple, list)) else () if axis is None else (axis,)
+    order = [int(i) % len(x.shape) for i in named]
+    if w.shape != tuple([x.shape[i] for i in order]):
+        raise ShapeError("np.average", f"weights has shape {w.shape}", f"the array has {x.shape}, averaged over {axis}")
+    w = w.transpose(sorted(range(len(order)), key=order.__getitem__))
+    shape = [x.shape[i] if i in axes else 1 for i in range(-len(x.shape), 0)]
+    return np.broadcast_to(w.reshape(tuple(shape)), x.shape)
+
+
+@implements(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: Any = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    arrays = [operand(v) for v in (m, y) if v is not None]
+    if dtype is None:
+        dtype = np.result_type(np.float64, *[v.dtype for v in arrays])
+    variables = [_variables(converted(v, dtype), rowvar, i) for i, v in enumerate(arrays)]
+    if not variables[0].shape[0]:
+        return converted(variables[0][:, :0], np.float64)
+    x = np.concatenate(variables, 0)
+    if ddof is None:
+        ddof = 0 if bias else 1
+    w, freedom = _cov_weights(x, ddof, fweights, aweights)
+    d = x - average(x, 1, w, keepdims=True)
+    c = d @ (d if w is None else d * w).conj().T
+    return np.squeeze(converted(c * np.true_divide(1, np.maximum(freedom, 0)), dtype))
+
+
+def _variables(x: Any, rowvar: bool, which: int) -> Any:
+    """`x` with one variable a row. A single row stays one where the second array gives observations by column."""
+    if len(x.shape) > 2:
+        raise ShapeError("np.cov", f"an array has shape {x.shape}", "it must have two axes at most")
+    if len(x.shape) < 2:
+        return x.reshape(1, -1)
+    return x if rowvar or (which and x.shape[0] == 1) else x.T
+
+
+def _cov_weights(x: Any, ddof: Any, fweights: Any, aweights: Any) -> tuple[Any, Any]:
+    """The weights of observations, if any, and the degrees of freedom."""
+    f, a = (None if w is None else converted(w, np.float64) for w in (fweights, aweights))
+    for given in (f, a):
+        if given is not None and given.shape != x.shape[1:]:
+            raise ShapeError("np.cov", f"weights have shape {given.shape}", f"there are {x.shape[1]} observations")
+    if f is None and a is None:
+        return None, x.shape[1] - ddof
+    w: Any = a if f is None else f if a is None else f * a
+    total = w.sum()
+    if a is None:
+        return w, total - ddof
+    return w, total - ddof * (w * a).sum() / total
+
+
+@implements(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.shape:
+        return c / c
+    deviation = np.sqrt(np.diagonal(c).real)
+    r = c / deviation[:, None] / deviation[None, :]
+    if r.dtype.kind == "c":
+        return np.clip(r.real, -1, 1) + 1j * np.clip(r.imag, -1, 1)
+    return np.clip(r, -1, 1)
+
+
+# Counts.
+
+
+@trailing
+@primitive
+def check_range(xp: Any, x: Any, *, bins: int) -> Any:
+    """`x`, or an error if an element is not one of so many `bins`."""
+    if x.size and (x.min() < 0 or x.max() >= bins):
+        raise ShapeError(
+            "np.bincount",
+            f"found {int(x.min())} to {int(x.max())} where there are bins for 0 to {bins - 1}",
+            "mapped values need a minlength above all of them, so that results have one length",
+        )
+    return x
+
+
+check_range.def_zero_derivative()
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    x = operand(x)
+    if len(x.shape) != 1 or x.dtype.kind not in "iub":
+        raise DTypeError("np.bincount", f"x is an array of {x.dtype} of shape {x.shape}", "it must be 1-d, of ints")
+    length = minlength
+    if not isinstance(x, Tracer):
+        length = max(minlength, int(x.max()) + 1 if x.size else 0)
+    x = check_range(converted(x, np.intp), bins=length)
+    counted = np.ones_like(x) if weights is None or not x.shape[0] else converted(weights, np.float64)
+    if counted.shape != x.shape:
+        raise ShapeError("np.bincount", f"weights has shape {counted.shape}", f"x has {x.shape}")
+    return scatter_along(counted, x, axis=-1, unique=False, length=length)
