@@ -153,7 +153,7 @@ BROADCAST = [
     row("power of integers", np.power, Arg((2, 3), "i", 1, 4), (3,)),
     row("maximum of a column and a row", np.maximum, (2, 1), (1, 3)),
     row("add of real and complex", lambda x, y: x + y * (1 + 2j), (2, 3), (3,), kinds="fc"),
-    row("where= and out=", lambda x, y: np.add(x, y, where=y > 0, out=np.zeros_like(x)), (2, 3), (2, 3)),
+    row("where= and out=", lambda x, y: np.add(x, y, where=y > 0, out=np.zeros_like(x - y)), (2, 3), (2, 3)),
     row("dtype=", lambda x, y: np.add(x, y, dtype=np.float64), (2, 3), (3,)),
 ]
 

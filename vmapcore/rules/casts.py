@@ -37,13 +37,13 @@ def convert_to_discrete(xp: Any, x: Any, *, dtype: Any) -> Any:
 convert_to_discrete.def_zero_derivative()
 
 
-def cast(x: Any, dtype: Any, casting: Any = "unsafe", copy: bool = True) -> Any:
-    """Returns `x` in `dtype`; `x` itself where that is its dtype and `copy` is False."""
+def cast(x: Any, dtype: Any, casting: Any = "unsafe", copy: bool = False) -> Any:
+    """Returns `x` in `dtype`; `x` itself where that is its dtype, unless `copy`."""
     target = np.dtype(dtype)
     if not hasattr(x, "shape"):
         return _cast_plain(x, target, casting)
-    if x.dtype == target:
-        return (x.snapshot() if isinstance(x, Tracer) else x.copy()) if copy else x
+    if x.dtype == target and not copy:
+        return x
     if casting != "unsafe" and not np.can_cast(x.dtype, target, casting):
         raise _no_cast(x, target, casting)
     if target.kind in "fc":
@@ -136,7 +136,7 @@ def imag(val: Any) -> Any:
     if not isinstance(x, Tracer):
         return x.imag
     if x.dtype.kind != "c":
-        return np.zeros_like(x)
+        return link(x, np.zeros_like(x), np.zeros_like, None)
     return link(x, imaginary_part(x), imaginary_part, lambda base, view: join_parts(real_part(base), view))
 
 
