@@ -266,7 +266,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     a = operand(a)
     ndim = len(a.shape)
     if axis is None:
-        return reshape_(a, tuple([n for n in a.shape if n != 1]))
+        return reshape_(a, tuple([n for n in a.shape if n != 1])) if 1 in a.shape else a
     dropped = last_axes(hashable_axis(axis), ndim, "np.squeeze")
     for i in dropped:
         if a.shape[i] != 1:
