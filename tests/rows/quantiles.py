@@ -64,6 +64,7 @@ ROWS = [
     ],
     row("nanquantile", np.nanquantile, LINE, params={"q": 0.3}, kinds="fi"),
     row("nanquantile with NaN", holed(np.nanquantile, q=[0.2, 0.8], axis=1), TABLE),
+    row("nanquantile 1.0", holed(np.nanquantile, q=1.0, axis=1), TABLE),
     row("nanquantile lower", holed(np.nanquantile, q=0.3, axis=0, method="lower", keepdims=True), TABLE),
     row(
         "nanquantile of traced q",

@@ -65,12 +65,12 @@ METHODS: dict[str, Callable[[Any, Any], Ranks]] = {
 """Where the quantile `q` of `n` sorted elements lies."""
 
 
-def _element(line: Any, rank: Any) -> Any:
-    """The elements of the sorted `line` at `rank`, or at the end of the line that it is beyond."""
-    last = max(line.shape[-1] - 1, 0)
+def _element(line: Any, n: Any, rank: Any) -> Any:
+    """The elements of the sorted `line` at `rank`, or at the end that it is beyond of the first `n`."""
     if isinstance(rank, Tracer) or np.ndim(rank):
-        return gather_along(line, np.clip(rank, 0, last).astype(np.intp), axis=-1, unique=False)
-    k = min(max(int(rank), 0), last)
+        rank = np.clip(rank, 0, np.maximum(n - 1, 0)).astype(np.intp)
+        return gather_along(line, rank, axis=-1, unique=False)
+    k = min(max(int(rank), 0), n - 1)
     return line[..., k : k + 1]
 
 
@@ -78,12 +78,12 @@ def _interpolated(line: Any, n: Any, q: Any, method: str) -> Any:
     """The quantile `q` of the first `n` elements of the sorted `line`; from the nearer end, to round as NumPy does."""
     weak = type(q) is float  # and then it has no say in the dtype
     below, above, weight = METHODS[method](n if weak or isinstance(n, int) else n.astype(q.dtype), q)
-    low = _element(line, below)
+    low = _element(line, n, below)
     if weight is None:
         return low
     if weak:
         weight = float(weight) if isinstance(n, int) else weight.astype(line.dtype)
-    high = _element(line, above)
+    high = _element(line, n, above)
     step = high - low
     return np.where(weight >= 0.5, high - step * (1 - weight), low + step * weight)
 
@@ -231,5 +231,5 @@ def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool =
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanmedian")
     line = sort_along(flattened(x, axes), axis=-1, stable=False)
     n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
-    result = (_element(line, (n - 1) // 2) + _element(line, n // 2)) / 2
+    result = (_element(line, n, (n - 1) // 2) + _element(line, n, n // 2)) / 2
     return into("np.nanmedian", out, result.reshape(_rest(x.shape, axes, keepdims)))

@@ -1,0 +1,195 @@
+"""What rows cannot say of reductions, sorting and searching: ties, zeros, NaN, data-dependent lengths, errors."""
+
+import numpy as np
+import pytest
+
+from vmapcore import grad, hessian, jvp, vmap
+from vmapcore.errors import ArgumentError, AxisError, ConcretizationError, ShapeError, VmapcoreError
+from vmapcore.numpy_protocol import NUMPY
+from vmapcore.testing import assert_same
+
+ZEROS = ([2.0, 3.0, 5.0], [2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0])
+
+
+def others(x):
+    """By each element, the product of the others."""
+    return np.array([np.prod(np.delete(x, i)) for i in range(len(x))])
+
+
+def other_pairs(x):
+    """By each pair of elements, the product of the others."""
+    n = len(x)
+    return np.array([[0.0 if i == j else np.prod(np.delete(x, [i, j])) for j in range(n)] for i in range(n)])
+
+
+@pytest.mark.parametrize("x", ZEROS)
+def test_derivatives_of_products_are_exact_where_factors_are_zero(x):
+    x = np.array(x)
+    assert_same(grad(np.prod)(x), others(x))
+    assert_same(hessian(np.prod)(x), other_pairs(x))
+    assert_same(jvp(np.prod, (x,), (np.ones(3),))[1], others(x).sum())
+    assert_same(grad(lambda x: np.cumprod(x)[-1])(x), others(x))
+    assert_same(hessian(lambda x: np.cumprod(x)[-1])(x), other_pairs(x))
+    assert_same(grad(lambda x: np.prod(x.reshape(1, 3, 1), axis=(0, 1))[0])(x), others(x))
+
+
+def test_cumprod_gradient_has_no_overflow_of_its_own():
+    x = np.array([0.0, 1e200, 1e200, 1e200])
+    assert_same(grad(lambda x: np.cumprod(x)[1])(x), np.array([1e200, 0.0, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize("function", [np.max, np.min, np.amax])
+def test_ties_share_the_derivative(function):
+    x = np.array([[1.0, 1.0, 1.0], [2.0, 1.0, 2.0]])
+    largest = function is not np.min
+    expected = np.array([[1, 1, 1], [0.5, 0, 0.5] if largest else [0, 1, 0]]) / [[3], [1]]
+    assert_same(grad(lambda x: function(x, axis=1).sum())(x), expected)
+    t = np.array([[1.0, 2.0, 6.0], [1.0, 5.0, 2.0]])
+    assert_same(jvp(lambda x: function(x, axis=1), (x,), (t,))[1], (expected * t).sum(1))
+
+
+def test_a_cotangent_of_infinity_stays_where_it_belongs():
+    with np.errstate(divide="ignore"):
+        assert_same(grad(lambda x: np.sqrt(np.max(x)))(np.array([0.0, -1.0])), np.array([np.inf, 0.0]))
+
+
+def test_running_maximum_gives_ties_to_the_first_and_keeps_nan():
+    x = np.array([1.0, 3.0, 3.0, 2.0])
+    assert_same(grad(lambda x: np.maximum.accumulate(x).sum())(x), np.array([1.0, 3.0, 0.0, 0.0]))
+    out, tangent = jvp(np.maximum.accumulate, (np.array([1.0, np.nan, 3.0]),), (np.array([1.0, 2.0, 4.0]),))
+    assert_same(out, np.array([1.0, np.nan, np.nan]))
+    assert_same(tangent, np.array([1.0, 2.0, 2.0]))
+
+
+def test_sort_moves_derivatives_with_their_elements():
+    x = np.array([3.0, 1.0, 2.0, 1.0])
+    gradient = grad(lambda x: np.sort(x) @ np.array([1.0, 2.0, 4.0, 8.0]))(x)
+    assert gradient[0] == 8
+    assert gradient[2] == 4
+    assert sorted(gradient[[1, 3]]) == [1, 2]
+
+
+def test_all_nan():
+    x = np.array([[np.nan, np.nan], [1.0, np.nan]])
+    assert_same(vmap(np.nanmax)(x), np.array([np.nan, 1.0]))
+    assert_same(vmap(np.nanmedian)(x), np.array([np.nan, 1.0]))
+    assert_same(vmap(lambda x: np.nanquantile(x, 0.5))(x), np.array([np.nan, 1.0]))
+    assert_same(vmap(np.nansum)(x), np.array([0.0, 1.0]))
+    with pytest.raises(ValueError, match="All-NaN"):
+        vmap(np.nanargmax)(x)
+
+
+def test_gradients_pass_over_nan():
+    x = np.array([1.0, np.nan, 3.0])
+    for function in (np.nansum, np.nanmean, np.nanvar, np.nanstd, np.nanprod, np.nanmax, np.nanmedian):
+        gradient = grad(function)(x)
+        assert gradient[1] == 0
+        assert_same(gradient[[0, 2]], grad({np.nanmedian: np.median}.get(function, plain(function)))(x[[0, 2]]))
+
+
+def plain(function):
+    return getattr(np, function.__name__.removeprefix("nan"))
+
+
+# Lengths that depend on the data.
+
+
+@pytest.mark.parametrize("function", [np.nonzero, np.flatnonzero, np.argwhere, np.unique])
+def test_data_dependent_lengths_are_refused_under_vmap(function):
+    with pytest.raises(ConcretizationError, match="Use np"):
+        vmap(function)(np.ones((2, 3)))
+    with pytest.raises(ConcretizationError):
+        grad(lambda x: vmap(function)(x).sum())(np.ones((2, 3)))
+
+
+def test_data_dependent_lengths_are_those_of_values_under_grad():
+    x = np.array([3.0, 0.0, 1.0, 3.0])
+    assert_same(grad(lambda x: x[np.nonzero(x)].sum())(x), np.array([1.0, 0.0, 1.0, 1.0]))
+    assert_same(grad(lambda x: (x[np.flatnonzero(x > 2)] ** 2).sum())(x), np.array([6.0, 0.0, 0.0, 6.0]))
+    assert_same(grad(lambda x: np.unique(x) @ np.array([1.0, 2.0, 4.0]))(x), np.array([4.0, 1.0, 2.0, 0.0]))
+    assert_same(grad(lambda x: x[np.argwhere(x)[:, 0]].sum() * 2)(x), np.array([2.0, 0.0, 2.0, 2.0]))
+    assert grad(lambda x: float(np.nonzero(x)[0][1]) * x.sum())(x)[0] == 2
+
+
+def test_unmapped_values_have_lengths_under_vmap():
+    y = np.array([0, 2, 0, 1])
+    assert vmap(lambda x, y: x + np.flatnonzero(y).sum(), in_axes=(0, None))(np.zeros(2), y).tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("options", [{}, {"return_index": True}, {"return_inverse": True, "return_counts": True}])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_unique_is_numpys(options, axis):
+    x = np.array([[1.0, 2.0, 1.0], [1.0, 2.0, 1.0]])
+    assert_same(NUMPY[np.unique](x, axis=axis, **options), np.unique(x, axis=axis, **options))
+    results = jvp(lambda x: np.unique(x, axis=axis, **options), (x,), (x,))
+    assert_same(results[0], np.unique(x, axis=axis, **options))
+
+
+def test_argwhere_is_numpys():
+    for x in (np.eye(2), np.array(1.0), np.array(0.0), np.zeros((0, 3))):
+        assert_same(NUMPY[np.argwhere](x), np.argwhere(x))
+
+
+def test_bincount_checks_its_bins():
+    x = np.array([[0, 1, 1], [2, 2, 0]])
+    assert vmap(lambda x: np.bincount(x, minlength=3))(x).tolist() == [[1, 2, 0], [1, 0, 2]]
+    with pytest.raises(ShapeError, match="minlength"):
+        vmap(lambda x: np.bincount(x, minlength=2))(x)
+    with pytest.raises(ShapeError, match="found -1"):
+        NUMPY[np.bincount](np.array([-1, 2]))
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("kind", "match", "function"),
+    [
+        (AxisError, "axis 2 is out of range", lambda x: np.sum(x, axis=2)),
+        (AxisError, "np.argmax", lambda x: np.argmax(x, axis=-3)),
+        (AxisError, "twice", lambda x: np.max(x, axis=(0, -2))),
+        (ArgumentError, "initial", lambda x: np.max(x, where=x > 0)),
+        (ShapeError, "where has shape", lambda x: np.sum(x, where=np.ones((4, 2, 3), bool))),
+        (ArgumentError, "both ddof= and correction=", lambda x: np.var(x, ddof=1, correction=1)),
+        (ArgumentError, "method is 'middle'", lambda x: np.quantile(x, 0.5, method="middle")),
+        (ArgumentError, "not in the range", lambda x: np.quantile(x, 1.5)),
+        (ArgumentError, "weighted", lambda x: np.quantile(x, 0.5, weights=x, method="inverted_cdf")),
+        (ArgumentError, "got order=", lambda x: np.sort(x, order="f")),
+        (ShapeError, "one axis", lambda x: np.searchsorted(x, 1.0)),
+        (ArgumentError, "side is 'middle'", lambda x: np.searchsorted(x[0], 1.0, side="middle")),
+        (ShapeError, "one axis", lambda x: np.interp(x, x, x)),
+        (ArgumentError, "mode", lambda x: np.convolve(x[0], x[0], mode="most")),
+        (ShapeError, "it needs 3", lambda x: np.gradient(x, edge_order=2)),
+    ],
+)
+def test_errors_say_what_is_wrong(kind, match, function):
+    x = np.arange(6.0).reshape(2, 3)
+    with pytest.raises(kind, match=match):
+        vmap(function)(np.stack([x, x]))
+
+
+def test_empty_extrema_raise_as_in_numpy():
+    for function in (np.max, np.argmin, np.ptp):
+        with pytest.raises(ValueError):
+            vmap(function)(np.ones((2, 0)))
+        assert vmap(function)(np.ones((0, 2))).shape == (0,)
+
+
+def test_out():
+    x = np.arange(6.0).reshape(2, 3)
+
+    def f(x):
+        out = np.zeros_like(x[0])
+        assert np.sum(x, axis=0, out=out) is out
+        np.sqrt(np.cumsum(out), out=out)
+        return out
+
+    assert_same(vmap(f)(x[None]), np.sqrt(np.cumsum(x.sum(0)))[None])
+    out = np.zeros(3)
+    assert NUMPY[np.mean](x, axis=0, out=out) is out
+    assert_same(out, x.mean(0))
+
+
+def test_kth_must_be_known():
+    with pytest.raises(VmapcoreError):
+        vmap(lambda x, k: np.partition(x, k), in_axes=(None, 0))(np.arange(3.0), np.arange(3))
