@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import primitive
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
+from ..numpy_protocol import NUMPY
 from ._families import operand, trailing
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
@@ -160,7 +161,7 @@ def _nll(
     classes = scores.shape[axis]
     index = class_index(targets, classes=classes, ignored=int(ignore_index))
     losses = -np.squeeze(np.take_along_axis(scores, np.expand_dims(index, axis), axis), axis)
-    factor = None if weight is None else np.take(weight, index)
+    factor = None if weight is None else NUMPY[np.take](weight, index)  # np.take looks at weight alone
     if factor is not None:
         losses = losses * factor
     if smoothing:
