@@ -19,6 +19,8 @@ ELSEWHERE = {
     "custom_vjp_call": "its params are functions",
     "custom_jvp_call": "its params are functions",
     "detach": "stop_gradient, whose derivative is on purpose not that of its values",
+    "nonzero_positions": "its results differ in length, so it cannot be mapped; test_reductions.py has it",
+    "unique_positions": "its results differ in length, so it cannot be mapped; test_reductions.py has it",
 }
 """Primitives that a row cannot hold, and why; their features have tests of their own."""
 
@@ -27,8 +29,12 @@ NO_ARRAY = {
     np.ndim: "returns an int",
     np.size: "returns an int",
     "namespace": "returns a module",
+    np.nonzero: "its results differ in length",
+    np.flatnonzero: "its results differ in length",
+    np.argwhere: "its results differ in length",
+    np.unique: "its results differ in length",
 }
-"""Entries of the table that a row cannot hold, and why; test_vmap.py and test_inputs.py have them."""
+"""Entries of the table that a row cannot hold, and why; test_vmap.py, test_inputs.py and test_reductions.py have them."""
 
 
 def name_of(key):
