@@ -465,7 +465,7 @@ INDICES = [
     slice(1, None),
     slice(None, None, -1),
     slice(None, None, 2),
-    (slice(None), 0),
+    (Ellipsis, 0),
     (Ellipsis, slice(0, 2)),
     None,
 ]
