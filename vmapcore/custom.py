@@ -127,13 +127,16 @@ class _Custom:
             raise ArgumentError(type(self).__name__, f"argument 'fun' is {describe(fun)}", "it must be callable")
         self.fun = fun
         self.nondiff_argnums = tuple(nondiff_argnums)
+        self._signature = inspect.signature(fun)
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self._arity = sum(p.kind in kinds for p in self._signature.parameters.values())
         self.call = f"{type(self).__name__}({name_of(fun)})"
         functools.update_wrapper(self, fun)  # type: ignore[arg-type]  # an instance that stands for a function
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], list[Any], Any]:
-        """Static arguments; the leaves of the others; and their treedef. Keywords become positional."""
-        if kwargs:
-            bound = inspect.signature(self.fun).bind(*args, **kwargs)
+        """Static arguments; the leaves of the others; and their treedef. Keywords and defaults become positional."""
+        if kwargs or len(args) < self._arity:
+            bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             if bound.kwargs:
                 raise ArgumentError(
