@@ -141,7 +141,7 @@ def _call_with_options(
             f"Drop {', '.join(rest)}=",
         )
     if dtype is not None:
-        inputs = tuple([NUMPY["cast"](x, dtype, casting) for x in inputs])
+        inputs = _in_loop_dtypes(ufunc, inputs, dtype, casting)
     result = array_ufunc(ufunc, "__call__", inputs, {})
     if out is None and where is True:
         return result
@@ -158,6 +158,15 @@ def _call_with_options(
         if target is not None:
             assign(f"np.{ufunc.__name__}", target, value, where)
     return out if isinstance(out, tuple) and len(out) > 1 else outs[0]
+
+
+def _in_loop_dtypes(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, casting: Any) -> tuple[Any, ...]:
+    """The inputs in the dtypes in which NumPy would compute a result of `dtype`."""
+    arrays = [x if hasattr(x, "dtype") else np.asarray(x) for x in inputs]
+    given = [type(x) if type(x) in (int, float, complex) else a.dtype for x, a in zip(inputs, arrays, strict=True)]
+    signature = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
+    loop = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout), signature=signature, casting=casting)
+    return tuple([NUMPY["cast"](x, d, casting) for x, d in zip(inputs, loop, strict=False)])
 
 
 def assign(call: str, target: Any, value: Any, where: Any = True) -> Any:

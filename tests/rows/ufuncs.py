@@ -155,6 +155,9 @@ BROADCAST = [
     row("add of real and complex", lambda x, y: x + y * (1 + 2j), (2, 3), (3,), kinds="fc"),
     row("where= and out=", lambda x, y: np.add(x, y, where=y > 0, out=np.zeros_like(x - y)), (2, 3), (2, 3)),
     row("dtype=", lambda x, y: np.add(x, y, dtype=np.float64), (2, 3), (3,)),
+    row("dtype= of a comparison", lambda x: np.less(x, 1, dtype=bool), (2, 3), kinds="fi", differentiable=False),
+    row("dtype= with a number", lambda x: np.divide(x, 3, dtype=np.float32), Arg((3,), "i")),
+    row("dtype= with a list", lambda x: np.ldexp(x, [1, 2, 3], dtype=np.float64), (3,)),
 ]
 
 ROWS = SMOOTH + STEPS + DISCRETE + OPERATORS + BROADCAST
