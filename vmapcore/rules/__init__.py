@@ -6,6 +6,7 @@ Rules are functions of plain values: nothing here imports a transform.
 from . import (
     activations,
     at,
+    brackets,
     calculus,
     casts,
     conv,
@@ -29,6 +30,7 @@ from . import (
     repeating,
     searching,
     selection,
+    slicing,
     sorting,
     statistics,
     taking,
@@ -38,6 +40,7 @@ from . import (
 __all__ = [
     "activations",
     "at",
+    "brackets",
     "calculus",
     "casts",
     "conv",
@@ -61,6 +64,7 @@ __all__ = [
     "repeating",
     "searching",
     "selection",
+    "slicing",
     "sorting",
     "statistics",
     "taking",

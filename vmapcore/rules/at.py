@@ -15,21 +15,10 @@ import numpy as np
 from ..errors import DTypeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, operand
+from .brackets import as_array, plan, split
 from .gather import gather, max_rank, scatter_add, scatter_set
-from .indexing import (
-    ALL,
-    as_array,
-    edit,
-    fitting,
-    getitem,
-    masked,
-    plan,
-    result_shape,
-    setitem,
-    slice_read,
-    slice_write,
-    split,
-)
+from .indexing import edit, fitting, getitem, masked, result_shape, setitem
+from .slicing import ALL, slice_read, slice_write
 
 
 class Place:

@@ -15,8 +15,10 @@ from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeE
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import into, last_axes, operand, trailing
+from .brackets import as_array, concrete_mask
 from .gather import OutOfRangeError, gather, scatter_set
-from .indexing import as_array, as_value, concrete_mask, fitting, slice_write, unknown_count
+from .indexing import as_value, fitting, unknown_count
+from .slicing import slice_write
 
 MODES = ("raise", "wrap", "clip")
 

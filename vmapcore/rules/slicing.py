@@ -1,0 +1,94 @@
+"""Basic indexing: reading and writing slices.
+
+A pattern says what is between the brackets, hashably, for the last axes of an array: an entry is an int, a slice as
+the tuple of its start, stop and step, or None.
+
+- slice_read, slice_place: the pattern is for trailing axes, so they batch as themselves;
+- slice_write: the same, once the array has the batch and the value is aligned with it.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ._families import linear, match, spread, trailing
+
+Pattern = tuple[Any, ...]
+ALL = (None, None, None)
+"""`:` in a pattern."""
+
+
+@functools.lru_cache(maxsize=4096)
+def brackets(index: Pattern) -> tuple[Any, ...]:
+    """What NumPy takes for a pattern on trailing axes."""
+    return (Ellipsis, *[slice(*e) if isinstance(e, tuple) else e for e in index])
+
+
+@functools.lru_cache(maxsize=4096)
+def _ranks(index: Pattern) -> tuple[int, int]:
+    """How many axes a pattern covers, and how many more or fewer the result has."""
+    added, removed = index.count(None), sum([isinstance(e, int) for e in index])
+    return len(index) - added, added - removed
+
+
+@primitive
+def slice_read(xp: Any, x: Any, *, index: Pattern, copy: bool = False) -> Any:
+    """A view of `x` by basic indexing of its last axes, or a copy as of the scalar that NumPy makes of one element."""
+    return x[brackets(index)].copy() if copy else x[brackets(index)]
+
+
+@primitive
+def slice_place(xp: Any, v: Any, *, index: Pattern, shape: tuple[int, ...]) -> Any:
+    """Zeros with `v` at a basic index: the transpose of `slice_read`. `shape` is that of the axes indexed."""
+    lead = v.shape[: v.ndim - len(shape) - _ranks(index)[1]]
+    out = xp.zeros(lead + shape, v.dtype)
+    out[brackets(index)] = v
+    return out
+
+
+@primitive
+def slice_write(xp: Any, x: Any, v: Any, *, index: Pattern) -> Any:
+    """A copy of `x` with `v` written at a basic index of its last axes."""
+    out = xp.array(x)
+    out[brackets(index)] = v
+    return out
+
+
+def slice_read_transpose(g: Any, out: Any, x: Any, *, index: Pattern, copy: bool = False) -> Any:
+    return slice_place(g, index=index, shape=x.shape[len(x.shape) - _ranks(index)[0] :])
+
+
+linear(slice_read, slice_read_transpose)
+trailing(linear(slice_place, lambda g, out, v, *, index, shape: slice_read(g, index=index)))
+
+
+@slice_read.def_vmap
+def slice_read_vmap(size: int, mapped: Sequence[bool], x: Any, **params: Any) -> Any:
+    return slice_read.eval(np, x, **params) if type(x) is np.ndarray else slice_read(x, **params)
+
+
+slice_write.def_vjp(
+    lambda g, out, x, v, *, index: slice_write(g, 0, index=index),
+    lambda g, out, x, v, *, index: match(slice_read(g, index=index), v),
+)
+
+
+@slice_write.def_jvp
+def slice_write_jvp(tangents: Sequence[Any], out: Any, x: Any, v: Any, *, index: Pattern) -> Any:
+    dx, dv = tangents
+    if dx is not None:
+        return slice_write(dx, 0 if dv is None else dv, index=index)
+    region = slice_read(out, index=index)
+    return slice_read_transpose(np.broadcast_to(dv, region.shape), None, out, index=index)
+
+
+@slice_write.def_vmap
+def slice_write_vmap(size: int, mapped: Sequence[bool], x: Any, v: Any, *, index: Pattern) -> Any:
+    x = spread(size, mapped[0], x)
+    missing = len(x.shape) + _ranks(index)[1] - len(v.shape) if mapped[1] else 0
+    if missing:
+        v = v.reshape(v.shape[:1] + (1,) * missing + v.shape[1:])
+    return slice_write(x, v, index=index)
