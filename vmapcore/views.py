@@ -122,6 +122,9 @@ class Unknown:
     def lift(self, value: Any) -> Any:
         raise self.leaked()
 
+    def holds(self, dtype: Any) -> bool:
+        raise self.leaked()
+
     def __bool__(self) -> bool:
         raise self.leaked()
 
