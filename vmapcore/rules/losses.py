@@ -10,7 +10,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY
-from ._families import operand, trailing
+from ._families import linear, match, operand, trailing
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
 from .selection import select
@@ -101,18 +101,55 @@ def binary_cross_entropy_with_logits(
 
 @trailing
 @primitive
-def class_index(xp: Any, targets: Any, *, classes: int, ignored: int) -> Any:
-    """`targets` with 0 for the `ignored` ones, all of them checked to be classes."""
-    index = xp.where(targets == ignored, 0, targets)
-    if index.size and not 0 <= index.min() <= index.max() < classes:
+def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    """Minus the scores of the targets, which have length 1 on the axis of the classes; 0 for those `ignored`."""
+    ndim = max(len(scores.shape), len(targets.shape))
+    scores, targets = _of_rank(scores, ndim), _of_rank(targets, ndim)
+    counts, places = _places(xp, scores.shape, targets, axis, ignored)
+    return -xp.where(counts, scores[places], 0)
+
+
+@trailing
+@primitive
+def nll_transpose(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
+    """Minus `g` at the places of the targets, and 0 elsewhere."""
+    ndim = max(len(g.shape), len(targets.shape))
+    g, targets = _of_rank(g, ndim), _of_rank(targets, ndim)
+    shape = list(np.broadcast_shapes(g.shape, targets.shape))
+    shape[axis] = classes
+    out = xp.zeros(shape, g.dtype)
+    counts, places = _places(xp, shape, targets, axis, ignored)
+    out[places] = -xp.where(counts, g, 0)
+    return out
+
+
+def _of_rank(x: Any, ndim: int) -> Any:
+    return x if len(x.shape) == ndim else x.reshape((1,) * (ndim - len(x.shape)) + x.shape)
+
+
+def _places(xp: Any, shape: Any, targets: Any, axis: int, ignored: int) -> tuple[Any, tuple[Any, ...]]:
+    """Which targets count, and the index of their places in an array of `shape`; raises if one is no class."""
+    counts = targets != ignored
+    index = xp.where(counts, targets, 0)
+    if index.size and not 0 <= index.min() <= index.max() < shape[axis]:
         wrong = index.min() if index.min() < 0 else index.max()
-        raise IndexingError(
-            "nll_loss", f"a target is {wrong}", f"there are {classes} classes: 0 <= target < {classes}, or ignore_index"
-        )
-    return index
+        allowed = f"there are {shape[axis]} classes: 0 <= target < {shape[axis]}, or ignore_index"
+        raise IndexingError("nll_loss", f"a target is {wrong}", allowed)
+    places = [xp.arange(n).reshape((n,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)]
+    places[axis] = index
+    return counts, tuple(places)
 
 
-class_index.def_zero_derivative()
+def nll_vjp(g: Any, out: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    return match(nll_transpose(g, targets, axis=axis, ignored=ignored, classes=scores.shape[axis]), scores)
+
+
+def nll_transpose_vjp(ct: Any, out: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
+    return match(nll_along(ct, targets, axis=axis, ignored=ignored), g)
+
+
+linear(nll_along, nll_vjp)
+linear(nll_transpose, nll_transpose_vjp)
 
 
 def _class_axis(call: str, scores: Any) -> int:
@@ -158,21 +195,19 @@ def _nll(
 ) -> Any:
     axis = _class_axis(call, scores)
     _check_targets(call, scores, targets, axis)
-    classes = scores.shape[axis]
-    index = class_index(targets, classes=classes, ignored=int(ignore_index))
-    losses = -np.squeeze(np.take_along_axis(scores, np.expand_dims(index, axis), axis), axis)
-    factor = None if weight is None else NUMPY[np.take](weight, index)  # np.take looks at weight alone
-    if factor is not None:
+    ignored, targets = int(ignore_index), np.expand_dims(targets, axis)
+    counted = factor = np.not_equal(targets, ignored)
+    losses = nll_along(scores, targets, axis=axis - len(scores.shape), ignored=ignored)
+    if weight is not None:
+        weights = NUMPY[np.take](weight, select(counted, targets, 0))  # np.take looks at weight alone
+        factor = select(counted, weights, 0)
         losses = losses * factor
     if smoothing:
-        even = -np.sum(_weighted(scores, weight, axis), axis)
-        losses = (1 - smoothing) * losses + smoothing / classes * even
-    counted = np.not_equal(targets, ignore_index)
-    losses = select(counted, losses, 0)
+        even = -np.sum(_weighted(scores, weight, axis), axis, keepdims=True) / scores.shape[axis]
+        losses = (1 - smoothing) * losses + smoothing * select(counted, even, 0)
     if reduction == "mean":
-        total = np.sum(counted if factor is None else select(counted, factor, 0))
-        return np.sum(losses) / cast(total, losses.dtype)
-    return _reduced(call, losses, reduction)
+        return np.sum(losses) / cast(np.sum(factor), losses.dtype)
+    return _reduced(call, np.squeeze(losses, axis), reduction)
 
 
 def _weighted(scores: Any, weight: Any, axis: int) -> Any:
