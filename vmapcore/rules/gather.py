@@ -12,6 +12,7 @@ advance together. `lead` is free, `paired` and `tail` are counted by parameters.
 out of range; CuPy wraps it around, here as elsewhere.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,7 +49,7 @@ def gather(xp: Any, x: Any, *indices: Any, paired: int, tail: int, unique: bool)
         lead = x.shape[: x.ndim - tail - len(sizes)]
         flat = x.reshape(lead + (math.prod(sizes),) + x.shape[x.ndim - tail :])
         return flat.take(_flat(xp, at, sizes), -1 - tail)
-    return _checked(lambda: x[_address(xp, at, sizes, paired, tail)], at, sizes[paired:])
+    return _checked(lambda: x[_address(xp, x, at, paired, tail)], at, sizes[paired:])
 
 
 @primitive
@@ -79,7 +80,7 @@ def scatter_set(xp: Any, x: Any, v: Any, *indices: Any, paired: int, tail: int, 
             v = _winners(xp, v, indices, sizes, paired, tail)
 
     def write() -> None:
-        out[_address(xp, indices, sizes, paired, tail)] = v
+        out[_address(xp, out, indices, paired, tail)] = v
 
     _checked(write, indices, sizes[paired:])
     return out
@@ -258,23 +259,34 @@ def _sizes(x: Any, indices: Sequence[Any], paired: int, tail: int) -> tuple[int,
     return x.shape[end - len(indices) - paired : end]
 
 
-def _address(xp: Any, indices: Sequence[Any], sizes: tuple[int, ...], paired: int, tail: int) -> tuple[Any, ...]:
-    """What to put between the brackets."""
-    return (Ellipsis, *_lanes(xp, max_rank(indices), sizes[:paired]), *indices, *(FULL,) * tail)
+def _address(xp: Any, x: Any, indices: Sequence[Any], paired: int, tail: int) -> tuple[Any, ...]:
+    """What to put between the brackets of `x`."""
+    own = tuple(indices)
+    first = x.ndim - tail - len(own) - paired
+    if paired:
+        own = _lanes(xp, max_rank(own), x.shape[first : first + paired]) + own
+    return (Ellipsis, *own, *(FULL,) * tail) if first else own
 
 
-def _lanes(xp: Any, rank: int, sizes: Sequence[int]) -> list[Any]:
+def _lanes(xp: Any, rank: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
     """An index for each paired axis, that pairs it."""
-    return [xp.arange(n).reshape((n,) + (1,) * (rank - 1 - j)) for j, n in enumerate(sizes)]
+    if xp is np:
+        return _numpy_lanes(rank, sizes)
+    return tuple([xp.arange(n).reshape((n,) + (1,) * (rank - 1 - j)) for j, n in enumerate(sizes)])
+
+
+@functools.lru_cache(maxsize=64)
+def _numpy_lanes(rank: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    return tuple([np.arange(n).reshape((n,) + (1,) * (rank - 1 - j)) for j, n in enumerate(sizes)])
 
 
 def _flat(xp: Any, indices: Sequence[Any], sizes: tuple[int, ...]) -> Any:
     """One index into the paired and indexed axes made one."""
     paired = len(sizes) - len(indices)
-    lanes = _lanes(xp, max_rank(indices), sizes[:paired])
-    indices = [_from_start(xp, i, n, k) for k, (i, n) in enumerate(zip(indices, sizes[paired:], strict=True))]
-    flat = (lanes + indices)[0]
-    for i, n in zip((lanes + indices)[1:], sizes[1:], strict=True):
+    every = list(_lanes(xp, max_rank(indices), sizes[:paired]))
+    every += [_from_start(xp, i, n, k) for k, (i, n) in enumerate(zip(indices, sizes[paired:], strict=True))]
+    flat = every[0]
+    for i, n in zip(every[1:], sizes[1:], strict=True):
         flat = flat * n + i
     return flat
 
@@ -312,9 +324,9 @@ def _add(xp: Any, out: Any, v: Any, indices: Any, paired: int, tail: int, unique
     sizes = _sizes(out, indices, paired, tail)
     rank = max_rank(indices)
     if xp is not np:
-        return _add_atomically(xp, out, v, _address(xp, indices, sizes, paired, tail))
+        return _add_atomically(xp, out, v, _address(xp, out, indices, paired, tail))
     if unique or rank == paired or (out.ndim == rank == 1):
-        address = _address(xp, indices, sizes, paired, tail) if out.ndim > 1 else indices[0]
+        address = _address(xp, out, indices, paired, tail) if out.ndim > 1 else indices[0]
 
         def write() -> None:
             if unique or rank == paired:

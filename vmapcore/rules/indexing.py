@@ -4,7 +4,7 @@ Nothing here is a primitive: a plan (`brackets.py`) says which slices (`slicing.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,9 +31,22 @@ def getitem(x: Any, index: Any) -> Any:
         return read_view(x, p)
     out = read(x, p, chosen)
     if out.shape and all(isinstance(i, Tracer) and not i.shape for i in chosen.arrays):  # as scalars do: a view
-        frozen = chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays]))
-        return link(x, out, lambda base: read(base, p, frozen), lambda base, v: write(base, p, frozen, v))
+        row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
+        return link(x, out, row.read, row.write)
     return out
+
+
+class Row(NamedTuple):
+    """The view at an index with traced ints, as they were when it was made."""
+
+    plan: Plan
+    chosen: Chosen
+
+    def read(self, x: Any) -> Any:
+        return read(x, self.plan, self.chosen)
+
+    def write(self, x: Any, value: Any) -> Any:
+        return write(x, self.plan, self.chosen, value)
 
 
 def unknown_count(call: str, mask: Any) -> IndexingError:
@@ -59,12 +72,12 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     chosen = split(index)
     x = operand(x)
     p = plan(chosen.pattern, x.shape)
-    if _is_own_view(x, value, p):
+    if _is_own_view(x, value, p, chosen.arrays):
         return x
     return write(x, p, chosen, as_value(value, x.dtype))
 
 
-def _is_own_view(x: Any, value: Any, p: Plan) -> bool:
+def _is_own_view(x: Any, value: Any, p: Plan, arrays: tuple[Any, ...]) -> bool:
     """Whether `value` is the view of `x` at this very index, as in `x[i] += v`: it was written through already."""
     if (
         not isinstance(x, Tracer)
@@ -74,7 +87,14 @@ def _is_own_view(x: Any, value: Any, p: Plan) -> bool:
     ):
         return False
     base, path = x.storage.path(x), x.storage.path(value)
-    return len(path) == len(base) + 1 and path[:-1] == base and path[-1].read is p.read
+    if len(path) != len(base) + 1 or path[:-1] != base:
+        return False
+    row = getattr(path[-1].read, "__self__", None)
+    if not isinstance(row, Row):
+        return not arrays and path[-1].read is p.read
+    return row.plan is p and all(
+        getattr(i, "value", None) is j.value for i, j in zip(arrays, row.chosen.arrays, strict=True)
+    )
 
 
 def read(x: Any, p: Plan, chosen: Chosen) -> Any:
@@ -121,7 +141,7 @@ def result_shape(p: Plan, chosen: Chosen) -> tuple[int, ...]:
         return p.region
     shapes = [i.shape for i in chosen.arrays]
     try:
-        own = np.broadcast_shapes(*shapes)
+        own = np.broadcast_shapes(*shapes) if len(shapes) > 1 else shapes[0]
     except ValueError:
         raise IndexingError(
             CALL, f"index arrays of shapes {', '.join(map(str, shapes))} do not broadcast together"
