@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, StructureError, describe
-from ..numpy_protocol import NUMPY, assign, implements
-from ._families import link, operand
+from ..numpy_protocol import NUMPY, implements
+from ._families import into, link, operand
 from .contract import LETTERS, contract
 from .diagonals import get_diagonal, set_diagonal
 from .layout import inverse, transpose
@@ -60,7 +60,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
     except _MisfitError as misfit:
         raise ShapeError(f"np.einsum({subscripts!r}, {', '.join(map(describe, values))})", *misfit.args) from None
     result = _run(program, values)
-    return result if out is None else assign("np.einsum", out, result)
+    return into("np.einsum", out, result)
 
 
 def _hashable(optimize: Any) -> Any:

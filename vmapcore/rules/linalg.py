@@ -1,1 +1,269 @@
-"""Norms, solves and factorisations."""
+"""Linear equations, inverses, determinants, powers. All work on the last two axes and batch as themselves.
+
+But for one case: right-hand sides of a batch that share their matrix become columns of one system, which is
+factorised once.
+"""
+
+import operator
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..core import multiple, primitive
+from ..errors import ShapeError, describe
+from ..numpy_protocol import implements
+from ._families import align, fit, match, operand, trailing
+from ._matrices import (
+    SlogdetResult,
+    adjoint,
+    column,
+    conj,
+    diagonal,
+    diagonal_matrix,
+    identity,
+    matrices,
+    transposed,
+)
+from .casts import inexact
+from .creation import library
+from .diagonals import diagonal as diagonal_of
+from .diagonals import trace as trace_of
+from .layout import matrix_transpose, reshape, transpose
+
+# Linear equations.
+
+
+@primitive
+def solve(xp: Any, a: Any, b: Any) -> Any:
+    """The `x` with a x = b, all of them matrices."""
+    if xp is not np:  # only NumPy's broadcasts
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = xp.broadcast_to(a, lead + a.shape[-2:]), xp.broadcast_to(b, lead + b.shape[-2:])
+    return xp.linalg.solve(a, b)
+
+
+@solve.def_vmap
+def solve_vmap(size: int, mapped: Sequence[bool], a: Any, b: Any) -> Any:
+    if mapped[0]:
+        return solve(*align(mapped, (a, b)))
+    n = len(b.shape)  # b only: its batch becomes columns
+    columns = reshape(transpose(b, perm=(*range(1 - n, 0), -n)), shape=(*b.shape[1:-1], b.shape[-1] * size))
+    x = solve(a, columns)
+    x = reshape(x, shape=(*x.shape[:-1], b.shape[-1], size))
+    return transpose(x, perm=(-1, *range(-len(x.shape), -1)))
+
+
+def solve_left_vjp(g: Any, out: Any, a: Any, b: Any) -> Any:
+    return match(-solve(transposed(a), g) @ transposed(out), a)
+
+
+def solve_right_vjp(g: Any, out: Any, a: Any, b: Any) -> Any:
+    return match(solve(transposed(a), g), b)
+
+
+solve.def_vjp(solve_left_vjp, solve_right_vjp)
+
+
+@solve.def_jvp
+def solve_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any) -> Any:
+    da, db = tangents
+    if da is None:
+        return fit(solve(a, db), out)
+    return fit(solve(a, -da @ out if db is None else db - da @ out), out)
+
+
+@implements(np.linalg.solve)
+def solve_(a: Any, b: Any) -> Any:
+    a, b = matrices("np.linalg.solve", a, square=True), inexact(b)
+    vector = len(b.shape) == 1
+    y = column(b) if vector else b
+    if len(y.shape) < 2 or y.shape[-2] != a.shape[-1] or not _broadcast(a.shape[:-2], y.shape[:-2]):
+        raise ShapeError(
+            "np.linalg.solve",
+            f"shapes {describe(a)} and {describe(b)} do not fit",
+            "b must be one vector, or matrices, with as many rows as a",
+        )
+    x = solve(a, y)
+    return reshape(x, shape=x.shape[:-1]) if vector else x
+
+
+def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
+    return all(n == m or 1 in (n, m) for n, m in zip(x[::-1], y[::-1], strict=False))
+
+
+@trailing
+@primitive
+def inverse(xp: Any, a: Any) -> Any:
+    """The inverse of matrices."""
+    return xp.linalg.inv(a)
+
+
+inverse.def_vjp(lambda g, out, a: -transposed(out) @ g @ transposed(out))
+inverse.def_jvp(lambda tangents, out, a: -out @ tangents[0] @ out)
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    return inverse(matrices("np.linalg.inv", a, square=True))
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    a = operand(a)
+    rows, columns = a.shape[:ind], a.shape[ind:]
+    if ind <= 0 or prod(rows) != prod(columns):
+        raise ShapeError(
+            "np.linalg.tensorinv",
+            f"the array is {describe(a)} and ind {ind}",
+            "the axes before and after ind must have as many elements",
+        )
+    return reshape(inv(reshape(a, shape=(prod(rows), prod(columns)))), shape=columns + rows)
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    a, b = operand(a), operand(b)
+    if axes is not None:
+        a = np.moveaxis(a, axes, range(-len(axes), 0))
+    shape = a.shape[len(b.shape) :]
+    if prod(shape) ** 2 != a.size or b.size != prod(shape):
+        raise ShapeError(
+            "np.linalg.tensorsolve",
+            f"shapes {describe(a)} and {describe(b)} do not fit",
+            "the axes of a after those of b must have as many elements as b",
+        )
+    return reshape(solve_(reshape(a, shape=(b.size, b.size)), reshape(b, shape=(b.size,))), shape=shape)
+
+
+# Determinants. The derivative of one is the matrix of its cofactors, taken from the singular values, since the
+# determinant times the inverse is wrong for a matrix that is nearly singular, and is not for one that is.
+
+
+def _scalar(x: Any) -> Any:
+    return reshape(x, shape=(*x.shape, 1, 1))
+
+
+def _singular(a: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """U, s and Vᴴ of `a`, det(U Vᴴ), and where axis i equals j."""
+    u, s, vh = np.linalg.svd(a)
+    return u, s, vh, np.linalg.det(u @ vh), library(a).eye(a.shape[-1], dtype=bool)
+
+
+@trailing
+@primitive
+def cofactors(xp: Any, a: Any) -> Any:
+    """The derivative of the determinant by each element."""
+    u, s, vh, sign, unit = _singular(a)
+    others = xp.where(unit, 1, s[..., None, :]).prod(-1)
+    return conj((u * (others * conj(sign)[..., None])[..., None, :]) @ vh)
+
+
+def _cofactors_along(t: Any, a: Any) -> Any:
+    """The tangent of the cofactors, and as well their cotangent: the second derivative is symmetric.
+
+    In the frame of the singular vectors, where a is diagonal, the adjugate changes by minus the element times the
+    product of all other singular values, and on the diagonal by the sum of such products with the other elements.
+    """
+    u, s, vh, sign, unit = _singular(a)
+    neither = unit[:, None, :] | unit[None, :, :]
+    rest = np.where(neither, 1, reshape(s, shape=(*s.shape[:-1], 1, 1, s.shape[-1])))
+    products = np.where(unit, 0, np.prod(rest, axis=-1))
+    inner = adjoint(u) @ t @ adjoint(vh)
+    on_diagonal = diagonal_matrix(reshape(products @ column(diagonal(inner)), shape=inner.shape[:-1]))
+    return transposed(adjoint(vh) @ (on_diagonal - products * inner) @ adjoint(u)) * _scalar(sign)
+
+
+cofactors.def_vjp(lambda g, out, a: _cofactors_along(g, a))
+cofactors.def_jvp(lambda tangents, out, a: _cofactors_along(tangents[0], a))
+
+
+@trailing
+@primitive
+def determinant(xp: Any, a: Any) -> Any:
+    """Determinants of matrices."""
+    return xp.linalg.det(a)
+
+
+determinant.def_vjp(lambda g, out, a: _scalar(g) * cofactors(a))
+determinant.def_jvp(lambda tangents, out, a: fit(np.sum(cofactors(a) * tangents[0], axis=(-2, -1)), out))
+
+
+@implements(np.linalg.det)
+def det(a: Any) -> Any:
+    return determinant(matrices("np.linalg.det", a, square=True))
+
+
+@trailing
+@multiple
+def slogdet(xp: Any, a: Any) -> Any:
+    """The sign, or phase, of determinants, and the logarithm of their size."""
+    return tuple(xp.linalg.slogdet(a))
+
+
+@slogdet.def_jvp
+def slogdet_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
+    rate = np.trace(np.linalg.solve(a, tangents[0]), axis1=-2, axis2=-1)
+    if a.dtype.kind != "c":
+        return None, rate
+    return out[0] * (1j * np.imag(rate)), np.real(rate)
+
+
+def slogdet_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
+    g_sign, g_log = g
+    rate = g_log
+    if a.dtype.kind == "c" and g_sign is not None:
+        turn = -1j * np.real(1j * g_sign * out[0])
+        rate = turn if rate is None else rate + turn
+    if rate is None:
+        return np.zeros_like(a)
+    return _scalar(rate) * transposed(inverse(a))
+
+
+slogdet.def_vjp(slogdet_vjp)
+
+
+@implements(np.linalg.slogdet)
+def slogdet_(a: Any) -> Any:
+    return SlogdetResult(*slogdet(matrices("np.linalg.slogdet", a, square=True)))
+
+
+# Powers, and names of other functions in np.linalg.
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Any:
+    x = operand(a)
+    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(
+            "np.linalg.matrix_power", f"the array is {describe(x)}", "its last two axes must have the same length"
+        )
+    n = operator.index(n)
+    if n == 0:
+        return np.broadcast_to(identity(x), x.shape) + np.zeros_like(x)
+    if n < 0:
+        x, n = inv(x), -n
+    result = None
+    while n:  # squares of squares
+        if n % 2:
+            result = x if result is None else result @ x
+        n //= 2
+        if n:
+            x = x @ x
+    return result
+
+
+@implements(np.linalg.matrix_transpose)
+def matrix_transpose_(x: Any, /) -> Any:
+    return matrix_transpose(x)
+
+
+@implements(np.linalg.diagonal)
+def diagonal_(x: Any, /, *, offset: int = 0) -> Any:
+    return diagonal_of(x, offset, -2, -1)
+
+
+@implements(np.linalg.trace)
+def trace_(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return trace_of(x, offset, -2, -1, dtype)

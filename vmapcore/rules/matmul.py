@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core import primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
-from ..numpy_protocol import assign, implements
-from ._families import bilinear, hashable_axis, match, operand, trailing
+from ..numpy_protocol import implements
+from ._families import bilinear, hashable_axis, into, match, operand, trailing
 from .contract import LETTERS, broadcasting, contract
 from .layout import reshape
 
@@ -81,7 +81,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     else:
         rank = len(x.shape)
         result = _summed("np.dot", x, y, (rank - 1,), (max(len(y.shape) - 2, 0),))
-    return result if out is None else assign("np.dot", out, result)
+    return into("np.dot", out, result)
 
 
 @implements(np.inner)
@@ -111,7 +111,7 @@ def _flat(x: Any) -> Any:
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     """All products of an element of `a` and one of `b`, both flattened."""
     result = contract(_flat(operand(a)), _flat(operand(b)), subscripts="i,j->ij")
-    return result if out is None else assign("np.outer", out, result)
+    return into("np.outer", out, result)
 
 
 @implements(np.linalg.outer)
@@ -119,7 +119,9 @@ def linalg_outer(x1: Any, x2: Any) -> Any:
     """All products of an element of `x1` and one of `x2`, both of one axis."""
     x, y = operand(x1), operand(x2)
     if len(x.shape) != 1 or len(y.shape) != 1:
-        raise ShapeError("np.linalg.outer", f"the arrays are {describe(x)} and {describe(y)}", "both must have one axis")
+        raise ShapeError(
+            "np.linalg.outer", f"the arrays are {describe(x)} and {describe(y)}", "both must have one axis"
+        )
     return contract(x, y, subscripts="i,j->ij")
 
 
@@ -209,7 +211,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
         return values[i] if i == j else matmul(product(i, order[i, j]), product(order[i, j] + 1, j))
 
     result = product(0, len(values) - 1)
-    return result if out is None else assign("np.linalg.multi_dot", out, result)
+    return into("np.linalg.multi_dot", out, result)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,0 +1,79 @@
+"""What formulas about matrices are made of: adjoints, rows and columns, diagonals; no operations."""
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, describe
+from .casts import inexact
+from .creation import library
+from .diagonals import get_diagonal, set_diagonal
+from .layout import reshape, transpose
+
+# NumPy's named tuples, which have no public name.
+QRResult: Any = type(np.linalg.qr(np.eye(1)))
+EighResult: Any = type(np.linalg.eigh(np.eye(1)))
+EigResult: Any = type(np.linalg.eig(np.eye(1)))
+SVDResult: Any = type(np.linalg.svd(np.eye(1)))
+SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+def matrices(call: str, a: Any, square: bool = False) -> Any:
+    """Returns `a` as an array of floats or complex numbers, if its last two axes hold matrices."""
+    x = inexact(a)
+    if len(x.shape) < 2:
+        raise ShapeError(call, f"the array is {describe(x)}", "it needs two axes or more")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ShapeError(call, f"the array is {describe(x)}", "its last two axes must have the same length")
+    return x
+
+
+def conj(x: Any) -> Any:
+    """The conjugate of `x`, or `x` itself if it is real."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
+def transposed(x: Any) -> Any:
+    """Matrices with rows for columns."""
+    return transpose(x, perm=(-1, -2))
+
+
+def adjoint(x: Any) -> Any:
+    """Matrices transposed and conjugated."""
+    return conj(transposed(x))
+
+
+def column(x: Any) -> Any:
+    """Vectors as matrices of one column: a factor of every row of a matrix."""
+    return reshape(x, shape=(*x.shape, 1))
+
+
+def row(x: Any) -> Any:
+    """Vectors as matrices of one row: a factor of every column of a matrix."""
+    return reshape(x, shape=(*x.shape[:-1], 1, x.shape[-1]))
+
+
+def diagonal(x: Any) -> Any:
+    """The diagonals of square matrices."""
+    return get_diagonal(x, offset=0)
+
+
+def diagonal_matrix(x: Any) -> Any:
+    """Square matrices with `x` on the diagonal."""
+    return set_diagonal(x, offset=0, rows=x.shape[-1], columns=x.shape[-1])
+
+
+def identity(x: Any) -> Any:
+    """The identity that multiplies the matrices `x` from the left."""
+    return library(x).eye(x.shape[-2], dtype=x.dtype)
+
+
+def hermitian_part(x: Any) -> Any:
+    """Half the sum of matrices and their adjoints."""
+    return (x + adjoint(x)) / 2
+
+
+def gaps(values: Any) -> Any:
+    """`1 / (values[j] - values[i])` at i, j; zero on the diagonal."""
+    unit = library(values).eye(values.shape[-1], dtype=bool)
+    return np.where(unit, 0, 1 / np.where(unit, 1, row(values) - column(values)))

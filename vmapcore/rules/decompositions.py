@@ -1,0 +1,311 @@
+"""Triangular and diagonal forms: cholesky, qr, eigh, eig. All work on the last two axes and batch as themselves.
+
+Derivatives of the factors exist where eigenvalues, or singular values, differ; those of the values alone do without.
+Of a complex factor they are right for what does not depend on the phase of its columns, which nothing fixes. The
+formulas are written with the adjoint, for which a cotangent is conjugated on the way in and out.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import multiple, primitive
+from ..errors import ArgumentError, MissingRuleError, describe
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ._families import cast_like, fit, trailing
+from ._matrices import (
+    EighResult,
+    EigResult,
+    QRResult,
+    adjoint,
+    column,
+    conj,
+    diagonal,
+    diagonal_matrix,
+    gaps,
+    hermitian_part,
+    matrices,
+    row,
+    transposed,
+)
+
+# Cholesky. NumPy reads one triangle; the derivative is that of the matrix which the two triangles are halves of.
+
+
+@trailing
+@primitive
+def cholesky(xp: Any, a: Any) -> Any:
+    """The lower triangular factor of positive definite matrices, of which the lower triangle is read."""
+    return xp.linalg.cholesky(a)
+
+
+def _half(x: Any) -> Any:
+    """The lower triangles, the diagonal halved: what turns L⁻¹ dA L⁻ᴴ into L⁻¹ dL."""
+    return np.tril(x) - diagonal_matrix(diagonal(x)) / 2
+
+
+def _divided(x: Any, lower: Any) -> Any:
+    """`lower⁻¹ x lower⁻ᴴ`."""
+    return adjoint(np.linalg.solve(lower, adjoint(np.linalg.solve(lower, x))))
+
+
+@cholesky.def_jvp
+def cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
+    return out @ _half(_divided(hermitian_part(tangents[0]), out))
+
+
+def cholesky_vjp(g: Any, out: Any, a: Any) -> Any:
+    upper = adjoint(out)
+    inner = _half(upper @ conj(g))
+    return conj(hermitian_part(np.linalg.solve(upper, adjoint(np.linalg.solve(upper, adjoint(inner))))))
+
+
+cholesky.def_vjp(cholesky_vjp)
+
+
+@implements(np.linalg.cholesky)
+def cholesky_(a: Any, /, *, upper: bool = False) -> Any:
+    a = matrices("np.linalg.cholesky", a, square=True)
+    return adjoint(cholesky(adjoint(a))) if upper else cholesky(a)
+
+
+# QR. Of wide matrices, Q comes from the first columns alone, and R of the others is Qᴴ times them.
+
+
+@trailing
+@multiple
+def qr(xp: Any, a: Any, *, complete: bool) -> Any:
+    """Orthonormal columns Q and upper triangular R with a = Q R."""
+    return tuple(xp.linalg.qr(a, "complete" if complete else "reduced"))
+
+
+def _check_qr(a: Any, complete: bool) -> None:
+    if complete and a.shape[-2] > a.shape[-1]:
+        raise MissingRuleError(
+            "np.linalg.qr",
+            f"mode='complete' of {describe(a)} has no derivative",
+            "the matrix does not determine the further columns",
+            "Use mode='reduced'",
+        )
+
+
+@qr.def_jvp
+def qr_jvp(tangents: Sequence[Any], out: Any, a: Any, *, complete: bool) -> Any:
+    _check_qr(a, complete)
+    (q, r), da, n = out, tangents[0], a.shape[-2]
+    first = da[..., :n]
+    ratio = transposed(np.linalg.solve(transposed(r[..., :n]), transposed(first)))  # dA R⁻¹
+    inner = adjoint(q) @ ratio
+    below = np.tril(inner, -1)
+    turn = below - adjoint(below)  # Qᴴ dQ: skew, and such that dR is upper triangular with a real diagonal
+    if a.dtype.kind == "c":
+        turn = turn + diagonal_matrix(1j * np.imag(diagonal(inner)))
+    dq = q @ (turn - inner) + ratio
+    return dq, adjoint(q) @ (da - dq @ r) if a.shape[-1] > n else (inner - turn) @ r
+
+
+def qr_vjp(g: Sequence[Any], out: Any, a: Any, *, complete: bool) -> Any:
+    _check_qr(a, complete)
+    (q, r), n = out, a.shape[-2]
+    gq, gr = [None if each is None else conj(each) for each in g]
+    later = None
+    if a.shape[-1] > n:
+        if gr is not None:
+            rest = adjoint(gr[..., n:])
+            later = q @ adjoint(rest)
+            gq = a[..., n:] @ rest if gq is None else gq + a[..., n:] @ rest
+            gr = gr[..., :n]
+        r = r[..., :n]
+    inner: Any = None if gr is None else gr @ adjoint(r)
+    if gq is not None:
+        inner = -adjoint(q) @ gq if inner is None else inner - adjoint(q) @ gq
+    upper = np.triu(inner)
+    inner = q @ (upper + adjoint(upper) - diagonal_matrix(np.real(diagonal(upper)).astype(a.dtype)))
+    ct = adjoint(np.linalg.solve(r, adjoint(inner if gq is None else gq + inner)))
+    if a.shape[-1] > n:
+        ct = np.concatenate([ct, np.zeros_like(a[..., n:]) if later is None else later], axis=-1)
+    return conj(ct)
+
+
+qr.def_vjp(qr_vjp)
+
+
+@implements(np.linalg.qr)
+def qr_(a: Any, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError("np.linalg.qr", f"mode is {mode!r}", "it must be 'reduced', 'complete' or 'r'")
+    result = qr(matrices("np.linalg.qr", a), complete=mode == "complete")
+    return result[1] if mode == "r" else QRResult(*result)
+
+
+# Eigenvalues of Hermitian matrices, of which, too, NumPy reads one triangle.
+
+
+@trailing
+@multiple
+def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
+    """Eigenvalues of Hermitian matrices in ascending order, and unit eigenvectors, from the triangle `uplo`."""
+    return tuple(xp.linalg.eigh(a, uplo))
+
+
+@eigh.def_jvp
+def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
+    w, v = out
+    inner = adjoint(v) @ hermitian_part(tangents[0]) @ v
+    return np.real(diagonal(inner)), v @ (gaps(w) * inner)
+
+
+def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
+    (w, v), (gw, gv) = out, g
+    inner = None if gw is None else diagonal_matrix(gw)
+    if gv is not None:
+        turn = gaps(w) * (adjoint(v) @ conj(gv))
+        inner = turn if inner is None else inner + turn
+    return conj(hermitian_part(v @ inner @ adjoint(v)))
+
+
+eigh.def_vjp(eigh_vjp)
+
+
+@trailing
+@primitive
+def eigvalsh(xp: Any, a: Any, *, uplo: str) -> Any:
+    """Eigenvalues of Hermitian matrices in ascending order, from the triangle `uplo`."""
+    return xp.linalg.eigvalsh(a, uplo)
+
+
+@eigvalsh.def_jvp
+def eigvalsh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
+    v = eigh(a, uplo=uplo)[1]
+    return fit(diagonal(adjoint(v) @ hermitian_part(tangents[0]) @ v), out)
+
+
+def eigvalsh_vjp(g: Any, out: Any, a: Any, *, uplo: str) -> Any:
+    v = eigh(a, uplo=uplo)[1]
+    return conj((v * row(g)) @ adjoint(v))
+
+
+eigvalsh.def_vjp(eigvalsh_vjp)
+
+
+def _triangle(call: str, uplo: str) -> str:
+    if uplo not in ("L", "U", "l", "u"):
+        raise ArgumentError(call, f"UPLO is {uplo!r}", "it must be 'L' or 'U'")
+    return uplo.upper()
+
+
+@implements(np.linalg.eigh)
+def eigh_(a: Any, UPLO: str = "L") -> Any:
+    return EighResult(*eigh(matrices("np.linalg.eigh", a, square=True), uplo=_triangle("np.linalg.eigh", UPLO)))
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh_(a: Any, UPLO: str = "L") -> Any:
+    return eigvalsh(matrices("np.linalg.eigvalsh", a, square=True), uplo=_triangle("np.linalg.eigvalsh", UPLO))
+
+
+# Eigenvalues of any square matrix. They and, but for a factor each, the eigenvectors are holomorphic in it.
+
+
+@trailing
+@multiple
+def eig(xp: Any, a: Any) -> Any:
+    """Eigenvalues and unit eigenvectors; real if all eigenvalues of all matrices are.
+
+    The derivative is that of eigenvectors which keep their own component: `eig_` makes it that of unit vectors.
+    """
+    return tuple(xp.linalg.eig(a))
+
+
+@eig.def_jvp
+def eig_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
+    w, v = out
+    inner = np.linalg.solve(v, tangents[0] @ v)
+    return fit(diagonal(inner), w), fit(v @ (gaps(w) * inner), v)
+
+
+def eig_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
+    (w, v), (gw, gv) = out, g
+    inner = None if gw is None else diagonal_matrix(gw)
+    if gv is not None:
+        turn = gaps(w) * (transposed(v) @ gv)
+        inner = turn if inner is None else inner + turn
+    return cast_like(np.linalg.solve(transposed(v), inner @ transposed(v)), a)
+
+
+eig.def_vjp(eig_vjp)
+
+
+@implements(np.linalg.eig)
+def eig_(a: Any) -> Any:
+    w, v = eig(matrices("np.linalg.eig", a, square=True))
+    if isinstance(v, Tracer):  # their length is 1 and the largest component real: divide by both, which are 1 in value
+        v = v / np.sqrt(np.sum(np.real(v * conj(v)), axis=-2, keepdims=True))
+        if v.dtype.kind == "c":
+            size = np.abs(v)
+            largest = np.take_along_axis(v, np.argmax(size, axis=-2, keepdims=True), axis=-2)
+            phase = largest / np.abs(largest)
+            v = v * (constant(phase) / phase)
+    return EigResult(w, v)
+
+
+@trailing
+@primitive
+def constant(xp: Any, x: Any) -> Any:
+    """`x`, as if it did not depend on anything."""
+    return x
+
+
+constant.def_zero_derivative()
+
+
+@trailing
+@primitive
+def eigvals(xp: Any, a: Any) -> Any:
+    """Eigenvalues; real if all of all matrices are."""
+    return xp.linalg.eigvals(a)
+
+
+@trailing
+@primitive
+def matching(xp: Any, values: Any, others: Any) -> Any:
+    """Which of `others` each of `values` is: a permutation, for what two algorithms found in orders of their own."""
+    distance = xp.abs(column(values) - row(others))
+    order = xp.zeros(distance.shape[:-1], int)
+    for _ in range(distance.shape[-1]):  # the nearest pair of all that are left, in every matrix at once
+        nearest = distance.reshape((*order.shape[:-1], -1)).argmin(-1)
+        i, j = xp.divmod(nearest[..., None], distance.shape[-1])
+        xp.put_along_axis(order, i, j, -1)
+        rows, columns = xp.arange(order.shape[-1]) == i, xp.arange(order.shape[-1]) == j
+        distance = xp.where(rows[..., :, None] | columns[..., None, :], xp.inf, distance)
+    return order
+
+
+matching.def_zero_derivative()
+
+
+def _eigenvectors(values: Any, a: Any) -> Any:
+    """Eigenvectors in the order of `values`."""
+    w, v = eig(a)
+    return np.take_along_axis(v, row(matching(values, w)), axis=-1)
+
+
+@eigvals.def_jvp
+def eigvals_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
+    v = _eigenvectors(out, a)
+    return fit(diagonal(np.linalg.solve(v, tangents[0] @ v)), out)
+
+
+def eigvals_vjp(g: Any, out: Any, a: Any) -> Any:
+    v = _eigenvectors(out, a)
+    return cast_like(np.linalg.solve(transposed(v), transposed(v * row(g))), a)
+
+
+eigvals.def_vjp(eigvals_vjp)
+
+
+@implements(np.linalg.eigvals)
+def eigvals_(a: Any) -> Any:
+    return eigvals(matrices("np.linalg.eigvals", a, square=True))

@@ -1,0 +1,125 @@
+"""Norms of vectors and matrices. The Euclidean one is a primitive, on last axes, and batches as itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..errors import ArgumentError, ShapeError, describe
+from ..numpy_protocol import implements
+from ._families import cast_like, fit, hashable_axis, last_axes, trailing
+from ._matrices import conj
+from .casts import inexact
+from .layout import reshape
+from .reductions import kept_shape
+from .svd import svdvals
+
+Axes = tuple[int, ...]
+
+
+@trailing
+@primitive
+def euclidean(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    """Root of the sum of squares over the negative axes `axis`. Its derivative at zero is taken to be zero."""
+    squares = x.real**2 + x.imag**2 if x.dtype.kind == "c" else x * x
+    return xp.sqrt(squares.sum(axis, keepdims=keepdims))
+
+
+def _quotient(x: Any, norm: Any) -> Any:
+    """`x / norm`, zero where the norm is."""
+    return np.where(norm == 0, 0, x / np.where(norm == 0, 1, norm))
+
+
+def euclidean_vjp(g: Any, out: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    kept = kept_shape(x.shape, axis)
+    return cast_like(conj(x) * reshape(_quotient(g, out), shape=kept), x)
+
+
+euclidean.def_vjp(euclidean_vjp)
+
+
+@euclidean.def_jvp
+def euclidean_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    along = np.sum(np.real(conj(x) * tangents[0]), axis=axis, keepdims=keepdims)
+    return fit(_quotient(along, out), out)
+
+
+def _largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
+    """The maximum, zero of nothing."""
+    if 0 in sizes.shape:
+        return np.max(sizes, axis=axis, keepdims=keepdims, initial=0)
+    return np.max(sizes, axis=axis, keepdims=keepdims)
+
+
+def _vector_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+    if p is None or p == 2:
+        return euclidean(x, axis=axis, keepdims=keepdims)
+    if isinstance(p, str):
+        raise ArgumentError("np.linalg.norm", f"ord is {p!r} for a vector", "it must be a number")
+    if p == 0:
+        return np.sum((x != 0).astype(np.finfo(x.dtype).dtype), axis=axis, keepdims=keepdims)
+    size = np.abs(x)
+    if p == np.inf:
+        return _largest(size, axis, keepdims)
+    if p == -np.inf:
+        return np.min(size, axis=axis, keepdims=keepdims)
+    if p == 1:
+        return np.sum(size, axis=axis, keepdims=keepdims)
+    total = np.sum(size**p, axis=axis, keepdims=keepdims)
+    if p < 1:
+        return total ** (1 / p)
+    # The derivative at zero is taken to be zero, as of the Euclidean norm.
+    return np.where(total == 0, 0, np.where(total == 0, 1, total) ** (1 / p))
+
+
+def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+    if p in (None, "fro", "f"):
+        return euclidean(x, axis=tuple(sorted(axis)), keepdims=keepdims)
+    if p in (2, -2, "nuc"):
+        s = svdvals(np.moveaxis(x, axis, (-2, -1)))
+        result = np.sum(s, axis=-1) if p == "nuc" else _largest(s, -1, False) if p == 2 else np.min(s, axis=-1)
+        return reshape(result, shape=kept_shape(x.shape, axis)) if keepdims else result
+    if p not in (1, -1, np.inf, -np.inf):
+        raise ArgumentError(
+            "np.linalg.norm", f"ord is {p!r} for a matrix", "it must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc'"
+        )
+    rows, columns = axis
+    summed, compared = (rows, columns) if abs(p) == 1 else (columns, rows)
+    sums = np.sum(np.abs(x), axis=summed, keepdims=True)
+    result = _largest(sums, compared, True) if p > 0 else np.min(sums, axis=compared, keepdims=True)
+    rank = len(x.shape)
+    return (
+        result if keepdims else reshape(result, shape=tuple([n for i, n in enumerate(x.shape, -rank) if i not in axis]))
+    )
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    x = inexact(x)
+    rank = len(x.shape)
+    axes = hashable_axis(axis)
+    if axes is None:
+        plain = ord is None or (ord in ("f", "fro") and rank == 2) or (ord == 2 and rank == 1)
+        if plain:
+            return euclidean(x, axis=last_axes(None, rank), keepdims=keepdims)
+        axes = tuple(range(rank))
+    axes = axes if isinstance(axes, tuple) else (axes,)
+    if len(axes) not in (1, 2):
+        raise ShapeError(
+            "np.linalg.norm", f"ord is {ord!r} and axis {axis} of {describe(x)}", "one axis holds vectors, two matrices"
+        )
+    last_axes(axes, rank, "np.linalg.norm")
+    negative = tuple([a - rank if a >= 0 else a for a in axes])
+    return (_vector_norm if len(negative) == 1 else _matrix_norm)(x, ord, negative, bool(keepdims))
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    x = inexact(x)
+    return _vector_norm(x, ord, last_axes(hashable_axis(axis), len(x.shape), "np.linalg.vector_norm"), bool(keepdims))
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return norm(x, ord, (-2, -1), keepdims)

@@ -1,0 +1,254 @@
+"""svd and what rests on it: pinv, lstsq, matrix_rank, cond. All work on the last two axes and batch as themselves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import multiple, primitive
+from ..errors import ArgumentError, MissingRuleError, ShapeError, describe
+from ..numpy_protocol import implements
+from ..tracer import Tracer
+from ._families import fit, trailing
+from ._matrices import (
+    SVDResult,
+    adjoint,
+    column,
+    conj,
+    diagonal,
+    diagonal_matrix,
+    matrices,
+    row,
+)
+from .creation import library
+
+# Singular values. With U dP = dU and V dQ = dV as far as they lie in the spans of U and V, and M = Uᴴ dA V,
+# dP = F∘(M S + (M S)ᴴ) and dQ = F∘(S M + (S M)ᴴ), F[i, j] = 1 / (s[j]² - s[i]²). A change of phase goes to U.
+
+
+@trailing
+@multiple
+def svd(xp: Any, a: Any, *, full: bool) -> Any:
+    """Singular vectors as columns of U and rows of Vᴴ, with the singular values in descending order between them."""
+    return tuple(xp.linalg.svd(a, full))
+
+
+def _check_svd(a: Any, full: bool) -> None:
+    if full and a.shape[-2] != a.shape[-1]:
+        raise MissingRuleError(
+            "np.linalg.svd",
+            f"full_matrices=True of {describe(a)} has no derivative",
+            "the matrix does not determine the further columns",
+            "Pass full_matrices=False",
+        )
+
+
+def _square_gaps(s: Any) -> Any:
+    """F, with the difference of squares taken as a product, which loses no digits."""
+    unit = library(s).eye(s.shape[-1], dtype=bool)
+    return np.where(unit, 0, 1 / np.where(unit, 1, (row(s) - column(s)) * (row(s) + column(s))))
+
+
+@svd.def_jvp
+def svd_jvp(tangents: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
+    _check_svd(a, full)
+    (u, s, vh), da = out, tangents[0]
+    m, n = a.shape[-2:]
+    inner = adjoint(u) @ da @ adjoint(vh)
+    f, right, left = _square_gaps(s), inner * row(s), column(s) * inner
+    turn = f * (right + adjoint(right))
+    if a.dtype.kind == "c":
+        turn = turn + diagonal_matrix(1j * np.imag(diagonal(inner)) / s)
+    du = u @ turn
+    dvh = adjoint(f * (left + adjoint(left))) @ vh
+    if m > n:
+        du = du + (da @ adjoint(vh) - u @ inner) / row(s)
+    if n > m:
+        dvh = dvh + (adjoint(u) @ da - inner @ vh) / column(s)
+    return du, fit(np.real(diagonal(inner)), s), dvh
+
+
+def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
+    (u, s, vh), gs = out, g[1]
+    m, n = a.shape[-2:]
+    if g[0] is None and g[2] is None:
+        return _values_vjp(gs, u, vh)
+    _check_svd(a, full)
+    gu, gv = [None if each is None else conj(each) for each in (g[0], g[2])]
+    gv = None if gv is None else adjoint(gv)
+    f, inner, outside = _square_gaps(s), None, None
+    if gu is not None:
+        turn = adjoint(u) @ gu
+        skew = f * turn
+        inner = (skew + adjoint(skew)) * row(s)
+        if a.dtype.kind == "c":
+            inner = inner + diagonal_matrix(1j * np.imag(diagonal(turn)) / s)
+        if m > n:
+            outside = ((gu - u @ turn) / row(s)) @ vh
+    if gv is not None:
+        turn = vh @ gv
+        skew = f * turn
+        term = column(s) * (skew + adjoint(skew))
+        inner = term if inner is None else inner + term
+        if n > m:
+            outside = (u / row(s)) @ adjoint(gv - adjoint(vh) @ turn)
+    if gs is not None:
+        inner = inner + diagonal_matrix(gs)
+    ct = u @ inner @ vh
+    return conj(ct if outside is None else ct + outside)
+
+
+svd.def_vjp(svd_vjp)
+
+
+def _values_vjp(g: Any, u: Any, vh: Any) -> Any:
+    k = g.shape[-1]
+    return conj((u[..., :k] * row(g)) @ vh[..., :k, :])
+
+
+@trailing
+@primitive
+def svdvals(xp: Any, a: Any) -> Any:
+    """Singular values in descending order."""
+    return xp.linalg.svd(a, compute_uv=False)
+
+
+@svdvals.def_jvp
+def svdvals_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
+    u, _, vh = svd(a, full=False)
+    return fit(np.sum(np.real(conj(u) * (tangents[0] @ adjoint(vh))), axis=-2), out)
+
+
+def svdvals_vjp(g: Any, out: Any, a: Any) -> Any:
+    u, _, vh = svd(a, full=False)
+    return _values_vjp(g, u, vh)
+
+
+svdvals.def_vjp(svdvals_vjp)
+
+
+@implements(np.linalg.svd)
+def svd_(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    a = matrices("np.linalg.svd", a, square=hermitian)
+    if not compute_uv:
+        return _singular_values(a, hermitian)
+    if not hermitian:
+        return SVDResult(*svd(a, full=bool(full_matrices)))
+    w, u = np.linalg.eigh(a)
+    order = np.flip(np.argsort(np.abs(w), axis=-1), axis=-1)
+    w, u = np.take_along_axis(w, order, axis=-1), np.take_along_axis(u, row(order), axis=-1)
+    return SVDResult(u, np.abs(w), adjoint(u * row(np.sign(w))))
+
+
+@implements(np.linalg.svdvals)
+def svdvals_(x: Any, /) -> Any:
+    return svdvals(matrices("np.linalg.svdvals", x))
+
+
+def _singular_values(a: Any, hermitian: bool) -> Any:
+    return np.flip(np.sort(np.abs(np.linalg.eigvalsh(a)), axis=-1), axis=-1) if hermitian else svdvals(a)
+
+
+# The inverse as far as there is one.
+
+
+@trailing
+@primitive
+def pseudoinverse(xp: Any, a: Any, *, rcond: float) -> Any:
+    """Moore-Penrose inverse; singular values up to `rcond` times the largest count as zero."""
+    return xp.linalg.pinv(a, rcond)
+
+
+@pseudoinverse.def_jvp
+def pseudoinverse_jvp(tangents: Sequence[Any], out: Any, a: Any, *, rcond: float) -> Any:
+    da, da_h, out_h = tangents[0], adjoint(tangents[0]), adjoint(out)
+    above, below = (da_h - da_h @ a @ out), (da_h - out @ a @ da_h)
+    return -out @ da @ out + out @ out_h @ above + below @ out_h @ out
+
+
+def pseudoinverse_vjp(g: Any, out: Any, a: Any, *, rcond: float) -> Any:
+    g, out_h = conj(g), adjoint(out)
+    g_h = adjoint(g)
+    above, below = (g_h - a @ out @ g_h), (g_h - g_h @ out @ a)
+    return conj(-out_h @ g @ out_h + above @ out @ out_h + out_h @ out @ below)
+
+
+pseudoinverse.def_vjp(pseudoinverse_vjp)
+
+
+def _cutoff(call: str, rcond: Any, default: float) -> float:
+    """The relative size below which singular values count as zero, as one static number."""
+    if rcond is None:
+        return default
+    if isinstance(rcond, Tracer) or np.ndim(rcond):
+        raise ArgumentError(call, f"rcond is {describe(rcond)}", "it must be one number, the same for all matrices")
+    return float(rcond)
+
+
+def _resolution(a: Any) -> float:
+    return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+
+
+_UNSET: Any = np._NoValue
+
+
+@implements(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNSET) -> Any:
+    a = matrices("np.linalg.pinv", a, square=hermitian)
+    if hermitian:  # NumPy reads the lower triangle
+        a = np.tril(a, -1) + adjoint(np.tril(a))
+    default = 1e-15
+    if rcond is None and rtol is not _UNSET:
+        rcond, default = rtol, _resolution(a)
+    return pseudoinverse(a, rcond=_cutoff("np.linalg.pinv", rcond, default))
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """Least squares. Under a transform, residuals are there also for a matrix that lacks full rank."""
+    a, y = matrices("np.linalg.lstsq", a), b if hasattr(b, "shape") else np.asarray(b)
+    if not isinstance(a, Tracer) and not isinstance(y, Tracer):
+        return library(a).linalg.lstsq(a, y, rcond)
+    m, n = a.shape[-2:]
+    if len(a.shape) != 2 or len(y.shape) not in (1, 2) or y.shape[0] != m:
+        raise ShapeError(
+            "np.linalg.lstsq",
+            f"shapes {describe(a)} and {describe(y)} do not fit",
+            "a must be one matrix, b one vector or matrix with as many rows",
+        )
+    cutoff = _cutoff("np.linalg.lstsq", rcond, _resolution(a))
+    x = pseudoinverse(a, rcond=cutoff) @ y
+    s = svdvals(a)
+    miss = y - a @ x
+    residuals = np.atleast_1d(np.sum(np.real(miss * conj(miss)), axis=0))
+    return x, residuals if m > n else residuals[:0], np.sum(s > cutoff * s[:1]), s
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    a = A if hasattr(A, "shape") else np.asarray(A)
+    if len(a.shape) < 2:
+        return np.any(a != 0).astype(int)
+    a = matrices("np.linalg.matrix_rank", a, square=hermitian)
+    s = _singular_values(a, hermitian)
+    if tol is None:
+        relative = _resolution(a) if rtol is None else np.expand_dims(rtol, -1)
+        tol = np.max(s, axis=-1, keepdims=True) * relative
+    else:
+        tol = np.expand_dims(tol, -1)
+    return np.count_nonzero(s > tol, axis=-1)
+
+
+@implements(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    by_values = p in (None, 2, -2)
+    x = matrices("np.linalg.cond", x, square=not by_values)
+    if not isinstance(x, Tracer):
+        return library(x).linalg.cond(x, p)
+    with np.errstate(all="ignore"):
+        if by_values:
+            s = svdvals(x)
+            ratio = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        else:
+            ratio = np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, axis=(-2, -1))
+    return np.where(np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1)), np.inf, ratio)
