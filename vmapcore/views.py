@@ -33,32 +33,31 @@ class Storage:
 
     def __init__(self, base: Any) -> None:
         self.root: Any = None  # taken when the first view is made: until then `base` alone knows the value
-        self.members: list[tuple[weakref.ref[Any], Path]] = [(weakref.ref(base), ())]
+        self.members: dict[int, tuple[weakref.ref[Any], Path]] = {id(base): (weakref.ref(base), ())}
         self.prune_at = 32
         self.contiguous = False
 
     def add(self, base: Any, member: Any, view: View) -> None:
-        path = self.path(base)
         if self.root is None:
             self.root = base.snapshot()
         if len(self.members) > self.prune_at:
-            self.members = [entry for entry in self.members if entry[0]() is not None]
+            self.members = {key: entry for key, entry in self.members.items() if entry[0]() is not None}
             self.prune_at = 2 * len(self.members) + 32
-        self.members.append((weakref.ref(member), (*path, view)))
+        self.members[id(member)] = (weakref.ref(member), (*self.path(base), view))
         member.storage = self
 
     def path(self, member: Any) -> Path:
-        for ref, path in reversed(self.members):
-            if ref() is member:
-                return path
-        raise AssertionError("a tracer is always a member of its own storage")
+        """The views that lead from the root to `member`, a tracer whose storage this is."""
+        return self.members[id(member)][1]
 
     def write(self, call: str, writer: Any, value: Any) -> None:
         """Puts `value` into `writer` and what follows from it into the others. All or nothing."""
         path = self.path(writer)
         if any(step.write is None for step in path):
             raise MutationError(call, "the array is a read-only view, as in NumPy", "", "Write to a .copy() of it")
-        others = [(member, p) for ref, p in self.members if (member := ref()) is not None and member is not writer]
+        others = [
+            (member, p) for ref, p in self.members.values() if (member := ref()) is not None and member is not writer
+        ]
         known = [(member, p) for member, p in others if _is_certain(path, p)]
         if known:
             root = self._written(path, value)
@@ -87,10 +86,9 @@ class Storage:
     def _forget(self, call: str, members: list[Any]) -> None:
         """Takes the value from members that may or may not have seen a write."""
         for member in members:
+            del self.members[id(member)]
             member.storage = None
             member._trace = member.value = Unknown(call, member)
-        gone = set(map(id, members))
-        self.members = [entry for entry in self.members if id(entry[0]()) not in gone]
 
 
 class Unknown:

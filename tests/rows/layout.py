@@ -90,6 +90,7 @@ JOINING = [
     row("concatenate dtypes", lambda x, y: np.concatenate([x, y]), (2,), Arg((3,), "i")),
     row("concatenate real and complex", lambda x, y: np.concatenate([x, 1j * y]), (2,), (3,)),
     row("concatenate with a list", lambda x: np.concatenate([x, [1.0, 2.0]]), (2,)),
+    row("concatenate with a list of traced", lambda x, y: vnp.concatenate([x, [y, 2.0 * y]]), (2,), ()),
     row("concatenate the rows", lambda x: np.concatenate(x * x), (2, 3)),
     row("stack", lambda x, y: np.stack([x, y]), (2, 3), (2, 3), kinds="fcib"),
     row("stack axis", lambda x, y, z: np.stack((x, y, z), axis=-1), (2, 3), (2, 3), (2, 3)),
@@ -125,6 +126,7 @@ REPEATING = [
     row("tile once", np.tile, (2, 3), params={"reps": 1}),
     row("tile to more axes", np.tile, (3,), params={"reps": (2, 1, 2)}),
     row("tile fewer", np.tile, (2, 3), params={"reps": 3}),
+    row("tile by nothing", np.tile, (2, 3), params={"reps": ()}),
     row("tile none", np.tile, (2, 3), params={"reps": (0, 2)}),
     row("repeat", np.repeat, (2, 3), params={"repeats": 2}, kinds="fcib"),
     row("repeat axis", np.repeat, (2, 3), params={"repeats": 3, "axis": 0}),
@@ -148,6 +150,7 @@ REPEATING = [
     row("delete flat", np.delete, (2, 3), params={"obj": [0, 4]}),
     row("insert", lambda x, v: np.insert(x, 1, v), (5,), ()),
     row("insert a list", np.insert, (5,), params={"obj": 2, "values": [1.0, 2.0]}),
+    row("insert a list of traced", lambda x, v: vnp.insert(x, 2, [v, 2 * v]), (5,), ()),
     row("insert a row", lambda x, v: np.insert(x, 1, v, axis=0), (2, 3), (3,)),
     row("insert a column", lambda x, v: np.insert(x, -1, v, axis=1), (2, 3), (2,)),
     row("insert columns", lambda x, v: np.insert(x, 1, v, axis=1), (2, 3), (2, 2)),
@@ -171,6 +174,7 @@ PADDING = [
     row("pad constant", np.pad, (2, 3), params={"pad_width": (1, 2), "constant_values": 1.5}, kinds="fi"),
     row("pad constants", np.pad, (2, 3), params={"pad_width": 1, "constant_values": ((1, 2), (3, 4))}),
     row("pad constant traced", lambda x, v: vnp.pad(x, 1, constant_values=v), (2, 3), ()),
+    row("pad constants traced", lambda x, v: vnp.pad(x, 1, constant_values=((v, 1), (2, 3 * v))), (2, 3), ()),
     row("pad 0-d", np.pad, (), params={"pad_width": 1}),
     *[
         row(f"pad {mode}", np.pad, (3, 4), params={"pad_width": ((2, 1), (0, 3)), "mode": mode}, kinds="fi")

@@ -48,7 +48,7 @@ def _made_like(a: Any, value: Any, order: str) -> Any:
     while isinstance(a, Tracer):
         if a._trace.holds(value.dtype):
             value = a._trace.lift(value)
-            return mark_contiguous(value) if order == "C" or len(a.shape) < 2 else value
+            return mark_contiguous(value) if order == "C" or len(value.shape) < 2 else value
         a = a.value
     return value
 
@@ -184,7 +184,7 @@ def asarray(
         return NUMPY[np.copy](x) if copy and x is a else x
     if isinstance(a, (list, tuple)):
         if _holds_tracer(a):
-            x = np.stack([asarray(e) for e in a])
+            x = as_array(a, like)
             return x if dtype is None else NUMPY["cast"](x, dtype, copy=False)
         return made(library(like, device).array(a, dtype))
     xp = library(like if like is not None else a, device)
@@ -213,6 +213,15 @@ def array(
 
 def _holds_tracer(nested: Any) -> bool:
     return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in nested)
+
+
+def as_array(x: Any, like: Any) -> Any:
+    """Returns an array or tracer as it is, and makes one of a number or list, of the library of `like`."""
+    if hasattr(x, "shape"):
+        return x
+    if isinstance(x, (list, tuple)) and _holds_tracer(x):
+        return np.stack([as_array(e, like) for e in x])
+    return library(like).asarray(x)
 
 
 # From numbers between two ends.

@@ -7,7 +7,7 @@ on last axes, named by negative ints, and batch as themselves.
 import itertools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..core import multiple, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, last_axes, linear, link, match, operand, spread, trailing
-from .creation import library
+from .creation import as_array
 from .layout import Shape, as_1d, as_2d, as_3d, copy, reshape, squeeze
 
 Width = tuple[int, int, int]
@@ -139,7 +139,7 @@ def as_arrays(call: str, arrays: Any) -> list[Any]:
     if all(hasattr(x, "shape") for x in found):
         return found
     like = next((x for x in found if hasattr(x, "shape")), None)
-    return [x if hasattr(x, "shape") else library(like).asarray(x) for x in found]
+    return [as_array(x, like) for x in found]
 
 
 def _converted(arrays: list[Any], dtype: Any, casting: str) -> list[Any]:
@@ -226,8 +226,8 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 @implements(np.block)
 def block(arrays: Any) -> Any:
     depth = _depth(arrays)
-    ndim = max([depth, *[np.ndim(x) for x in _leaves(arrays)]])
-    joined = _block(arrays, depth, ndim)
+    leaves = as_arrays("np.block", _leaves(arrays))
+    joined = _block(arrays, depth, max([depth, *[len(x.shape) for x in leaves]]), iter(leaves))
     return joined if depth else copy(joined)
 
 
@@ -244,11 +244,11 @@ def _leaves(nested: Any) -> list[Any]:
     return [leaf for e in nested for leaf in _leaves(e)] if isinstance(nested, list) else [nested]
 
 
-def _block(nested: Any, depth: int, ndim: int) -> Any:
+def _block(nested: Any, depth: int, ndim: int, leaves: Iterator[Any]) -> Any:
     if depth == 0:
-        x = operand(nested)
+        x = next(leaves)
         return shaped(x, (1,) * (ndim - len(x.shape)) + x.shape)
-    return join("np.block", [_block(e, depth - 1, ndim) for e in nested], -depth)
+    return join("np.block", [_block(e, depth - 1, ndim, leaves) for e in nested], -depth)
 
 
 # Cutting. The pieces are views.

@@ -44,8 +44,12 @@ linear(reshape, lambda g, out, x, *, shape: reshape(g, shape=x.shape))
 @primitive
 def transpose(xp: Any, x: Any, *, perm: tuple[int, ...]) -> Any:
     """`x` with its last axes in the order `perm`, negative ints."""
-    ndim = len(x.shape)
-    return x.transpose((*range(ndim - len(perm)), *[ndim + p for p in perm]))
+    return x.transpose(_every_axis(len(x.shape), perm))
+
+
+@functools.lru_cache(maxsize=1024)
+def _every_axis(ndim: int, perm: tuple[int, ...]) -> tuple[int, ...]:
+    return (*range(ndim - len(perm)), *[ndim + p for p in perm])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -112,24 +116,26 @@ def read_only(a: Any, there: Callable[[Any], Any]) -> Any:
 
 def as_shape(call: str, shape: Any) -> Shape:
     """A shape argument, an int or a sequence of them, as a tuple of ints."""
-    sizes = tuple([operator.index(n) for n in (shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,))])
-    if any(n < -1 for n in sizes):
+    sizes = tuple(map(operator.index, shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)))
+    if sizes and min(sizes) < -1:
         raise ShapeError(call, f"shape {sizes} has a negative size")
     return sizes
 
 
-def _full_shape(a: Any, shape: Any) -> Shape:
-    """`shape` with the one size that may be -1 worked out."""
-    sizes = as_shape("np.reshape", shape)
-    total, known = math.prod(a.shape), math.prod([n for n in sizes if n != -1])
-    unknown = sizes.count(-1)
+@functools.lru_cache(maxsize=4096)
+def _full_shape(old: Shape, new: Shape) -> Shape:
+    """`new` with the one size that may be -1 worked out."""
+    total, known = math.prod(old), math.prod([n for n in new if n != -1])
+    unknown = new.count(-1)
     if unknown == 1 and known and total % known == 0:
-        return tuple([total // known if n == -1 else n for n in sizes])
+        return tuple([total // known if n == -1 else n for n in new])
     if unknown or known != total:
         raise ShapeError(
-            "np.reshape", f"{describe(a)} has {total} elements, which do not fill shape {sizes}", "one size may be -1"
+            "np.reshape",
+            f"an array of shape {old} has {total} elements, which do not fill shape {new}",
+            "one size may be -1",
         )
-    return sizes
+    return new
 
 
 @functools.lru_cache(maxsize=4096)
@@ -150,7 +156,7 @@ def splits(old: Shape, new: Shape) -> bool:
 @implements(np.reshape)
 def reshape_(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     a = operand(a)
-    sizes = _full_shape(a, shape)
+    sizes = _full_shape(a.shape, as_shape("np.reshape", shape))
     if _fixed_order("np.reshape", a, order) == "F":
         return transpose_(reshape_(transpose_(a), sizes[::-1], copy=copy))
     if copy:

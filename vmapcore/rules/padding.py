@@ -10,7 +10,7 @@ from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import last_axes, operand
-from .creation import asarray, linspace
+from .creation import as_array, linspace
 from .joining import concatenate, cut, pad
 from .layout import broadcast_to, copy, flip, moveaxis
 from .repeating import gather
@@ -46,7 +46,7 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
         )
     widths = _widths(pad_width, len(x.shape))
     option: Any = kwargs.get(OPTIONS.get(mode, ""))
-    if mode == "empty" or (mode == "constant" and np.ndim(option) == 0 and not isinstance(option, Tracer)):
+    if mode == "empty" or (mode == "constant" and _is_number(option)):
         value = 0 if option is None else option.item() if hasattr(option, "item") else option
         return pad(x, widths=tuple([(before, after, 0) for before, after in widths]), value=value)
     sides: Callable[..., Any] = SIDES.get(mode, _statistics)
@@ -60,6 +60,10 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
         else:
             x = concatenate(*sides(mode, x, axis, before, after, option), axis=axis - len(x.shape))
     return x if any(map(any, widths)) else copy(x)
+
+
+def _is_number(option: Any) -> bool:
+    return not isinstance(option, (Tracer, list, tuple)) and np.ndim(option) == 0
 
 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
@@ -97,7 +101,7 @@ def _side(x: Any, axis: int, count: int, value: Any) -> Any:
 
 def _pair(x: Any, option: Any, axis: int) -> tuple[Any, Any]:
     """The two values that a nested option of `np.pad` has for `axis`."""
-    table = np.broadcast_to(asarray(option, like=x), (len(x.shape), 2))
+    table = np.broadcast_to(as_array(option, x), (len(x.shape), 2))
     return table[axis, 0], table[axis, 1]
 
 

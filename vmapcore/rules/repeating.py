@@ -15,7 +15,7 @@ from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import last_axes, linear, operand, trailing
-from .creation import library
+from .creation import as_array, library
 from .joining import concatenate, cut, flat, shaped, stack
 from .layout import (
     Shape,
@@ -164,8 +164,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         arr, axis = flat(arr), 0
     axis = last_axes(operator.index(axis), len(arr.shape), "np.insert")[0]
     n = arr.shape[axis]
-    values = values if hasattr(values, "shape") else library(arr).asarray(values, arr.dtype)
-    values = shaped(NUMPY["cast"](values, arr.dtype), (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
+    values = NUMPY["cast"](as_array(values, arr), arr.dtype)
+    values = shaped(values, (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
     if not isinstance(obj, slice) and np.ndim(obj) == 0:
         values = moveaxis(values, 0, axis)
     count = np.zeros(n + 1, bool)[obj].size  # positions may be n, past the last element
