@@ -69,8 +69,9 @@ def read_view(x: Any, p: Plan) -> Any:
 @implements("setitem")
 def setitem(x: Any, index: Any, value: Any) -> Any:
     """What `x` is after `x[index] = value`."""
-    chosen = split(index)
     x = operand(x)
+    pattern = basic_pattern(index)
+    chosen = split(index) if pattern is None else Chosen(pattern)
     p = plan(chosen.pattern, x.shape)
     if _is_own_view(x, value, p, chosen.arrays):
         return x
