@@ -49,6 +49,8 @@ SOFTMAX = [
     row("log_softmax", A.log_softmax, X, kinds="fi", loop=lambda x: np.log(plain_softmax(x, -1))),
     row("log_softmax axis=(0, 1)", A.log_softmax, X, params={"axis": (0, 1)}),
     row("log_softmax of large numbers", lambda x: A.log_softmax(x + FAR.astype(x.dtype)), (4,)),
+    row("softmax of short rows", A.softmax, Arg((2, 70, 3)), loop=lambda x: plain_softmax(x, -1)),
+    row("log_softmax of short rows", A.log_softmax, Arg((70, 3)), loop=lambda x: np.log(plain_softmax(x, -1))),
     row("logsumexp", A.logsumexp, X, kinds="fci", loop=lambda x: np.log(np.exp(x).sum())),
     row("logsumexp axis=0", A.logsumexp, X, params={"axis": 0}, loop=lambda x, axis: np.log(np.exp(x).sum(axis))),
     row("logsumexp keepdims=True", A.logsumexp, X, params={"axis": (-1,), "keepdims": True}),

@@ -12,6 +12,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import ArgumentError
 from ._families import fit, hashable_axis, last_axes, operand, pointwise, trailing
+from ._rows import row_maxima, row_sums
 from .casts import inexact
 from .selection import select
 
@@ -202,7 +203,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 def _less_peak(xp: Any, x: Any, axis: Any) -> Any:
     """`x` less its largest along `axis`, in memory of its own."""
-    return xp.subtract(x, x.max(axis, keepdims=True)) if x.size else x.copy()
+    return xp.subtract(x, row_maxima(xp, x, axis)) if x.size else x.copy()
 
 
 @trailing
@@ -211,7 +212,7 @@ def softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`exp(x) / sum(exp(x))`."""
     out = _less_peak(xp, x, axis)
     xp.exp(out, out=out)
-    out /= out.sum(axis, keepdims=True)
+    out /= row_sums(xp, out, axis)
     return out
 
 
@@ -230,7 +231,7 @@ softmax_along.def_jvp(lambda tangents, out, x, *, axis: softmax_derivative(tange
 def log_softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`x - log(sum(exp(x)))`."""
     out = _less_peak(xp, x, axis)
-    total = xp.exp(out).sum(axis, keepdims=True)
+    total = row_sums(xp, xp.exp(out), axis)
     out -= xp.log(total, out=total)
     return out
 
@@ -250,11 +251,11 @@ def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
         shape[a] = 1
     if not x.size:
         return xp.full(shape, -math.inf, x.dtype)
-    peak = x.real.max(axis, keepdims=True)
+    peak = row_maxima(xp, x.real, axis)
     peak = xp.where(xp.isfinite(peak), peak, 0)
     terms = xp.subtract(x, peak)
     with np.errstate(divide="ignore", over="ignore"):  # log(0) is -inf, and beside an infinite term no other counts
-        total = xp.exp(terms, out=terms).sum(axis, keepdims=True)
+        total = row_sums(xp, xp.exp(terms, out=terms), axis)
         xp.log(total, out=total)
     total += peak
     return total
