@@ -77,3 +77,10 @@ def gaps(values: Any) -> Any:
     """`1 / (values[j] - values[i])` at i, j; zero on the diagonal."""
     unit = library(values).eye(values.shape[-1], dtype=bool)
     return np.where(unit, 0, 1 / np.where(unit, 1, row(values) - column(values)))
+
+
+def largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
+    """The maximum, zero of nothing."""
+    if 0 in sizes.shape:
+        return np.max(sizes, axis=axis, keepdims=keepdims, initial=0)
+    return np.max(sizes, axis=axis, keepdims=keepdims)

@@ -126,7 +126,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = operand(a), operand(b)
     if axes is not None:
-        a = np.moveaxis(a, axes, range(-len(axes), 0))
+        a = np.moveaxis(a, tuple(axes), tuple(range(-len(axes), 0)))
     shape = a.shape[len(b.shape) :]
     if prod(shape) ** 2 != a.size or b.size != prod(shape):
         raise ShapeError(
@@ -207,14 +207,14 @@ def slogdet_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     rate = np.trace(np.linalg.solve(a, tangents[0]), axis1=-2, axis2=-1)
     if a.dtype.kind != "c":
         return None, rate
-    return out[0] * (1j * np.imag(rate)), np.real(rate)
+    return out[0] * (np.imag(rate) * 1j), np.real(rate)
 
 
 def slogdet_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
     g_sign, g_log = g
     rate = g_log
     if a.dtype.kind == "c" and g_sign is not None:
-        turn = -1j * np.real(1j * g_sign * out[0])
+        turn = np.imag(g_sign * out[0]) * 1j
         rate = turn if rate is None else rate + turn
     if rate is None:
         return np.zeros_like(a)

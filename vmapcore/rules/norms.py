@@ -9,7 +9,7 @@ from ..core import primitive
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import cast_like, fit, hashable_axis, last_axes, trailing
-from ._matrices import conj
+from ._matrices import conj, largest
 from .casts import inexact
 from .layout import reshape
 from .reductions import kept_shape
@@ -45,13 +45,6 @@ def euclidean_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: Axes, keep
     return fit(_quotient(along, out), out)
 
 
-def _largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
-    """The maximum, zero of nothing."""
-    if 0 in sizes.shape:
-        return np.max(sizes, axis=axis, keepdims=keepdims, initial=0)
-    return np.max(sizes, axis=axis, keepdims=keepdims)
-
-
 def _vector_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     if p is None or p == 2:
         return euclidean(x, axis=axis, keepdims=keepdims)
@@ -61,7 +54,7 @@ def _vector_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
         return np.sum((x != 0).astype(np.finfo(x.dtype).dtype), axis=axis, keepdims=keepdims)
     size = np.abs(x)
     if p == np.inf:
-        return _largest(size, axis, keepdims)
+        return largest(size, axis, keepdims)
     if p == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if p == 1:
@@ -78,7 +71,7 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
         return euclidean(x, axis=tuple(sorted(axis)), keepdims=keepdims)
     if p in (2, -2, "nuc"):
         s = svdvals(np.moveaxis(x, axis, (-2, -1)))
-        result = np.sum(s, axis=-1) if p == "nuc" else _largest(s, -1, False) if p == 2 else np.min(s, axis=-1)
+        result = np.sum(s, axis=-1) if p == "nuc" else largest(s, -1, False) if p == 2 else np.min(s, axis=-1)
         return reshape(result, shape=kept_shape(x.shape, axis)) if keepdims else result
     if p not in (1, -1, np.inf, -np.inf):
         raise ArgumentError(
@@ -87,7 +80,7 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     rows, columns = axis
     summed, compared = (rows, columns) if abs(p) == 1 else (columns, rows)
     sums = np.sum(np.abs(x), axis=summed, keepdims=True)
-    result = _largest(sums, compared, True) if p > 0 else np.min(sums, axis=compared, keepdims=True)
+    result = largest(sums, compared, True) if p > 0 else np.min(sums, axis=compared, keepdims=True)
     rank = len(x.shape)
     return (
         result if keepdims else reshape(result, shape=tuple([n for i, n in enumerate(x.shape, -rank) if i not in axis]))

@@ -17,6 +17,7 @@ from ._matrices import (
     conj,
     diagonal,
     diagonal_matrix,
+    largest,
     matrices,
     row,
 )
@@ -221,7 +222,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     s = svdvals(a)
     miss = y - a @ x
     residuals = np.atleast_1d(np.sum(np.real(miss * conj(miss)), axis=0))
-    return x, residuals if m > n else residuals[:0], np.sum(s > cutoff * s[:1]), s
+    return x, residuals if m > n else residuals[:0], np.sum(s > cutoff * s[:1]).astype(np.int32), s
 
 
 @implements(np.linalg.matrix_rank)
@@ -233,7 +234,7 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     s = _singular_values(a, hermitian)
     if tol is None:
         relative = _resolution(a) if rtol is None else np.expand_dims(rtol, -1)
-        tol = np.max(s, axis=-1, keepdims=True) * relative
+        tol = largest(s, -1, True) * relative
     else:
         tol = np.expand_dims(tol, -1)
     return np.count_nonzero(s > tol, axis=-1)
@@ -245,6 +246,8 @@ def cond(x: Any, p: Any = None) -> Any:
     x = matrices("np.linalg.cond", x, square=not by_values)
     if not isinstance(x, Tracer):
         return library(x).linalg.cond(x, p)
+    if 0 in x.shape[-2:]:
+        raise ShapeError("np.linalg.cond", f"the array is {describe(x)}", "its last two axes must not be empty")
     with np.errstate(all="ignore"):
         if by_values:
             s = svdvals(x)
