@@ -74,12 +74,18 @@ def _made_here(function: Callable[..., Any]) -> Callable[..., Any]:
     return made_here
 
 
-def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
-    """`np.ascontiguousarray`. A tracer, which has no memory layout, stays as it is."""
-    x = asarray(a, dtype, like=like)
-    return x if isinstance(x, Tracer) else namespace((x,)).ascontiguousarray(x)
+def _laid_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One of `ascontiguousarray` and its kin; a tracer, which has no memory layout, stays as it is."""
+
+    @functools.wraps(function)
+    def laid_out(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+        x = asarray(a, dtype, like=like)
+        return x if isinstance(x, Tracer) else getattr(namespace((x,)), function.__name__)(x)
+
+    return laid_out
 
 
+__all__ = [*_section(np, PLAIN), "asanyarray", "ascontiguousarray", "asfortranarray", "lib", "linalg"]
 globals().update(_section(np, PLAIN))
 for _name in ("zeros_like", "ones_like", "empty_like", "full_like"):
     globals()[_name] = _made_here(globals()[_name])
@@ -88,6 +94,7 @@ linalg = SimpleNamespace(**_section(np.linalg, "LinAlgError"))
 lib = SimpleNamespace(stride_tricks=SimpleNamespace(**_section(np.lib.stride_tricks)))
 """`lib.stride_tricks.sliding_window_view`."""
 asanyarray = asarray
+ascontiguousarray, asfortranarray = _laid_out(np.ascontiguousarray), _laid_out(np.asfortranarray)
 NUMPY["namespace"] = lambda: sys.modules[__name__]
 
 
