@@ -43,7 +43,8 @@ greater_equal hypot imag isfinite isinf isnan less less_equal log log1p log2 log
 logical_or logical_xor maximum minimum multiply negative nextafter not_equal positive pow real reciprocal remainder
 round sign signbit sin sinh square sqrt subtract tan tanh trunc
 take take_along_axis matmul matrix_transpose tensordot vecdot broadcast_arrays broadcast_to concat expand_dims flip
-moveaxis permute_dims repeat reshape roll squeeze stack tile unstack argmax argmin count_nonzero nonzero searchsorted where
+moveaxis permute_dims repeat reshape roll squeeze stack tile unstack argmax argmin count_nonzero nonzero
+searchsorted where
 argsort sort cumulative_prod cumulative_sum max mean min prod std sum var all any diff
 """.split()  # noqa: SIM905  names as the standard lists them
 WITHOUT_RULE = {"unique_all", "unique_counts", "unique_inverse", "unique_values"}
