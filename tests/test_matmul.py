@@ -5,10 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from vmapcore.batching import vmap
-from vmapcore.derivatives import grad, vjp
+from vmapcore import grad, jvp, vjp, vmap
 from vmapcore.errors import AxisError, ShapeError
-from vmapcore.forward import jvp
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.rules import contract as module
 from vmapcore.rules._blas import plan_product

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from vmapcore.rules.decompositions import matching
+from vmapcore.rules.linalg import cofactors
+
 from . import Arg, row
 
 INF = np.inf
@@ -102,6 +105,9 @@ ROWS = [
     row("linalg.det of a stack", np.linalg.det, (2, 2, 2), kinds="fc"),
     row("linalg.det of one number", np.linalg.det, (1, 1)),
     row("linalg.det of a singular matrix", after(singular, np.linalg.det), (3, 3), kinds="fc"),
+    row(
+        "cofactors", cofactors, (3, 3), kinds="fc", loop=lambda x: np.linalg.det(x) * np.linalg.inv(x).swapaxes(-1, -2)
+    ),
     row("linalg.slogdet", np.linalg.slogdet, (3, 3), kinds="fc", tol=10),
     row("linalg.slogdet of a stack", after(regular, np.linalg.slogdet), (2, 3, 3), kinds="fc"),
     # Powers and parts.
@@ -158,6 +164,14 @@ ROWS = [
     row(
         "linalg.eigvals real parts", lambda x: np.sort(np.real(np.linalg.eigvals(x)))[::2], (4, 4), tol=100
     ),  # nearly equal
+    row(
+        "matching",
+        lambda x: matching(x, np.flip(x)),
+        Arg((4,), distinct=True),
+        kinds="fc",
+        differentiable=False,
+        loop=lambda x: np.arange(len(x))[::-1],
+    ),
     row("linalg.svd", after(graded, np.linalg.svd), (3, 3)),
     row("linalg.svd plain", np.linalg.svd, Arg((1, 1), low=1)),
     row("linalg.svd tall", after(graded, np.linalg.svd), (4, 2), params={"full_matrices": False}),

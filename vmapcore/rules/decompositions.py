@@ -274,11 +274,12 @@ def matching(xp: Any, values: Any, others: Any) -> Any:
     """Which of `others` each of `values` is: a permutation, for what two algorithms found in orders of their own."""
     distance = xp.abs(column(values) - row(others))
     order = xp.zeros(distance.shape[:-1], int)
-    for _ in range(distance.shape[-1]):  # the nearest pair of all that are left, in every matrix at once
-        nearest = distance.reshape((*order.shape[:-1], -1)).argmin(-1)
-        i, j = xp.divmod(nearest[..., None], distance.shape[-1])
-        xp.put_along_axis(order, i, j, -1)
-        rows, columns = xp.arange(order.shape[-1]) == i, xp.arange(order.shape[-1]) == j
+    n = distance.shape[-1]
+    for _ in range(n):  # the nearest pair of all that are left, in every matrix at once
+        nearest = distance.reshape((*order.shape[:-1], n * n)).argmin(-1)
+        i, j = xp.divmod(nearest[..., None], n)
+        rows, columns = xp.arange(n) == i, xp.arange(n) == j
+        order = xp.where(rows, j, order)
         distance = xp.where(rows[..., :, None] | columns[..., None, :], xp.inf, distance)
     return order
 

@@ -1,0 +1,127 @@
+"""Linear algebra where it is delicate: at zero, at singular and degenerate matrices, and across a shared matrix."""
+
+import numpy as np
+import pytest
+
+from vmapcore import grad, jacfwd, jacrev, jvp, vmap
+from vmapcore.errors import MissingRuleError, ShapeError
+from vmapcore.rules import linalg
+from vmapcore.testing import assert_same, check_grads
+
+RNG = np.random.default_rng(0)
+
+
+def array(*shape):
+    return RNG.uniform(-1, 1, shape)
+
+
+@pytest.mark.parametrize("ord", [None, 1, 2, 3, np.inf])
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_the_gradient_of_a_norm_at_zero_is_zero(ord, dtype):
+    x = np.zeros(3, dtype)
+    assert_same(grad(lambda x: np.linalg.norm(x, ord))(x), np.zeros(3, dtype))
+    assert np.all(np.isfinite(jvp(grad(lambda x: np.linalg.norm(x, ord)), (x,), (np.ones_like(x),))[1]))
+
+
+def test_the_gradient_of_norms_of_which_one_is_zero():
+    x = np.array([[3.0, 4.0], [0.0, 0.0]])
+    assert_same(grad(lambda x: np.sum(np.linalg.norm(x, axis=1)))(x), np.array([[0.6, 0.8], [0.0, 0.0]]))
+
+
+@pytest.fixture
+def systems(monkeypatch):
+    """The shapes of the matrices and right-hand sides that are solved meanwhile."""
+    shapes = []
+    evaluate = linalg.solve.eval
+
+    def noting(xp, a, b):
+        shapes.append((a.shape, b.shape))
+        return evaluate(xp, a, b)
+
+    monkeypatch.setattr(linalg.solve, "eval", noting)
+    return shapes
+
+
+def test_right_hand_sides_that_share_a_matrix_are_one_system(systems):
+    a, b = array(3, 3) + 3 * np.eye(3), array(5, 3)
+    x = vmap(np.linalg.solve, (None, 0))(a, b)
+    assert systems == [((3, 3), (3, 5))]
+    assert_same(x, np.linalg.solve(a, b.T).T)
+    systems.clear()
+    grad(lambda a: np.sum(vmap(np.linalg.solve, (None, 0))(a, b)))(a)
+    assert systems == [((3, 3), (3, 5))] * 2
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_the_determinant_of_singular_matrices(rank):
+    a = array(3, rank) @ array(rank, 3)
+    expected = np.array([[np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) for j in range(3)] for i in range(3)])
+    signs = np.array([[1, -1, 1], [-1, 1, -1], [1, -1, 1]])
+    assert_same(grad(np.linalg.det)(a), signs * expected)
+    check_grads(np.linalg.det, a, order=2)
+
+
+def test_values_of_degenerate_matrices_have_derivatives():
+    a = 2 * np.eye(3)
+    for function in (np.linalg.eigvalsh, np.linalg.eigvals, np.linalg.svdvals):
+        assert_same(grad(lambda x, f=function: np.sum(np.real(f(x))))(a), np.eye(3))
+
+
+def test_vectors_of_degenerate_matrices_have_none():
+    with np.errstate(all="ignore"):
+        gradient = grad(lambda x: np.sum(np.linalg.eigh(x)[1] * array(3, 3)))(2 * np.eye(3))
+    assert np.isnan(gradient).any()
+
+
+def test_eigenvectors_keep_their_length_and_phase():
+    a = array(3, 3) + np.array([[0, 3, 0], [-3, 0, 0], [0, 0, 1]])
+    along = jacfwd(lambda x: np.sum(np.abs(np.linalg.eig(x)[1]) ** 2, axis=0))(a)
+    assert np.abs(along).max() < 1e-12
+
+
+def test_eigenvalues_in_the_order_found():
+    """The derivative of each belongs to it, whatever order the eigenvectors are found in."""
+    a = array(6, 6)
+    values, rates = np.linalg.eigvals(a), jacrev(lambda x: np.real(np.linalg.eigvals(x)))(a)
+    for i, value in enumerate(values):
+        step = 1e-6 * array(6, 6)
+        moved = np.linalg.eigvals(a + step)
+        nearest = moved[np.argmin(np.abs(moved - value))]
+        assert abs((nearest - value).real - np.sum(rates[i] * step)) < 1e-9
+
+
+UNDETERMINED = [
+    (lambda x: np.linalg.qr(x, "complete")[0], "np.linalg.qr: mode='complete' of f64[3,2] has no derivative"),
+    (lambda x: np.linalg.svd(x)[0], "np.linalg.svd: full_matrices=True of f64[3,2] has no derivative"),
+]
+
+
+@pytest.mark.parametrize(("fun", "text"), UNDETERMINED)
+def test_what_the_matrix_does_not_determine(fun, text):
+    for derivative in (jacrev, jacfwd):
+        with pytest.raises(MissingRuleError) as caught:
+            derivative(fun)(array(3, 2))
+        assert text in str(caught.value)
+
+
+MISFITS = [
+    (np.linalg.inv, "np.linalg.inv: the array is f64[2,3]; its last two axes must have the same length."),
+    (np.linalg.det, "np.linalg.det: the array is f64[2,3]"),
+    (np.linalg.cholesky, "np.linalg.cholesky: the array is f64[2,3]"),
+    (lambda x: np.linalg.qr(x[0]), "np.linalg.qr: the array is f64[3]; it needs two axes or more."),
+    (lambda x: np.linalg.solve(x[:, :2], x[0]), "np.linalg.solve: shapes f64[2,2] and f64[3] do not fit"),
+    (lambda x: np.linalg.matrix_power(x, 2), "np.linalg.matrix_power: the array is f64[2,3]"),
+    (
+        lambda x: np.linalg.norm(x[None], 2),
+        "np.linalg.norm: ord is 2 and axis None of f64[1,2,3]; one axis holds vectors",
+    ),
+    (lambda x: np.linalg.tensorinv(x), "np.linalg.tensorinv: the array is f64[2,3] and ind 2"),
+    (lambda x: np.linalg.lstsq(x, x[0]), "np.linalg.lstsq: shapes f64[2,3] and f64[3] do not fit"),
+]
+
+
+@pytest.mark.parametrize(("fun", "text"), MISFITS)
+def test_shapes_that_do_not_fit(fun, text):
+    with pytest.raises(ShapeError) as caught:
+        vmap(fun)(array(4, 2, 3))
+    assert text in str(caught.value)
