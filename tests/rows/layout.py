@@ -3,6 +3,7 @@
 import numpy as np
 
 import vmapcore.numpy as vnp
+from vmapcore.rules.diagonals import overlap_add
 
 from . import Arg, row
 
@@ -81,6 +82,15 @@ DIAGONALS = [
     row("sliding_window_view axis", sliding_window_view, (3, 4), params={"window_shape": 2, "axis": 0}),
     row("sliding_window_view twice", sliding_window_view, (5, 2), params={"window_shape": (2, 3), "axis": (0, 0)}),
 ]
+
+DIAGONALS.append(
+    row(
+        "overlap_add",
+        lambda x: overlap_add(x, sizes=(3,), axes=(-1,)),
+        (2, 4, 3),
+        loop=lambda x: sum(np.pad(x[..., i], ((0, 0), (i, 2 - i))) for i in range(3)),
+    )
+)
 
 JOINING = [
     row("concatenate", lambda x, y: np.concatenate([x, y]), (2, 3), (1, 3), kinds="fcib"),
