@@ -88,12 +88,18 @@ DISCRETE = [
         binary(ufunc, 0, 1, kinds="fib", differentiable=False)
         for ufunc in (np.logical_and, np.logical_or, np.logical_xor)
     ],
-    *[binary(ufunc, 0, 9, kinds="iub") for ufunc in (np.bitwise_and, np.bitwise_or, np.bitwise_xor)],
-    *[binary(ufunc, 0, 5, kinds="iu") for ufunc in (np.left_shift, np.right_shift, np.gcd, np.lcm)],
+    *[
+        binary(ufunc, 0, 9, kinds="iub", differentiable=False)
+        for ufunc in (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+    ],
+    *[
+        binary(ufunc, 0, 5, kinds="iu", differentiable=False)
+        for ufunc in (np.left_shift, np.right_shift, np.gcd, np.lcm)
+    ],
     *[unary(ufunc, kinds="fci", differentiable=False) for ufunc in (np.isnan, np.isinf, np.isfinite, np.logical_not)],
     unary(np.signbit, differentiable=False),
-    unary(np.invert, kinds="iub"),
-    unary(np.bitwise_count, kinds="iu"),
+    unary(np.invert, kinds="iub", differentiable=False),
+    unary(np.bitwise_count, kinds="iu", differentiable=False),
     row("isnat", lambda x: np.isnat(x.astype("datetime64[s]")), Arg((3,), "i", 0, 9)),
 ]
 
@@ -131,10 +137,12 @@ OPERATORS = [
     with_scalar("abs(x)", abs),
     with_scalar("x < 1", lambda x: x < 1, kinds="fi", differentiable=False),
     with_scalar("1 == x", lambda x: 1 == x, differentiable=False),  # noqa: SIM300  the reflected one is meant
-    with_scalar("~x & 3 | x ^ 1", lambda x: ~x & 3 | x ^ 1, kinds="iu"),
-    with_scalar("x << 2 >> 1", lambda x: x << 2 >> 1, 0, kinds="iu"),
+    with_scalar("~x & 3 | x ^ 1", lambda x: ~x & 3 | x ^ 1, kinds="iu", differentiable=False),
+    with_scalar("x << 2 >> 1", lambda x: x << 2 >> 1, 0, kinds="iu", differentiable=False),
     with_scalar("maximum(x, 0)", lambda x: np.maximum(x, 0), kinds="fi"),
     with_scalar("minimum(0.5, x)", lambda x: np.minimum(0.5, x), kinds="fi"),
+    row("operator maximum(x, 0) of many", lambda x: np.maximum(x, 0), (5000,)),
+    row("operator minimum(0.5, x) of many", lambda x: np.minimum(0.5, x), (5000,)),
     with_scalar("arctan2(1, x)", lambda x: np.arctan2(1, x), kinds="f"),
     with_scalar("hypot(x, 2)", lambda x: np.hypot(x, 2), kinds="f"),
     with_scalar("logaddexp(x, 0)", lambda x: np.logaddexp(x, 0), kinds="f"),

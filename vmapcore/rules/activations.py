@@ -15,6 +15,7 @@ from ._families import fit, hashable_axis, last_axes, operand, pointwise, traili
 from ._rows import row_maxima, row_sums
 from .casts import inexact
 from .selection import select
+from .ufuncs import maximum
 
 # Rectifiers.
 
@@ -23,9 +24,7 @@ from .selection import select
 @primitive
 def rectify(xp: Any, x: Any) -> Any:
     """`maximum(x, 0)`, whose derivative at 0 is 0."""
-    if x.size < 4096 or x.dtype.kind != "f":
-        return xp.maximum(x, 0)
-    return xp.clip(x, 0, math.inf)  # NumPy vectorises its clip by numbers, but not its maximum
+    return maximum(x, 0)
 
 
 rectify.def_vjp(lambda g, out, x: select(np.greater(out, 0), g, 0))

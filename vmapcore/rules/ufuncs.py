@@ -108,8 +108,34 @@ def share(xp: Any, x: Any, y: Any, out: Any) -> Any:
 
 share.def_zero_derivative()
 
+
+def _by_clip(ufunc: Any, bounds: Any) -> Any:
+    """`ufunc`, but for many float32 and a number the clip between `bounds(number)`, which NumPy does 8 times faster."""
+
+    def extremum(x: Any, y: Any) -> Any:
+        for array, number in ((x, y), (y, x)):
+            if type(number) in (int, float) and _is_large_single(array):
+                return array.clip(*bounds(number))
+        return ufunc(x, y)
+
+    return extremum
+
+
+def _is_large_single(x: Any) -> bool:
+    return type(x) is np.ndarray and x.dtype.char == "f" and x.size >= 4096
+
+
+ON_NUMPY = {
+    np.maximum: _by_clip(np.maximum, lambda number: (number, math.inf)),
+    np.minimum: _by_clip(np.minimum, lambda number: (-math.inf, number)),
+}
 maximum, minimum, fmax, fmin = [
-    elementwise(ufunc, lambda out, x, y: share(x, y, out), lambda out, x, y: share(y, x, out))
+    elementwise(
+        ufunc,
+        lambda out, x, y: share(x, y, out),
+        lambda out, x, y: share(y, x, out),
+        on_numpy=ON_NUMPY.get(ufunc),
+    )
     for ufunc in (np.maximum, np.minimum, np.fmax, np.fmin)
 ]
 
