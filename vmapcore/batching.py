@@ -13,7 +13,7 @@ import numpy as np
 from .arrays import is_array
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
-from .pytree import broadcast_prefix, flatten, paths, unflatten
+from .pytree import broadcast_prefix, flatten, flatten_axes, paths, unflatten
 from .tracer import TRUTH, Tracer
 
 REDUCTIONS = ("sum", "mean")
@@ -182,7 +182,7 @@ class _Door:
     # The way in.
 
     def _check_spec(self, which: str, spec: Any, words: tuple[str, ...]) -> None:
-        for leaf in flatten(spec)[0]:
+        for leaf in flatten_axes(spec):
             if (
                 leaf is None
                 or (isinstance(leaf, int) and not isinstance(leaf, bool))
@@ -352,7 +352,7 @@ class _Door:
             raise x._trace.leaked()
         if isinstance(x, BatchedTensor) and x._trace is trace:
             return self._mapped_result(trace, x.value, axis, path)
-        if axis is None or x is None:
+        if axis is None:
             return x
         if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
             raise ArgumentError(

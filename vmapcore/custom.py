@@ -232,7 +232,10 @@ class custom_vjp(_Custom):  # noqa: N801  a decorator, named like the function i
         flat: list[Any] = []
         for arg, ct in zip(args, cotangents, strict=True):
             leaves, tree = flatten(arg)
-            found, ct_tree = ([None] * len(leaves), tree) if ct is None else flatten(ct)
+            if ct is None:
+                flat += [None] * len(leaves)
+                continue
+            found, ct_tree = flatten(ct)
             if ct_tree != tree:
                 raise StructureError(
                     self.call, f"bwd returned a cotangent of structure {ct_tree}", f"its argument has {tree}"

@@ -1,6 +1,6 @@
-"""Nested containers of arrays: thin names over optree, with `None` a leaf and dataclasses as nodes.
+"""Nested containers of arrays: thin names over optree, with dataclasses as nodes.
 
-A dataclass is a node as soon as it is met; a field declared with `field(metadata={"static": True})` is part of
+`None` in a tree of values is an empty container; in a tree of axes it is a leaf, "not mapped". A dataclass is a node as soon as it is met; a field declared with `field(metadata={"static": True})` is part of
 its structure, not a child.
 """
 
@@ -16,6 +16,7 @@ NAMESPACE = "vmapcore"
 Treedef = Any
 
 _registered: set[type] = set()
+_NONE = object()  # stands for a None that is a leaf
 
 
 def register_pytree(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> type:
@@ -74,10 +75,16 @@ def _new_dataclasses(leaves: list[Any]) -> bool:
 
 def flatten(tree: Any) -> tuple[list[Any], Treedef]:
     """Returns the leaves of `tree` and its treedef."""
-    leaves, treedef = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+    leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
     if _new_dataclasses(leaves):
         return flatten(tree)
     return leaves, treedef
+
+
+def flatten_axes(axes: Any) -> list[Any]:
+    """Returns the leaves of a tree of axes, `None` among them."""
+    flatten(axes)
+    return optree.tree_leaves(axes, none_is_leaf=True, namespace=NAMESPACE)
 
 
 def unflatten(treedef: Treedef, leaves: Any) -> Any:
@@ -113,6 +120,7 @@ def _step(entry: Any) -> str:
 
 
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
-    """Returns a leaf of `prefix` for every leaf of `tree`; raises ValueError if `prefix` is not one."""
+    """Returns a leaf of `prefix`, a tree of axes, for every leaf of `tree`; raises ValueError if it is not a prefix."""
     flatten(prefix)
-    return optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE)
+    marked = optree.tree_map(lambda x: _NONE if x is None else x, prefix, none_is_leaf=True, namespace=NAMESPACE)
+    return [None if x is _NONE else x for x in optree.broadcast_prefix(marked, tree, namespace=NAMESPACE)]

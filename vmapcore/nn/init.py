@@ -87,4 +87,4 @@ def resolve(given: Any, default: Initialiser) -> Initialiser:
         return default
     if not callable(given):
         raise ArgumentError("init", f"an initialiser is {describe(given)}", "it must be a function (rng, shape, dtype)")
-    return given  # type: ignore[no-any-return]
+    return given

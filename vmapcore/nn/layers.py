@@ -99,7 +99,7 @@ class _Conv(Module):
         raise NotImplementedError
 
 
-class Conv1d(_Conv):
+class Conv1d(_Conv, init=False):
     """Convolution over the last axis of (N, C, L); arguments as `Conv2d`.
 
     Example:
@@ -113,7 +113,7 @@ class Conv1d(_Conv):
         return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-class Conv2d(_Conv):
+class Conv2d(_Conv, init=False):
     """Convolution over the last two axes of (N, C, H, W).
 
     Args:
@@ -133,7 +133,7 @@ class Conv2d(_Conv):
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-class Conv3d(_Conv):
+class Conv3d(_Conv, init=False):
     """Convolution over the last three axes of (N, C, D, H, W); arguments as `Conv2d`.
 
     Example:

@@ -31,6 +31,8 @@ def buffer(**options: Any) -> Any:
 class Module:
     """Base of layers and models. A subclass declares its fields; each may be assigned once, in `__init__`.
 
+    A subclass gets an `__init__` with an argument per field unless it, or a class it extends, writes one.
+
     Example:
         >>> class Scale(Module):
         ...     factor: np.ndarray
@@ -39,9 +41,12 @@ class Module:
         array([2., 2., 2.])
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    _writes_init = False
+
+    def __init_subclass__(cls, init: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(init="__init__" not in cls.__dict__, repr=False, eq=False)(cls)
+        cls._writes_init = cls._writes_init or "__init__" in cls.__dict__
+        dataclasses.dataclass(init=init and not cls._writes_init, repr=False, eq=False)(cls)
         register_dataclass(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -227,7 +232,7 @@ def skeleton(net: M) -> M:
         >>> skeleton(Line(np.ones(2))).slope
         Spec(f64[2])
     """
-    return tree_map(lambda x: Spec(tuple(x.shape), x.dtype) if _is_leaf(x) else x, net)  # type: ignore[no-any-return]
+    return tree_map(lambda x: Spec(tuple(x.shape), x.dtype) if _is_leaf(x) else x, net)
 
 
 def stack(nets: Sequence[M]) -> M:
@@ -263,7 +268,7 @@ def stack(nets: Sequence[M]) -> M:
                 raise ShapeError(
                     "stack", f"'{name}' of model {i} is {describe(x)}", f"that of model 0 is {describe(first)}"
                 )
-    return tree_map(lambda *xs: np.stack(xs) if hasattr(xs[0], "shape") else xs[0], *nets)  # type: ignore[no-any-return]
+    return tree_map(lambda *xs: np.stack(xs) if hasattr(xs[0], "shape") else xs[0], *nets)
 
 
 def unstack(big: M) -> list[M]:
