@@ -12,7 +12,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import ArgumentError
 from ._families import fit, hashable_axis, last_axes, operand, pointwise, trailing
-from ._rows import row_maxima, row_sums
+from ._short_rows import row_maxima, row_sums
 from .casts import inexact
 from .selection import select
 from .ufuncs import maximum
