@@ -22,6 +22,7 @@ import numpy as np
 from ..core import Primitive, primitive
 from ..errors import IndexingError
 from ._families import linear, match, spread
+from .slicing import on
 
 FULL = slice(None)
 MANY = 256  # indices from which one pass over them, to make them one flat index, pays
@@ -63,13 +64,13 @@ def scatter_place(xp: Any, v: Any, *indices: Any, shape: tuple[int, ...], paired
 @primitive
 def scatter_add(xp: Any, x: Any, v: Any, *indices: Any, paired: int, tail: int, unique: bool) -> Any:
     """A copy of `x` with `v` added at integer indices, as often as they name a place."""
-    return _add(xp, x.copy(), v, _own(xp, indices), paired, tail, unique)
+    return _add(xp, x.copy(), on(xp, v), _own(xp, indices), paired, tail, unique)
 
 
 @primitive
 def scatter_set(xp: Any, x: Any, v: Any, *indices: Any, paired: int, tail: int, unique: bool) -> Any:
     """A copy of `x` with `v` written at integer indices."""
-    indices = _own(xp, indices)
+    indices, v = _own(xp, indices), on(xp, v)
     out = x.copy()
     sizes = _sizes(x, indices, paired, tail)
     if not unique and getattr(v, "ndim", 0) > tail:

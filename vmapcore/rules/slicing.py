@@ -27,6 +27,11 @@ def brackets(index: Pattern) -> tuple[Any, ...]:
     return (Ellipsis, *[slice(*e) if isinstance(e, tuple) else e for e in index])
 
 
+def on(xp: Any, v: Any) -> Any:
+    """A value to write, in the library of what it is written to: a list was made an array by NumPy."""
+    return v if xp is np or not isinstance(v, np.ndarray) else xp.asarray(v)
+
+
 @functools.lru_cache(maxsize=4096)
 def _ranks(index: Pattern) -> tuple[int, int]:
     """How many axes a pattern covers, and how many more or fewer the result has."""
@@ -53,7 +58,7 @@ def slice_place(xp: Any, v: Any, *, index: Pattern, shape: tuple[int, ...]) -> A
 def slice_write(xp: Any, x: Any, v: Any, *, index: Pattern) -> Any:
     """A copy of `x` with `v` written at a basic index of its last axes."""
     out = xp.array(x)
-    out[brackets(index)] = v
+    out[brackets(index)] = on(xp, v)
     return out
 
 

@@ -222,6 +222,58 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     into("np.fill_diagonal", a, flat.reshape(shape))
 
 
+# Along axes, and over them.
+
+
+@implements(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """As in NumPy, a loop over the other axes: what maps over an axis without one is `vmapcore.vmap`."""
+    x, last = _line("np.apply_along_axis", arr, operator.index(axis))
+    lines = np.moveaxis(x, last, -1)
+    if 0 in lines.shape[:-1]:
+        raise ShapeError("np.apply_along_axis", f"the array is {describe(x)}", "it must have a line along the axis")
+    results = [as_array(func1d(lines[place], *args, **kwargs)) for place in np.ndindex(lines.shape[:-1])]
+    first = results[0]
+    rows = np.stack([NUMPY["cast"](r, first.dtype, "unsafe", copy=False) for r in results])
+    rows = rows.reshape(lines.shape[:-1] + first.shape)
+    position, rank = len(x.shape) + last, len(first.shape)
+    own = tuple(range(len(rows.shape) - rank, len(rows.shape)))
+    return np.moveaxis(rows, own, tuple(range(position, position + rank)))
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    x = operand(a)
+    for axis in axes if isinstance(axes, (tuple, list)) else (axes,):
+        last = last_axes(operator.index(axis), len(x.shape), "np.apply_over_axes")[0]
+        result = func(x, last + len(x.shape))
+        x = result if len(result.shape) == len(x.shape) else np.expand_dims(result, last)
+    return x
+
+
+# Positions, by the shape alone.
+
+
+@implements(np.diag_indices_from)
+def diag_indices_from(arr: Any) -> Any:
+    return np.diag_indices_from(_shaped(arr))
+
+
+@implements(np.tril_indices_from)
+def tril_indices_from(arr: Any, k: int = 0) -> Any:
+    return np.tril_indices_from(_shaped(arr), k)
+
+
+@implements(np.triu_indices_from)
+def triu_indices_from(arr: Any, k: int = 0) -> Any:
+    return np.triu_indices_from(_shaped(arr), k)
+
+
+def _shaped(x: Any) -> Any:
+    """A plain array of the shape of `x`, without memory of its own."""
+    return np.broadcast_to(np.int8(0), operand(x).shape)
+
+
 # Flat positions.
 
 
