@@ -139,7 +139,7 @@ def test_axis_of_a_scalar():
         vmap(loss)(A, np.float64(2))
 
 
-@pytest.mark.parametrize("value", [2.0, 3, "text", None, len])
+@pytest.mark.parametrize("value", [2.0, 3, "text", len])
 def test_axis_of_what_is_no_array(value):
     with fails(ArgumentError, "vmap(loss): argument 'x' is") as caught:
         vmap(loss)(A, value)

@@ -191,7 +191,7 @@ def pointwise(made: Primitive, *partials: Partial) -> Primitive:
         made.def_zero_derivative()
         return made
 
-    def pointwise_jvp(tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
+    def pointwise_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
         total = None
         for t, times in zip(tangents, products, strict=True):
             if t is not None and times is not None:
@@ -207,12 +207,12 @@ def pointwise(made: Primitive, *partials: Partial) -> Primitive:
 def _times(partial: Any) -> Callable[..., Any]:
     """The product of a tangent or cotangent and the partial derivative."""
     if isinstance(partial, Over):
-        return lambda g, out, *args, **params: g / partial.of(out, *args, **params)
+        return lambda g, out, /, *args, **params: g / partial.of(out, *args, **params)
     if partial == 1:
-        return lambda g, out, *args, **params: g
+        return lambda g, out, /, *args, **params: g
     if partial == -1:
-        return lambda g, out, *args, **params: -g
-    return lambda g, out, *args, **params: g * partial(out, *args, **params)
+        return lambda g, out, /, *args, **params: -g
+    return lambda g, out, /, *args, **params: g * partial(out, *args, **params)
 
 
 def _pointwise_vjp(i: int, partial: Partial) -> Callable[..., Any] | None:
@@ -220,19 +220,19 @@ def _pointwise_vjp(i: int, partial: Partial) -> Callable[..., Any] | None:
     if partial is None:
         return None
     if isinstance(partial, Over):
-        return lambda g, out, *args, **params: match(g / partial.of(out, *args, **params), args[i])
+        return lambda g, out, /, *args, **params: match(g / partial.of(out, *args, **params), args[i])
     if partial == 1:
-        return lambda g, out, *args, **params: match(g, args[i])
+        return lambda g, out, /, *args, **params: match(g, args[i])
     if partial == -1:
-        return lambda g, out, *args, **params: match(-g, args[i])
+        return lambda g, out, /, *args, **params: match(-g, args[i])
     assert callable(partial)
-    return lambda g, out, *args, **params: match(g * partial(out, *args, **params), args[i])
+    return lambda g, out, /, *args, **params: match(g * partial(out, *args, **params), args[i])
 
 
 def trailing(made: Primitive) -> Primitive:
     """Declares that `made` works on trailing axes and broadcasts over leading ones, so that it batches as itself."""
 
-    def trailing_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
+    def trailing_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
         return made(*(args if len(args) == 1 else align(mapped, args)), **params)
 
     made.vmap = trailing_vmap
@@ -246,7 +246,7 @@ def linear(made: Primitive, transpose: Callable[..., Any]) -> Primitive:
     """
     made.def_vjp(transpose)
 
-    def linear_jvp(tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
+    def linear_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
         return made(tangents[0], *args[1:], **params)
 
     made.def_jvp(linear_jvp)
@@ -257,7 +257,7 @@ def bilinear(made: Primitive, left: Callable[..., Any], right: Callable[..., Any
     """Declares that `made` is linear in each of its two arguments; `left` and `right` are their vjps."""
     made.def_vjp(left, right)
 
-    def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, **params: Any) -> Any:
+    def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, /, **params: Any) -> Any:
         dx, dy = tangents
         total = add_tangents(
             [None if dx is None else made(dx, y, **params), None if dy is None else made(x, dy, **params)]
