@@ -27,13 +27,21 @@ def watched(x):
 def _without_collector():
     """What reference counting alone does not free is found."""
     gc.collect()
+    BEFORE.clear()
+    BEFORE.extend(alive())  # the traceback of another test that failed holds what it saw
     gc.disable()
     yield
     gc.enable()
+    BEFORE.clear()
+
+
+BEFORE = []
 
 
 def alive():
-    return [x for x in gc.get_objects() if isinstance(x, (Tracer, Trace, Storage))]
+    """The machinery that lives, but for what lived before the test."""
+    known = set(map(id, BEFORE))
+    return [x for x in gc.get_objects() if isinstance(x, (Tracer, Trace, Storage)) and id(x) not in known]
 
 
 def busy(x):

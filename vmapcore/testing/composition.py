@@ -1,6 +1,7 @@
 """The laws of compositions: vmap, grad and jvp in either order give what the loop gives."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,14 @@ def check_composition(
         return
     rng = np.random.default_rng(seed)
     scalar = _weighted(fun, [direction(y, rng) for y in results if is_inexact(y)])
-    tangents = [direction(args[i], rng) for i in moving]
-    name = name_of(fun)
-    with reproducible("check_composition", function_source(fun), args, ""), untouched(f"a composition of {name}", args):
-        _check_gradients(name, scalar, args, moving, tol)
+    law = _Composition(name_of(fun), fun, scalar, args, moving, [direction(args[i], rng) for i in moving], tol)
+    shown = reproducible("check_composition", function_source(fun), args, f", argnums={argnums}")
+    with shown, untouched(f"a composition of {name_of(fun)}", args):
+        law.check_gradients()
+        law.check_tangents()
+        law.check_curvature()
         for position in moving:
-            _check_shared(name, scalar, args, position, tol)
-        _check_tangents(fun, args, moving, tangents, tol)
+            law.check_shared(position)
 
 
 def _weighted(fun: Fun, weights: list[Any]) -> Fun:
@@ -62,37 +64,69 @@ def _weighted(fun: Fun, weights: list[Any]) -> Fun:
     return scalar
 
 
-def _check_gradients(name: str, scalar: Fun, args: Sequence[Any], moving: tuple[int, ...], tol: float) -> None:
-    gradients = vmap_loop(grad(scalar, moving))(*args)
-    assert_same(vmap(grad(scalar, moving))(*args), gradients, f"vmap(grad({name}))", tol)
-    factors = asarray(np.linspace(1.0, 2.0, len(args[0])), args[0])
-    total = grad(lambda *xs: np.sum(factors * vmap(scalar)(*xs)), moving)(*args)
-    expected = tuple([g * factors.reshape((-1,) + (1,) * (g.ndim - 1)) for g in gradients])
-    assert_same(total, expected, f"grad(vmap({name}))", tol)
+@dataclass(frozen=True)
+class _Composition:
+    """A function, a scalar of its results, and a batch of points with directions at them."""
 
+    name: str
+    fun: Fun
+    scalar: Fun
+    args: Sequence[Any]
+    moving: tuple[int, ...]
+    tangents: list[Any]
+    tol: float
 
-def _check_shared(name: str, scalar: Fun, args: Sequence[Any], position: int, tol: float) -> None:
-    """The gradient by an argument that all examples share is the sum over the examples."""
-    size = len(args[0])
-    shared = [x[0] if i == position else x for i, x in enumerate(args)]
-    in_axes = tuple([None if i == position else 0 for i in range(len(args))])
-    actual = grad(lambda *xs: np.sum(vmap(scalar, in_axes, axis_size=size)(*xs)), position)(*shared)
-    expected = np.sum(vmap_loop(grad(scalar, position), in_axes, axis_size=size)(*shared), axis=0)
-    assert_same(actual, expected, f"grad(vmap({name}, {in_axes}), {position})", tol)
+    def check_gradients(self) -> None:
+        """Each of each example, and that of a weighted sum over the examples."""
+        gradient = grad(self.scalar, self.moving)
+        expected = vmap_loop(gradient)(*self.args)
+        assert_same(vmap(gradient)(*self.args), expected, f"vmap(grad({self.name}))", self.tol)
+        factors = asarray(np.linspace(1.0, 2.0, len(self.args[0])), self.args[0])
+        total = grad(lambda *xs: np.sum(factors * vmap(self.scalar)(*xs)), self.moving)(*self.args)
+        weighted = tuple([g * factors.reshape((-1,) + (1,) * (g.ndim - 1)) for g in expected])
+        assert_same(total, weighted, f"grad(vmap({self.name}))", self.tol)
 
+    def check_tangents(self) -> None:
+        """Those of each example, in either order."""
+        expected = vmap_loop(self._along(self.fun))(*self.args, *self.tangents)
+        actual = vmap(self._along(self.fun))(*self.args, *self.tangents)
+        assert_same(actual, expected, f"vmap(jvp({self.name}))", self.tol)
+        actual = self._along(vmap(self.fun))(*self.args, *self.tangents)
+        assert_same(actual, expected, f"jvp(vmap({self.name}))", self.tol)
 
-def _check_tangents(fun: Fun, args: Sequence[Any], moving: tuple[int, ...], tangents: list[Any], tol: float) -> None:
-    def with_primals(values: Sequence[Any], primals: Sequence[Any]) -> list[Any]:
-        every = list(values)
-        for i, x in zip(moving, primals, strict=True):
-            every[i] = x
-        return every
+    def check_curvature(self) -> None:
+        """Hessian times tangent: the tangent of the gradient, in either order."""
+        gradient = grad(self.scalar, self.moving)
+        expected = vmap_loop(self._along(gradient))(*self.args, *self.tangents)
+        actual = vmap(self._along(gradient))(*self.args, *self.tangents)
+        assert_same(actual, expected, f"vmap(jvp(grad({self.name})))", self.tol)
+        actual = self._along(vmap(gradient))(*self.args, *self.tangents)
+        assert_same(actual, expected, f"jvp(vmap(grad({self.name})))", self.tol)
 
-    def along(*values: Any) -> Any:
-        point, directions = values[: len(args)], values[len(args) :]
-        return jvp(lambda *p: fun(*with_primals(point, p)), tuple([point[i] for i in moving]), directions)[1]
+    def check_shared(self, position: int) -> None:
+        """One argument has the same value for all examples: the gradient of each, and of the sum over them."""
+        size = len(self.args[0])
+        shared = [x[0] if i == position else x for i, x in enumerate(self.args)]
+        in_axes = tuple([None if i == position else 0 for i in range(len(self.args))])
+        gradient = grad(self.scalar, self.moving)
+        expected = vmap_loop(gradient, in_axes, axis_size=size)(*shared)
+        actual = vmap(gradient, in_axes, axis_size=size)(*shared)
+        assert_same(actual, expected, f"vmap(grad({self.name}), {in_axes})", self.tol)
+        total = grad(lambda *xs: np.sum(vmap(self.scalar, in_axes, axis_size=size)(*xs)), position)(*shared)
+        summed = np.sum(expected[self.moving.index(position)], axis=0)
+        assert_same(total, summed, f"grad(vmap({self.name}, {in_axes}), {position})", self.tol)
 
-    expected = vmap_loop(along)(*args, *tangents)
-    assert_same(vmap(along)(*args, *tangents), expected, f"vmap(jvp({name_of(fun)}))", tol)
-    _, actual = jvp(lambda *p: vmap(fun)(*with_primals(args, p)), tuple([args[i] for i in moving]), tuple(tangents))
-    assert_same(actual, expected, f"jvp(vmap({name_of(fun)}))", tol)
+    def _along(self, fun: Fun) -> Fun:
+        """The derivative of `fun` as a function of all arguments and of the tangents of those that move."""
+
+        def tangent(*values: Any) -> Any:
+            point, tangents = list(values[: len(self.args)]), values[len(self.args) :]
+
+            def f(*primals: Any) -> Any:
+                for i, x in zip(self.moving, primals, strict=True):
+                    point[i] = x
+                return fun(*point)
+
+            return jvp(f, tuple([point[i] for i in self.moving]), tangents)[1]
+
+        return tangent

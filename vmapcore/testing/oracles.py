@@ -58,7 +58,9 @@ def _joined(column: list[Any], axis: Any) -> Any:
         return np.mean(np.stack(column), axis=0)
     joined = np.stack(column, axis=axis)
     dtypes = {getattr(x, "dtype", joined.dtype) for x in column}
-    return joined.astype(*dtypes, copy=False) if len(dtypes) == 1 else joined  # np.stack turns foreign bytes native
+    return (
+        joined.astype(dtypes.pop(), copy=False) if len(dtypes) == 1 else joined
+    )  # np.stack turns foreign bytes native
 
 
 def numeric_jvp(fun: Fun, primals: Sequence[Any], tangents: Sequence[Any], step: float = 1e-5) -> list[Any]:
