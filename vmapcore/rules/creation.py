@@ -281,7 +281,7 @@ def linspace_(
         y = NUMPY["cast"](np.floor(y) if np.issubdtype(dtype, np.integer) else y, dtype)
     y = moveaxis(y, -1, axis)
     intervals = num - 1 if endpoint else num
-    return (y, (stop - start) / intervals if intervals > 0 else (stop - start) * np.nan) if retstep else y
+    return (y, (stop - start) / intervals if intervals > 0 else np.nan) if retstep else y
 
 
 @implements(np.logspace)

@@ -273,6 +273,8 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     ndim = len(a.shape)
     if axis is None:
         return reshape_(a, tuple([n for n in a.shape if n != 1])) if 1 in a.shape else a
+    if ndim == 0 and axis in (0, -1):  # which NumPy takes for an axis here
+        return a
     dropped = last_axes(hashable_axis(axis), ndim, "np.squeeze")
     for i in dropped:
         if a.shape[i] != 1:
@@ -346,9 +348,10 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 @implements(np.flip)
 def flip_(m: Any, axis: Any = None) -> Any:
     m = operand(m)
+    axes = last_axes(hashable_axis(axis), len(m.shape), "np.flip")
     if not m.shape:
         return copy(m)
-    there = functools.partial(flip, axes=last_axes(hashable_axis(axis), len(m.shape), "np.flip"))
+    there = functools.partial(flip, axes=axes)
     return rearranged(m, there, there)
 
 

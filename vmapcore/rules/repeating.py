@@ -108,8 +108,8 @@ def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
     a = operand(a)
     if isinstance(repeats, Tracer):
         raise unknown_length("np.repeat", "repeats", repeats)
-    if axis is None:
-        a, axis = flat(a), 0
+    if axis is None or not a.shape:
+        a, axis = flat(a), 0 if axis is None else axis
     axis = last_axes(operator.index(axis), len(a.shape), "np.repeat")[0]
     counts = np.asarray(repeats)
     if counts.size == 1:
