@@ -12,7 +12,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import ArgumentError
 from ._families import fit, hashable_axis, last_axes, operand, pointwise, trailing
-from ._short_rows import row_maxima, row_sums
+from ._reduce import kept_shape, largest, total
 from .casts import inexact
 from .selection import select
 from .ufuncs import maximum
@@ -202,7 +202,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 def _less_peak(xp: Any, x: Any, axis: Any) -> Any:
     """`x` less its largest along `axis`, in memory of its own."""
-    return xp.subtract(x, row_maxima(xp, x, axis)) if x.size else x.copy()
+    return xp.subtract(x, largest(xp, x, axis, True)) if x.size else x.copy()
 
 
 @trailing
@@ -211,7 +211,7 @@ def softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`exp(x) / sum(exp(x))`."""
     out = _less_peak(xp, x, axis)
     xp.exp(out, out=out)
-    out /= row_sums(xp, out, axis)
+    out /= total(xp, out, axis, True)
     return out
 
 
@@ -230,8 +230,8 @@ softmax_along.def_jvp(lambda tangents, out, x, *, axis: softmax_derivative(tange
 def log_softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`x - log(sum(exp(x)))`."""
     out = _less_peak(xp, x, axis)
-    total = row_sums(xp, xp.exp(out), axis)
-    out -= xp.log(total, out=total)
+    size = total(xp, xp.exp(out), axis, True)
+    out -= xp.log(size, out=size)
     return out
 
 
@@ -245,19 +245,16 @@ log_softmax_along.def_jvp(
 @primitive
 def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`log(sum(exp(x)))`, with length 1 left on the axes; -inf where there is nothing to add."""
-    shape = list(x.shape)
-    for a in axis:
-        shape[a] = 1
     if not x.size:
-        return xp.full(shape, -math.inf, x.dtype)
-    peak = row_maxima(xp, x.real, axis)
+        return xp.full(kept_shape(x.shape, axis), -math.inf, x.dtype)
+    peak = largest(xp, x.real, axis, True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
     terms = xp.subtract(x, peak)
     with np.errstate(divide="ignore", over="ignore"):  # log(0) is -inf, and beside an infinite term no other counts
-        total = row_sums(xp, xp.exp(terms, out=terms), axis)
-        xp.log(total, out=total)
-    total += peak
-    return total
+        out = total(xp, xp.exp(terms, out=terms), axis, True)
+        xp.log(out, out=out)
+    out += peak
+    return out
 
 
 @trailing
@@ -268,7 +265,7 @@ def exp_share(xp: Any, x: Any, out: Any) -> Any:
     return xp.exp(share, out=share)
 
 
-pointwise(exp_share, lambda out, x, total: out, lambda out, x, total: -out)
+pointwise(exp_share, lambda out, x, y: out, lambda out, x, y: -out)
 logsumexp_along.def_vjp(lambda g, out, x, *, axis: g * exp_share(x, out))
 logsumexp_along.def_jvp(
     lambda tangents, out, x, *, axis: fit((tangents[0] * exp_share(x, out)).sum(axis, keepdims=True), out)
