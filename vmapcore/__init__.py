@@ -1,6 +1,6 @@
 """vmap, grad and their kin for plain NumPy and CuPy code."""
 
-from . import errors, rules
+from . import errors, numpy, rules
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, hessian, jacfwd, jacrev, stop_gradient, value_and_grad, vjp
@@ -20,6 +20,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "numpy",
     "register_pytree",
     "rules",
     "stop_gradient",
