@@ -85,10 +85,12 @@ def _laid_out(function: Callable[..., Any]) -> Callable[..., Any]:
     return laid_out
 
 
-__all__ = [*_section(np, PLAIN), "asanyarray", "ascontiguousarray", "asfortranarray", "lib", "linalg"]
-globals().update(_section(np, PLAIN))
+_FUNCTIONS = _section(np, PLAIN)
 for _name in ("zeros_like", "ones_like", "empty_like", "full_like"):
-    globals()[_name] = _made_here(globals()[_name])
+    _FUNCTIONS[_name] = _made_here(_FUNCTIONS[_name])
+globals().update(_FUNCTIONS)
+__all__ = [*_FUNCTIONS, "asanyarray", "ascontiguousarray", "asfortranarray", "lib", "linalg"]
+
 linalg = SimpleNamespace(**_section(np.linalg, "LinAlgError"))
 """The functions of `np.linalg` that have a rule."""
 lib = SimpleNamespace(stride_tricks=SimpleNamespace(**_section(np.lib.stride_tricks)))
