@@ -193,3 +193,21 @@ def test_out():
 def test_kth_must_be_known():
     with pytest.raises(VmapcoreError):
         vmap(lambda x, k: np.partition(x, k), in_axes=(None, 0))(np.arange(3.0), np.arange(3))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "bool", "complex128"])
+@pytest.mark.parametrize("shape", [(3000, 7), (200, 3, 2, 2), (2, 150, 16), (1025, 2), (4, 5, 100)])
+def test_many_short_rows_reduce_as_in_numpy(shape, dtype):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal(shape) * 9).astype(dtype)
+    if dtype == "float32":
+        x[0, 0] = np.nan
+    for given in (x, x[::-1], np.asfortranarray(x), x[:, :1]):
+        for axis in (-1, (-1, -2), 0, (0, -1)):
+            for keepdims in (False, True):
+                for function in (np.sum, np.max, np.min):
+                    assert_same(
+                        NUMPY[function](given, axis=axis, keepdims=keepdims),
+                        function(given, axis=axis, keepdims=keepdims),
+                        function.__name__,
+                    )

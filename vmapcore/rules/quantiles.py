@@ -12,7 +12,8 @@ from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import hashable_axis, into, last_axes, operand
-from .reductions import flattened, kept_shape, mean, reduce_sum
+from ._reduce import reduced_shape
+from .reductions import flattened, mean, reduce_sum
 from .sorting import gather_along, sort_along
 
 Ranks = tuple[Any, Any, Any]
@@ -112,7 +113,7 @@ def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepd
         result = np.where(np.abs(np.subtract(q, 0.5)).reshape(-1) <= 0.5, result, np.nan)
     if inexact and not skip_nan:
         result = np.where(np.isnan(line[..., -1:]), np.nan, result)
-    return into(call, out, np.moveaxis(result, -1, 0).reshape(np.shape(q) + _rest(x.shape, axes, keepdims)))
+    return into(call, out, np.moveaxis(result, -1, 0).reshape(np.shape(q) + reduced_shape(x.shape, axes, keepdims)))
 
 
 def _each(call: str, q: Any) -> list[Any]:
@@ -126,12 +127,6 @@ def _each(call: str, q: Any) -> list[Any]:
     if not all(0 <= v <= 1 for v in values):
         raise ArgumentError(call, f"a quantile is not in the range [0, 1]: {q}")
     return values
-
-
-def _rest(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
-    if keepdims:
-        return kept_shape(shape, axes)
-    return tuple([n for i, n in enumerate(shape) if i - len(shape) not in axes])
 
 
 def _unweighted(call: str, weights: Any) -> None:
@@ -218,7 +213,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     result = mean(line[..., max(n - 1, 0) // 2 : n // 2 + 1], -1)
     if line.dtype.kind in "fc" and n:
         result = np.where(np.isnan(line[..., -1]), np.nan, result)
-    return into("np.median", out, result.reshape(_rest(x.shape, axes, keepdims)))
+    return into("np.median", out, result.reshape(reduced_shape(x.shape, axes, keepdims)))
 
 
 @implements(np.nanmedian)
@@ -232,4 +227,4 @@ def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool =
     line = sort_along(flattened(x, axes), axis=-1, stable=False)
     n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
     result = (_element(line, n, (n - 1) // 2) + _element(line, n, n // 2)) / 2
-    return into("np.nanmedian", out, result.reshape(_rest(x.shape, axes, keepdims)))
+    return into("np.nanmedian", out, result.reshape(reduced_shape(x.shape, axes, keepdims)))

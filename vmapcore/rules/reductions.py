@@ -14,16 +14,10 @@ from ..core import Primitive, primitive
 from ..errors import ArgumentError, ShapeError
 from ..numpy_protocol import implements
 from ._families import hashable_axis, into, last_axes, linear, operand, trailing
+from ._reduce import kept_shape, largest, smallest, total
 from .cumulative import converted, previous, scan_prod, single_axis
 
 # Sums and what undoes them.
-
-
-@functools.lru_cache(maxsize=4096)
-def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
-    """`shape` with length 1 on the negative axes `axis`."""
-    n = len(shape)
-    return tuple([1 if i - n in axis else length for i, length in enumerate(shape)])
 
 
 @functools.lru_cache(maxsize=4096)
@@ -49,7 +43,7 @@ def repeat_along(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ..
 @primitive
 def reduce_sum(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Sum of `x` over the axes `axis`."""
-    return x.sum(axis, keepdims=keepdims)
+    return total(xp, x, axis, keepdims)
 
 
 def reduce_sum_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -96,14 +90,14 @@ def reduce_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, kee
 @primitive
 def reduce_max(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Largest element of `x` over the axes `axis`."""
-    return x.max(axis, keepdims=keepdims)
+    return largest(xp, x, axis, keepdims)
 
 
 @trailing
 @primitive
 def reduce_min(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Smallest element of `x` over the axes `axis`."""
-    return x.min(axis, keepdims=keepdims)
+    return smallest(xp, x, axis, keepdims)
 
 
 def _ties(out: Any, x: Any, axis: tuple[int, ...]) -> tuple[Any, Any]:
@@ -190,6 +184,9 @@ def sum_(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
+    if dtype is out is initial is None and where is True:  # the common call
+        x = operand(a)
+        return reduce_sum(x, axis=last_axes(hashable_axis(axis), len(x.shape), "np.sum"), keepdims=bool(keepdims))
     x = masked("np.sum", converted(a, dtype), where, 0)
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.sum")
     result = reduce_sum(x, axis=axes, keepdims=bool(keepdims))
@@ -314,8 +311,9 @@ def mean(
     if wide is not None:
         x = converted(x, wide)
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.mean")
-    total = reduce_sum(masked("np.mean", x, where, 0), axis=axes, keepdims=bool(keepdims))
-    result = total / count_over(x, axes, keepdims, where)
+    if where is not True:
+        x = masked("np.mean", x, where, 0)
+    result = reduce_sum(x, axis=axes, keepdims=bool(keepdims)) / count_over(x, axes, keepdims, where)
     return into("np.mean", out, result if result.dtype == final else result.astype(final))
 
 
