@@ -18,9 +18,12 @@ from .layout import reshape
 Shape = tuple[int, ...]
 
 
-def _gufunc(call: str, x: Any, y: Any, core: str) -> Any:
+def _gufunc(call: str, core: str, x: Any, y: Any) -> Any:
     """The product of the last axes, as `core` names them, over leading axes that broadcast."""
-    subscripts = broadcasting(core, x.shape, y.shape)
+    return _product(call, core, x, y, broadcasting(core, x.shape, y.shape))
+
+
+def _product(call: str, core: str, x: Any, y: Any, subscripts: str | None) -> Any:
     if subscripts is None:
         raise ShapeError(
             call,
@@ -30,38 +33,39 @@ def _gufunc(call: str, x: Any, y: Any, core: str) -> Any:
     return contract(x, y, subscripts=subscripts)
 
 
-_MATMUL = {
-    (False, False): "ij,jk->ik",
-    (False, True): "ij,j->i",
-    (True, False): "j,jk->k",
-    (True, True): "j,j->",
-}
+@functools.lru_cache(maxsize=4096)
+def _matrix_product(x_shape: Shape, y_shape: Shape) -> tuple[str, str | None]:
+    """The core of a matrix product, an operand of one axis being a row or a column, and its subscripts."""
+    left, right = "ij"[len(x_shape) == 1 :], "jk"[: 1 + (len(y_shape) != 1)]
+    core = f"{left},{right}->{left[:-1]}{right[1:]}"
+    return core, broadcasting(core, x_shape, y_shape)
 
 
 @implements(np.matmul, np.linalg.matmul)
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product over the last two axes; an array of one axis is a row before, a column after the `@`."""
     x, y = operand(x1), operand(x2)
-    return _gufunc("np.matmul", x, y, _MATMUL[len(x.shape) == 1, len(y.shape) == 1])
+    core, subscripts = _matrix_product(x.shape, y.shape)
+    return _product("np.matmul", core, x, y, subscripts)
 
 
 @implements(*[getattr(np, name) for name in ("matvec",) if hasattr(np, name)])  # NumPy 2.2
 def matvec(x1: Any, x2: Any) -> Any:
     """Matrices times vectors."""
-    return _gufunc("np.matvec", operand(x1), operand(x2), "ij,j->i")
+    return _gufunc("np.matvec", "ij,j->i", operand(x1), operand(x2))
 
 
 @implements(*[getattr(np, name) for name in ("vecmat",) if hasattr(np, name)])
 def vecmat(x1: Any, x2: Any) -> Any:
     """Conjugated vectors times matrices."""
-    return _gufunc("np.vecmat", _conjugate(operand(x1)), operand(x2), "i,ij->j")
+    return _gufunc("np.vecmat", "i,ij->j", _conjugate(operand(x1)), operand(x2))
 
 
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Sum over `axis` of the products, the first factor conjugated."""
     x, y = _with_last(operand(x1), axis), _with_last(operand(x2), axis)
-    return _gufunc("np.vecdot", _conjugate(x), y, "i,i->")
+    return _gufunc("np.vecdot", "i,i->", _conjugate(x), y)
 
 
 def _with_last(x: Any, axis: int) -> Any:
