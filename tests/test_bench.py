@@ -13,6 +13,7 @@ from bench import gpu_check, report
 from bench.library import LIBRARIES, OURS, contenders, installed, reference
 from bench.models import MODELS
 from bench.numpy_library import NumPyLibrary
+from bench.timing import Race, Settings
 from bench.trees import gather
 from bench.worker import Job
 from bench.workloads import WORKLOADS, select
@@ -132,11 +133,13 @@ def test_a_result_that_is_not_a_number_does_not_agree(tmp_path):
 
 
 @pytest.mark.skipif(not (installed("torch") and installed("jax")), reason="torch and jax are not installed")
-def test_peers_agree(tmp_path):
-    code, (row,) = run("mlp_persample", *SMALL, "--peers", "torch,jax", str(tmp_path / "d.json"))
-    assert code == 0
-    assert {c["library"] for c in row["contenders"]} == {"vmapcore", "numpy", "torch", "jax"}
-    assert all(c["agrees"] for c in row["contenders"])
+def test_peers_agree():
+    quick = Settings(size="small", repeat=1, seconds=0.01, pause=0.0, peers=("torch", "jax"))
+    race = Race(WORKLOADS["mlp_persample"], quick, lambda who: None)
+    race.entries = {c: e for c, e in race.entries.items() if c.variant == "vmap" or c == reference(race.workload)}
+    row = race.run()
+    assert {c["name"] for c in row["contenders"]} == {"vmapcore loop", "vmapcore vmap", "torch vmap", "jax vmap"}
+    assert row["agree"] and all(c["agrees"] for c in row["contenders"])
 
 
 def test_bad_commands_name_what_there_is(capsys):
