@@ -202,7 +202,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 def _less_peak(xp: Any, x: Any, axis: Any) -> Any:
     """`x` less its largest along `axis`, in memory of its own."""
-    return xp.subtract(x, largest(xp, x, axis, True)) if x.size else x.copy()
+    return xp.asarray(x - largest(xp, x, axis, True)) if x.size else x.copy()
 
 
 @trailing
@@ -230,8 +230,7 @@ softmax_along.def_jvp(lambda tangents, out, x, *, axis: softmax_derivative(tange
 def log_softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`x - log(sum(exp(x)))`."""
     out = _less_peak(xp, x, axis)
-    size = total(xp, xp.exp(out), axis, True)
-    out -= xp.log(size, out=size)
+    out -= xp.log(total(xp, xp.exp(out), axis, True))
     return out
 
 
@@ -249,19 +248,16 @@ def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
         return xp.full(kept_shape(x.shape, axis), -math.inf, x.dtype)
     peak = largest(xp, x.real, axis, True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
-    terms = xp.subtract(x, peak)
+    terms = xp.asarray(x - peak)
     with np.errstate(divide="ignore", over="ignore"):  # log(0) is -inf, and beside an infinite term no other counts
-        out = total(xp, xp.exp(terms, out=terms), axis, True)
-        xp.log(out, out=out)
-    out += peak
-    return out
+        return peak + xp.log(total(xp, xp.exp(terms, out=terms), axis, True))
 
 
 @trailing
 @primitive
 def exp_share(xp: Any, x: Any, out: Any) -> Any:
     """`exp(x - out)`, the share of `exp(x)` in a sum whose logarithm is `out`; 0 where the sum is."""
-    share = xp.subtract(x, xp.where(out == -math.inf, 0, out))
+    share = xp.asarray(x - xp.where(out == -math.inf, 0, out))
     return xp.exp(share, out=share)
 
 
