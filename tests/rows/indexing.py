@@ -7,6 +7,8 @@ import numpy as np
 from vmapcore.core import lift
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.rules.at import at
+from vmapcore.rules.gather import gather, last_writes, scatter_place
+from vmapcore.rules.slicing import slice_place
 
 from . import Arg, row
 
@@ -255,4 +257,59 @@ TAKING = [
     ),
 ]
 
-ROWS = BASIC + GATHER + AT + TAKING
+
+def placed(v, i, shape):
+    """Zeros of `shape` with `v` added in every line at the indices of that line."""
+    out = np.zeros(shape, v.dtype)
+    for line in np.ndindex(shape[:-1]):
+        np.add.at(out[line], i[line], v[line])
+    return out
+
+
+def kept(i, n):
+    """Whether no later index is the same, negative ones counted from the end."""
+    places = list(np.ravel(i % n))
+    return np.array([place not in places[k + 1 :] for k, place in enumerate(places)], bool).reshape(i.shape)
+
+
+LINES = {"paired": 1, "tail": 0, "unique": False}
+
+PRIMITIVES = [
+    row(
+        "slice_place",
+        lambda v: slice_place(v[..., None], index=((1, None, None), None, 0), shape=(v.shape[1] + 1, 3)),
+        (4, 2),
+        loop=lambda v: np.pad(v[..., None], ((0, 0), (1, 0), (0, 2))),
+    ),
+    row("gather lines", lambda x, i: gather(x, i, **LINES), (2, 3), index(2, 4), loop=np.take_along_axis),
+    row(
+        "gather in line",
+        lambda x, i: gather(x, i, **LINES),
+        (2, 3),
+        index(2),
+        loop=lambda x, i: x[np.arange(len(x)), i],
+    ),
+    row(
+        "scatter_place",
+        lambda v, i: scatter_place(v, i, shape=(len(v), 3), **LINES),
+        (2, 4),
+        index(2, 4),
+        loop=lambda v, i: placed(v, i, (len(v), 3)),
+    ),
+    row(
+        "scatter_place after lead",
+        lambda v, i: scatter_place(v, i, shape=(3,), paired=0, tail=0, unique=False),
+        (2, 4),
+        index(4),
+        loop=lambda v, i: placed(v, np.broadcast_to(i, v.shape), (len(v), 3)),
+    ),
+    row("last_writes", lambda i: last_writes(i, shape=(3,), paired=0), index(5), loop=lambda i: kept(i, 3)),
+    row(
+        "last_writes of two axes",
+        lambda i: last_writes(i, shape=(3,), paired=0),
+        index(2, 3),
+        loop=lambda i: kept(i, 3),
+    ),
+]
+
+ROWS = BASIC + GATHER + AT + TAKING + PRIMITIVES
