@@ -80,10 +80,15 @@ def hashable_axis(axis: Any) -> Any:
     return tuple([int(a) for a in axis]) if isinstance(axis, (tuple, list)) else int(axis)
 
 
-def align(mapped: Sequence[bool], args: Sequence[Any]) -> list[Any]:
+def align(mapped: Sequence[bool], args: Sequence[Any]) -> Sequence[Any]:
     """Gives mapped arguments axes of size 1 after the batch, so that all broadcast with the batch in front."""
-    ranks = [len(x.shape) - m if hasattr(x, "shape") else 0 for x, m in zip(args, mapped, strict=True)]
+    ranks = [getattr(x, "ndim", 0) - m for x, m in zip(args, mapped, strict=True)]
     rank = max(ranks)
+    for r, m in zip(ranks, mapped, strict=True):
+        if m and r < rank:
+            break
+    else:
+        return args
     return [
         x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
         for x, m, r in zip(args, mapped, ranks, strict=True)
@@ -171,8 +176,8 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
             if x.ndim != y.ndim:
                 x, y = align(mapped, (x, y))
         else:
-            rank_x = len(x.shape) - mapped[0] if hasattr(x, "shape") else 0
-            rank_y = len(y.shape) - mapped[1] if hasattr(y, "shape") else 0
+            rank_x = getattr(x, "ndim", 0) - mapped[0]
+            rank_y = getattr(y, "ndim", 0) - mapped[1]
             if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):
                 x, y = align(mapped, (x, y))
         return call(x, y) if type(x) in UNTRACED and type(y) in UNTRACED else made(x, y)

@@ -88,7 +88,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 @primitive
 def clamp(xp: Any, x: Any, low: Any, high: Any) -> Any:
     """`minimum(maximum(x, low), high)` in one pass."""
-    return xp.clip(x, low, high)
+    return x.clip(low, high)
 
 
 def _raised(part: Any, other: Any, out: Any, x: Any, low: Any, high: Any) -> Any:
