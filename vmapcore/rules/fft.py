@@ -1,0 +1,230 @@
+"""Discrete Fourier transforms. All work along one of the last axes and batch as themselves; all are linear.
+
+The matrix of a transform is symmetric, so it is its own transpose; a real one's also undoes the halving of the result.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import primitive
+from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..numpy_protocol import implements
+from ._families import cast_like, hashable_axis, into, last_axes, linear, operand, trailing
+from .creation import library
+
+REVERSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+"""Where the transform in the other direction has the same factor."""
+
+
+@trailing
+@primitive
+def resize_axis(xp: Any, x: Any, *, n: int, axis: int) -> Any:
+    """`x` with length `n` along `axis`: its beginning, or all of it and then zeros."""
+    after = (slice(None),) * (-axis - 1)
+    if n <= x.shape[axis]:
+        return x[(..., slice(n), *after)]
+    out = xp.zeros((*x.shape[:axis], n, *x.shape[len(x.shape) + axis + 1 :]), x.dtype)
+    out[(..., slice(x.shape[axis]), *after)] = x
+    return out
+
+
+def _resized(x: Any, n: int, axis: int) -> Any:
+    return x if x.shape[axis] == n else resize_axis(x, n=n, axis=axis)
+
+
+linear(resize_axis, lambda g, out, x, *, n, axis: resize_axis(g, n=x.shape[axis], axis=axis))
+
+
+@trailing
+@primitive
+def fourier(xp: Any, x: Any, *, n: int, axis: int, norm: str, inverse: bool) -> Any:
+    """The transform of `x`, made `n` long along `axis`."""
+    return (xp.fft.ifft if inverse else xp.fft.fft)(x, n, axis, norm)
+
+
+def fourier_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str, inverse: bool) -> Any:
+    ct = fourier(g, n=n, axis=axis, norm=norm, inverse=inverse)
+    return cast_like(_resized(ct, x.shape[axis], axis), x)
+
+
+linear(fourier, fourier_vjp)
+
+
+@trailing
+@primitive
+def fourier_of_real(xp: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+    """The first half, `n // 2 + 1` long, of the transform of real `x`: the other is its conjugate."""
+    return xp.fft.rfft(x, n, axis, norm)
+
+
+def fourier_of_real_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+    ct = fourier(_resized(g, n, axis), n=n, axis=axis, norm=norm, inverse=False)
+    return cast_like(_resized(ct, x.shape[axis], axis), x)
+
+
+linear(fourier_of_real, fourier_of_real_vjp)
+
+
+@trailing
+@primitive
+def fourier_to_real(xp: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+    """The inverse of `fourier_of_real`, for a result `n` long."""
+    return xp.fft.irfft(x, n, axis, norm)
+
+
+def fourier_to_real_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
+    half = np.conjugate(fourier_of_real(g, n=n, axis=axis, norm=REVERSED[norm]))
+    index = library(x).arange(n // 2 + 1)
+    paired = (index > 0) & (2 * index < n)  # with an element of the other half
+    weights = (1 + paired).astype(g.dtype).reshape((-1,) + (1,) * (-axis - 1))
+    return cast_like(_resized(half * weights, x.shape[axis], axis), x)
+
+
+linear(fourier_to_real, fourier_to_real_vjp)
+
+
+# NumPy's spellings.
+
+
+def _checked(
+    call: str, a: Any, n: Any, axis: int, norm: Any, default: Callable[[int], int] = int
+) -> tuple[Any, dict[str, Any]]:
+    """The array, and the parameters of a primitive."""
+    x = operand(a)
+    last = last_axes(axis, len(x.shape), call)[0]
+    length = default(x.shape[last]) if n is None else int(n)
+    if length < 1:
+        raise ShapeError(call, f"n is {length} for {describe(x)}", "it must be 1 or more")
+    norm = "backward" if norm is None else norm
+    if norm not in REVERSED:
+        raise ArgumentError(call, f"norm is {norm!r}", "it must be 'backward', 'ortho' or 'forward'")
+    return x, {"n": length, "axis": last, "norm": norm}
+
+
+@implements(np.fft.fft)
+def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+    x, params = _checked("np.fft.fft", a, n, axis, norm)
+    return into("np.fft.fft", out, fourier(x, inverse=False, **params))
+
+
+@implements(np.fft.ifft)
+def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+    x, params = _checked("np.fft.ifft", a, n, axis, norm)
+    return into("np.fft.ifft", out, fourier(x, inverse=True, **params))
+
+
+@implements(np.fft.rfft)
+def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+    x, params = _checked("np.fft.rfft", a, n, axis, norm)
+    if x.dtype.kind == "c":
+        raise DTypeError("np.fft.rfft", f"the array is {describe(x)}", "it must be real", "Use np.fft.fft")
+    return into("np.fft.rfft", out, fourier_of_real(x, **params))
+
+
+def _whole(half: int) -> int:
+    return 2 * (half - 1)
+
+
+@implements(np.fft.irfft)
+def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+    x, params = _checked("np.fft.irfft", a, n, axis, norm, _whole)
+    return into("np.fft.irfft", out, fourier_to_real(x, **params))
+
+
+@implements(np.fft.hfft)
+def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+    x, params = _checked("np.fft.hfft", a, n, axis, norm, _whole)
+    params["norm"] = REVERSED[params["norm"]]
+    return into("np.fft.hfft", out, fourier_to_real(np.conjugate(x), **params))
+
+
+@implements(np.fft.ihfft)
+def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+    x, params = _checked("np.fft.ihfft", a, n, axis, norm)
+    params["norm"] = REVERSED[params["norm"]]
+    return into("np.fft.ihfft", out, np.conjugate(fourier_of_real(x, **params)))
+
+
+def _lengths(
+    call: str, a: Any, s: Any, axes: Any, last: Callable[[int], int] = int
+) -> tuple[Any, list[tuple[Any, int]]]:
+    """The array, and for each axis to transform its length and its number."""
+    x = operand(a)
+    if axes is None:
+        axes = tuple(range(-len(x.shape if s is None else s), 0))
+    axes = hashable_axis(axes)
+    last_axes(tuple(set(axes)), len(x.shape), call)
+    if s is None:
+        lengths = [x.shape[i] for i in axes]
+        lengths[-1:] = [last(n) for n in lengths[-1:]]
+    else:
+        lengths = [x.shape[i] if n == -1 else n for n, i in zip(s, axes, strict=False)]
+        if len(s) != len(axes):
+            raise ShapeError(call, f"s is {tuple(s)} and axes {axes}", "they must be as long as each other")
+    return x, list(zip(lengths, axes, strict=True))
+
+
+@implements(np.fft.fftn)
+def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
+    return _each("np.fft.fftn", fft, *_lengths("np.fft.fftn", a, s, axes), norm, out)
+
+
+@implements(np.fft.ifftn)
+def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
+    return _each("np.fft.ifftn", ifft, *_lengths("np.fft.ifftn", a, s, axes), norm, out)
+
+
+def _each(call: str, transform: Callable[..., Any], x: Any, axes: Sequence[Any], norm: Any, out: Any = None) -> Any:
+    for n, axis in reversed(axes):
+        x = transform(x, n, axis, norm)
+    return into(call, out, x)
+
+
+@implements(np.fft.rfftn)
+def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
+    x, (*others, last) = _lengths("np.fft.rfftn", a, s, axes)
+    return _each("np.fft.rfftn", fft, rfft(x, *last, norm), others, norm, out)
+
+
+@implements(np.fft.irfftn)
+def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
+    x, (*others, last) = _lengths("np.fft.irfftn", a, s, axes, _whole)
+    return irfft(_each("np.fft.irfftn", ifft, x, others, norm), *last, norm, out)
+
+
+@implements(np.fft.fft2)
+def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
+    return fftn(a, s, axes, norm, out)
+
+
+@implements(np.fft.ifft2)
+def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
+    return ifftn(a, s, axes, norm, out)
+
+
+@implements(np.fft.rfft2)
+def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
+    return rfftn(a, s, axes, norm, out)
+
+
+@implements(np.fft.irfft2)
+def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
+    return irfftn(a, s, axes, norm, out)
+
+
+@implements(np.fft.fftshift)
+def fftshift(x: Any, axes: Any = None) -> Any:
+    return _rolled(operand(x), axes, lambda n: n // 2)
+
+
+@implements(np.fft.ifftshift)
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    return _rolled(operand(x), axes, lambda n: -(n // 2))
+
+
+def _rolled(x: Any, axes: Any, shift: Callable[[int], int]) -> Any:
+    axes = hashable_axis(axes)
+    axes = tuple(range(len(x.shape))) if axes is None else axes if isinstance(axes, tuple) else (axes,)
+    return np.roll(x, tuple([shift(x.shape[i]) for i in axes]), axes)
