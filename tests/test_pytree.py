@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vmapcore import errors, grad, jvp, pytree, register_pytree, tree_map, value_and_grad, vjp, vmap
-from vmapcore.pytree import broadcast_prefix, flatten, paths, unflatten
+from vmapcore.pytree import broadcast_prefix, flatten, flatten_axes, paths, unflatten
 from vmapcore.testing import assert_same
 
 A = np.arange(12.0).reshape(3, 4)
@@ -148,9 +148,18 @@ def test_ensembles_of_dataclasses():
     assert_same(vmap(lambda net, x: net(x), (0, None))(stacked, A), np.stack([n(A) for n in nets]))
 
 
-def test_none_is_a_leaf():
-    assert flatten((None, 1))[0] == [None, 1]
-    assert tree_map(lambda x: 0 if x is None else x, {"a": None, "b": 2}) == {"a": 0, "b": 2}
+def test_none_is_an_empty_container():
+    assert flatten((None, 1))[0] == [1]
+    assert tree_map(lambda x: x + 1, {"a": None, "b": 2}) == {"a": None, "b": 3}
+    assert_same(vmap(lambda t: t)({"a": None, "b": A}), {"a": None, "b": A})
+    assert_same(vmap(lambda x, y: x if y is None else y)(A, None), A)
+    assert_same(grad(lambda t: np.sum(t["b"] ** 2))({"a": None, "b": V}), {"a": None, "b": 2 * V})
+
+
+def test_none_among_axes_is_a_leaf():
+    assert flatten_axes((0, None, {"a": None})) == [0, None, None]
+    assert broadcast_prefix((None, 0), ((1, 2), 3)) == [None, None, 0]
+    assert broadcast_prefix((0, 0), (1, None)) == [0]
 
 
 def test_dicts_are_sorted_and_keep_their_order():

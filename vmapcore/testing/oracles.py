@@ -50,7 +50,7 @@ def _own(x: Any) -> Any:
 
 
 def _joined(column: list[Any], axis: Any) -> Any:
-    if axis is None or column[0] is None:
+    if axis is None:
         return column[0]
     if axis == "sum":
         return np.sum(np.stack(column), axis=0)
