@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from bench import __main__ as cli
-from bench import gpu_check, report
+from bench import gpu_check, machine, report
 from bench.library import LIBRARIES, OURS, contenders, installed, reference
 from bench.models import MODELS
 from bench.numpy_library import NumPyLibrary
@@ -19,6 +20,15 @@ from bench.worker import Job
 from bench.workloads import WORKLOADS, select
 
 SMALL = ["--size", "small", "--repeat", "1"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads of several libraries and tests on the same cores slow each other down by far more than they gain."""
+    with threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
+        for name in machine.THREADS[:3]:
+            patch.setenv(name, "1")
+        yield
 
 
 class WrongLibrary(NumPyLibrary):
