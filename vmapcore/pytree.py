@@ -1,7 +1,7 @@
 """Nested containers of arrays: thin names over optree, with dataclasses as nodes.
 
-`None` in a tree of values is an empty container; in a tree of axes it is a leaf, "not mapped". A dataclass is a node as soon as it is met; a field declared with `field(metadata={"static": True})` is part of
-its structure, not a child.
+`None` in a tree of values is an empty container; in a tree of axes it is a leaf, "not mapped". A dataclass is a node
+as soon as it is met; a field declared with `field(metadata={"static": True})` is part of its structure, not a child.
 """
 
 import dataclasses
