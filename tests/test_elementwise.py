@@ -1,0 +1,104 @@
+"""Elementwise functions: dtypes with Python numbers, views of parts, methods of ufuncs, and what is refused."""
+
+import numpy as np
+import pytest
+
+from vmapcore import grad, jvp, vmap
+from vmapcore.errors import ArgumentError, ConcretizationError, DTypeError, MutationError, ShapeError
+from vmapcore.numpy_protocol import NUMPY
+
+X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x + 1,
+        lambda x: 2.5 * x,
+        lambda x: x**3,
+        lambda x: 2**x,
+        lambda x: x / 3,
+        lambda x: np.maximum(x, 0.1),
+        lambda x: np.where(x > 0, x, 0.5),
+        lambda x: np.clip(x, -0.5, 0.5),
+        lambda x: np.hypot(x, 2.0),
+        lambda x: np.logaddexp(x, 0.0),
+        lambda x: np.arctan2(x, 1),
+        lambda x: np.select([x > 0], [x], 0.5),
+    ],
+)
+def test_numbers_leave_single_precision_alone(f):
+    assert vmap(f)(X).dtype == np.float32
+    assert grad(lambda x: f(x).sum())(X).dtype == np.float32
+    assert jvp(f, (X,), (X,))[1].dtype == np.float32
+
+
+def test_astype_is_a_copy():
+    result = vmap(lambda x: x.astype(np.float32))(X)
+    assert not np.shares_memory(result, X)
+    assert np.shares_memory(vmap(lambda x: x.astype(np.float32, copy=False))(X), X)
+
+
+def test_writes_to_parts_are_seen():
+    def conjugated(z):
+        z = z + 0
+        part = z.imag
+        part *= -1
+        return z
+
+    z = X + 1j * X[::-1]
+    assert np.array_equal(vmap(conjugated)(z), z.conj())
+    with pytest.raises(MutationError, match="read-only view"):
+        vmap(lambda x: x.imag.fill(1))(X)
+
+
+def test_ufunc_methods():
+    assert np.array_equal(vmap(np.subtract.outer)(X, X), [np.subtract.outer(x, x) for x in X])
+    assert np.array_equal(vmap(np.add.reduce)(X), X.sum(1))
+    out = vmap(lambda x: np.divmod(x, 2, out=(np.zeros_like(x), np.zeros_like(x))))(X)
+    assert np.array_equal(out, np.divmod(X, 2))
+
+
+def test_positions_need_unmapped_conditions():
+    assert grad(lambda x: x[np.where(x > 0)].sum())(X).tolist() == (X > 0).astype(float).tolist()
+    with pytest.raises(ConcretizationError, match="results may differ in length"):
+        vmap(lambda x: np.where(x > 0))(X)
+
+
+def test_what_is_refused():
+    for call, error, text in [
+        (lambda x: np.where(x > 0, x), ArgumentError, "np.where: got one of x and y; either both or neither are given"),
+        (lambda x: np.clip(x, 0, 1, min=0), ArgumentError, "np.clip: a bound is given twice"),
+        (lambda x: np.select([x > 0], [x, x]), ShapeError, "np.select: got 1 conditions and 2 choices"),
+        (lambda x: np.select([x], [x]), DTypeError, r"np.select: a condition is f32\[3\]; conditions must be"),
+        (lambda x: np.choose([0], [x], mode="last"), ArgumentError, "np.choose: mode is 'last'"),
+        (lambda x: np.piecewise(x, [x > 0], [1, 2, 3]), ShapeError, "np.piecewise: got 1 conditions and 3 functions"),
+        (
+            lambda x: x.astype(int, casting="safe"),
+            DTypeError,
+            r"astype: f32\[3\] cannot become int64 by the rule 'safe'",
+        ),
+        (lambda x: x.astype(str), DTypeError, "astype: the dtype is <U"),
+        (lambda x: np.astype(x, int, device="gpu"), ArgumentError, "np.astype: device is 'gpu'"),
+        (lambda x: np.isposinf(x + 1j), DTypeError, "np.isposinf: x is c64"),
+        (lambda x: np.add(x, 1, dtype=int), TypeError, "Cannot cast ufunc 'add' input 0"),
+    ]:
+        with pytest.raises(error, match=text):
+            vmap(call)(X)
+
+
+def test_choices_out_of_range_raise():
+    with pytest.raises(ValueError, match="invalid entry in choice array"):
+        vmap(lambda i: np.choose(i, [1.0, 2.0]))(np.array([0, 2]))
+
+
+def test_plain_arrays_are_written_to():
+    """The functions of the table do with plain arrays what NumPy's do."""
+    x, out = np.array([np.nan, 1.4]), np.zeros(2)
+    assert NUMPY[np.round](x, out=out) is out
+    assert out[1] == 1.0
+    NUMPY[np.nan_to_num](x, copy=False)
+    assert x.tolist() == [0.0, 1.4]
+    z = np.array([1 + 1j])
+    NUMPY[np.real](z)[0] = 3
+    assert z[0] == 3 + 1j
