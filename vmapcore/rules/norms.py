@@ -10,9 +10,9 @@ from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import cast_like, fit, hashable_axis, last_axes, trailing
 from ._matrices import conj, largest
+from ._reduce import kept_shape
 from .casts import inexact
 from .layout import reshape
-from .reductions import kept_shape
 from .svd import svdvals
 
 Axes = tuple[int, ...]

@@ -21,6 +21,7 @@ from ._matrices import (
     matrices,
     row,
 )
+from .casts import cast
 from .creation import library
 
 # Singular values. With U dP = dU and V dQ = dV as far as they lie in the spans of U and V, and M = Uᴴ dA V,
@@ -217,6 +218,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
             f"shapes {describe(a)} and {describe(y)} do not fit",
             "a must be one matrix, b one vector or matrix with as many rows",
         )
+    common = np.result_type(a.dtype, y.dtype)
+    a, y = cast(a, common), cast(y, common)
     cutoff = _cutoff("np.linalg.lstsq", rcond, _resolution(a))
     x = pseudoinverse(a, rcond=cutoff) @ y
     s = svdvals(a)
