@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import is_array
 from ..core import primitive
 from ..errors import ArgumentError, DTypeError, describe
 from ..numpy_protocol import NUMPY, implements
@@ -161,8 +162,8 @@ def iscomplex(x: Any) -> Any:
 
 
 def _typed(x: Any) -> Any:
-    """The dtype in place of a tracer."""
-    return x.dtype if isinstance(x, Tracer) else x
+    """The dtype in place of an array or tracer."""
+    return x.dtype if isinstance(x, Tracer) or is_array(x) else x
 
 
 @implements(np.result_type)
