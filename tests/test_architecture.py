@@ -21,7 +21,7 @@ FLOORS = [
     {"core"},
     {"rules"},
     {"numpy"},
-    {"arguments"},
+    {"arguments", "axes"},
     {"batching", "reverse", "forward"},
     {"derivatives"},
     {"custom"},
@@ -30,7 +30,7 @@ FLOORS = [
 ]
 """From the ground up; a module that is not named here may be imported by none that is."""
 
-TRANSFORMS = {"batching", "reverse", "forward", "derivatives", "custom", "arguments"}
+TRANSFORMS = {"batching", "reverse", "forward", "derivatives", "custom", "arguments", "axes"}
 
 
 def tree(path):

@@ -234,6 +234,16 @@ def test_wrong_number_of_arguments_is_pythons_error():
         vmap(loss)(A)
 
 
+def test_names_of_variable_arguments():
+    def f(x, *rest, scale, **more):
+        return x
+
+    with fails(ShapeError, "argument 'x' has 3 on axis 0, argument 'args[1]' has 4 on axis 0"):
+        vmap(f)(A, A.T, scale=A)
+    with fails(ShapeError, "argument 'x' has 3 on axis 0, argument 'more' has 4 on axis 0"):
+        vmap(f)(A, A, scale=A, more=A.T)
+
+
 # The way out of vmap.
 
 

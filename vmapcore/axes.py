@@ -1,0 +1,189 @@
+"""What vmap makes of `in_axes`: an axis, or None, for every leaf of the arguments, and the size they have in common.
+
+Every error about arguments and the axes to map them over is raised here, before anything runs.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .arrays import is_array
+from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
+from .pytree import broadcast_prefix, flatten, flatten_axes, paths
+from .tracer import Tracer
+
+
+def check_entries(call: str, which: str, spec: Any, words: tuple[str, ...] = ()) -> None:
+    """Raises unless every leaf of `spec` is an int, None or one of `words`."""
+    for leaf in flatten_axes(spec):
+        if leaf is None or (isinstance(leaf, int) and not isinstance(leaf, bool)):
+            continue
+        if not (isinstance(leaf, str) and leaf in words):
+            allowed = "each entry must be an int or None" + "".join(f" or '{w}'" for w in words)
+            raise ArgumentError(call, f"{which} has the entry {leaf!r}", allowed)
+
+
+def spread_prefix(call: str, which: str, prefix: Any, tree: Any, what: str) -> list[Any]:
+    """Returns the axis that `prefix` gives each leaf of `tree`, or raises if it is not a prefix of it."""
+    if prefix is None or isinstance(prefix, (int, str)):
+        return [prefix] * len(flatten(tree)[0])
+    flatten(tree)
+    try:
+        return broadcast_prefix(prefix, tree)
+    except ValueError as error:
+        raise StructureError(
+            call,
+            f"{which} {prefix!r} is not a prefix of {what}: {error}",
+            "an int or None may stand for a whole subtree; containers must match",
+        ) from None
+
+
+class InAxes:
+    """`in_axes` and `axis_size`, ready to be applied to the arguments of a call."""
+
+    __slots__ = ("axis_size", "call", "fun", "spec")
+
+    def __init__(self, fun: Callable[..., Any], spec: Any, axis_size: int | None) -> None:
+        name = name_of(fun)
+        self.call = f"vmap({name})" if isinstance(spec, int) and spec == 0 else f"vmap({name}, in_axes={spec!r})"
+        self.fun = fun
+        self.spec = spec
+        self.axis_size = axis_size
+        check_entries(f"vmap({name})", "in_axes", spec)
+        if not isinstance(spec, (int, tuple, list, dict)):
+            raise ArgumentError(
+                self.call,
+                f"in_axes is {describe(spec)}",
+                "it must be an int, a tuple or list with an entry per positional argument, or a dict by argument name",
+                "Write in_axes=(None,) for one unmapped argument" if spec is None else "",
+            )
+        if axis_size is not None and (isinstance(axis_size, bool) or not isinstance(axis_size, int) or axis_size < 0):
+            raise ArgumentError("vmap", f"axis_size is {axis_size!r}", "it must be an int >= 0 or None")
+
+    def of_leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any], count: int) -> list[int | None]:
+        """Returns the axis of each of the `count` leaves of the arguments, in the order of flattening."""
+        spec = self.spec
+        if isinstance(spec, int):
+            return [spec] * count
+        if isinstance(spec, dict):
+            return self._by_name(spec, args, kwargs)
+        if kwargs:
+            raise StructureError(
+                self.call,
+                f"keyword argument '{next(iter(kwargs))}' has no entry in in_axes, which is a {type(spec).__name__}",
+                "a tuple or list covers positional arguments only",
+                "Name the arguments: in_axes={" + ", ".join(f"'{n}': 0" for n in self._names(args, kwargs)) + "}",
+            )
+        if len(spec) != len(args):
+            raise StructureError(
+                self.call,
+                f"in_axes has {len(spec)} entries for {len(args)} positional arguments",
+                "it needs one each",
+            )
+        axes: list[int | None] = []
+        for i, (prefix, arg) in enumerate(zip(spec, args, strict=True)):
+            if prefix is None or isinstance(prefix, int):
+                axes += [prefix] * len(flatten(arg)[0])
+            else:
+                what = f"argument '{self._names(args, kwargs)[i]}'"
+                axes += spread_prefix(self.call, "in_axes", prefix, arg, what)
+        return axes
+
+    def _by_name(self, spec: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
+        names = self._names(args, kwargs)
+        unnamed = [n for n in names if n not in spec]
+        if unnamed:
+            raise StructureError(
+                self.call,
+                f"argument '{unnamed[0]}' has no entry in in_axes",
+                "a dict needs one for every argument passed",
+                f"Add '{unnamed[0]}': None if it is not mapped",
+            )
+        unknown = [n for n in spec if n not in names and n not in self._parameters()]
+        if unknown:
+            raise StructureError(self.call, f"in_axes names '{unknown[0]}'", f"the arguments are {', '.join(names)}")
+        axes: list[int | None] = []
+        for name, arg in self._named(args, kwargs):
+            axes += spread_prefix(self.call, "in_axes", spec[name], arg, f"argument '{name}'")
+        return axes
+
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        try:
+            return dict(inspect.signature(self.fun).parameters)
+        except (TypeError, ValueError):  # a builtin or a ufunc without a signature
+            return {}
+
+    def _names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        """The name of each argument passed: positional ones, then keywords."""
+        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [name for name, parameter in self._parameters().items() if parameter.kind in by_position]
+        return names[: len(args)] + [f"args[{i}]" for i in range(len(names), len(args))] + list(kwargs)
+
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
+        """The arguments with their names, in the order in which `(args, kwargs)` is flattened."""
+        return [
+            *zip(self._names(args, {}), args, strict=True),
+            *sorted(kwargs.items()),
+        ]
+
+    def size(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], axes: list[int | None]) -> int:
+        """Returns the size of the batch, which all mapped axes must have."""
+        size = self.axis_size
+        for i, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
+            if axis is None:
+                continue
+            shape = x.shape if is_array(x) or isinstance(x, Tracer) else None
+            if shape is None or not -len(shape) <= axis < len(shape):
+                raise self._bad_axis(self._paths(args, kwargs)[i], x, axis)
+            if size is None:
+                size = shape[axis]
+            elif shape[axis] != size:
+                raise self._sizes_differ(self._paths(args, kwargs), leaves, axes)
+        if size is None:
+            raise ShapeError(
+                self.call,
+                "no argument is mapped, so the batch has no size",
+                "",
+                "Map an argument, or pass axis_size",
+            )
+        return size
+
+    def _paths(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        """How a message names each leaf."""
+        return [f"argument '{name}{path}'" for name, arg in self._named(args, kwargs) for path in paths(arg)]
+
+    def _bad_axis(self, path: str, x: Any, axis: int) -> Exception:
+        if not (is_array(x) or isinstance(x, Tracer)):
+            return ArgumentError(
+                self.call,
+                f"{path} is {describe(x)}, which has no axis {axis} to map",
+                "only arrays can be mapped",
+                "Give it None in in_axes, or make it an array",
+            )
+        if x.ndim == 0:
+            fact = f"{path} is {describe(x)}, which has no axis to map"
+            return AxisError(self.call, fact, "", "Give it None in in_axes")
+        return AxisError(
+            self.call,
+            f"{path} is {describe(x)}, so axis {axis} is out of range",
+            f"expected {-x.ndim} <= axis < {x.ndim}",
+        )
+
+    def _sizes_differ(self, every: list[str], leaves: list[Any], axes: list[int | None]) -> ShapeError:
+        found = [
+            (path, x.shape[axis], axis)
+            for path, x, axis in zip(every, leaves, axes, strict=True)
+            if axis is not None and hasattr(x, "shape") and -x.ndim <= axis < x.ndim
+        ]
+        if self.axis_size is not None:
+            path, n, axis = next(f for f in found if f[1] != self.axis_size)
+            return ShapeError(self.call, f"axis_size is {self.axis_size}, but {path} has {n} on axis {axis}")
+        first = found[0]
+        other = next(f for f in found if f[1] != first[1])
+        return ShapeError(
+            self.call,
+            f"mapped axes differ in size: {first[0]} has {first[1]} on axis {first[2]}, "
+            f"{other[0]} has {other[1]} on axis {other[2]}",
+            "",
+            "Give None in in_axes to what is not mapped",
+        )
