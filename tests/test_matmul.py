@@ -11,7 +11,7 @@ from vmapcore.numpy_protocol import NUMPY
 from vmapcore.rules import contract as module
 from vmapcore.rules._blas import plan_product
 from vmapcore.rules.contract import contract
-from vmapcore.testing import assert_same
+from vmapcore.testing import assert_same, check_vmap
 
 B = 6
 RNG = np.random.default_rng(0)
@@ -200,3 +200,33 @@ def test_shapes_that_do_not_fit(fun, text):
 def test_axes_out_of_range():
     with pytest.raises(AxisError, match=r"np.tensordot: axis 5 is out of range for an array of 2 axes"):
         vmap(lambda x: np.tensordot(x, x, ([0, 5], [0, 1])))(np.ones((2, 3, 4)))
+
+
+def random_einsum(rng):
+    """Subscripts and operands of a random call of einsum, lengths of 1 that broadcast and `...` among them."""
+    size = dict(zip("abcdeXY", rng.integers(1, 5, 7).tolist(), strict=True))
+    terms, shapes = [], []
+    for _ in range(rng.integers(1, 5)):
+        term = "".join(rng.choice(list("abcde"), rng.integers(0, 4)))
+        unique = len(set(term)) == len(term)
+        shape = [1 if unique and rng.random() < 0.1 else size[c] for c in term]
+        axes = "XY"[rng.integers(0, 3) :]
+        at = rng.integers(0, len(term) + 1)
+        terms.append(f"{term[:at]}...{term[at:]}" if axes else term)
+        shapes.append((*shape[:at], *[size[c] if rng.random() < 0.8 else 1 for c in axes], *shape[at:]))
+    subscripts = ",".join(terms)
+    if rng.random() < 0.7:
+        letters = sorted(set(subscripts) - set(".,"))
+        out = list(rng.permutation(letters)[: rng.integers(0, len(letters) + 1)]) if letters else []
+        if "..." in subscripts:
+            out.insert(rng.integers(0, len(out) + 1), "...")
+        subscripts += "->" + "".join(out)
+    return subscripts, [rng.integers(-3, 4, shape).astype(rng.choice(["f8", "f4", "i8", "c16"])) for shape in shapes]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_einsums(seed):
+    rng = np.random.default_rng(seed)
+    subscripts, operands = random_einsum(rng)
+    assert_same(NUMPY[np.einsum](subscripts, *operands), np.einsum(subscripts, *operands), subscripts)
+    check_vmap(lambda *xs: np.einsum(subscripts, *xs), *[np.stack([x, 2 * x]) for x in operands])

@@ -47,6 +47,7 @@ ROWS = [
     einsum("ij->j", (2, 3), kinds="fib"),
     einsum("ij->ji", (2, 3)),
     einsum("ba", (2, 3)),
+    row("einsum of a number", lambda x: np.einsum("", x), (), kinds="fci"),
     einsum("ij->ij", (2, 3)),
     einsum("ii->i", (3, 3)),
     einsum("ii", (3, 3), kinds="fcib"),

@@ -16,7 +16,7 @@ from ..numpy_protocol import NUMPY, implements
 from ._families import into, link, operand
 from .contract import LETTERS, contract
 from .diagonals import get_diagonal, set_diagonal
-from .layout import inverse, transpose
+from .layout import duplicate, inverse, transpose
 
 Shape = tuple[int, ...]
 ELLIPSIS = "\0"
@@ -93,7 +93,7 @@ def _run(program: _Program, values: list[Any]) -> Any:
     for i, (diagonals, axes) in enumerate(zip(program.diagonals, program.sums, strict=True)):
         x = values[i]
         if len(values) == 1 and not axes:
-            return _view(x, diagonals, program.perm)
+            return _view(x, diagonals, program.perm) if x.shape else duplicate(x)
         if diagonals:
             x = _read(x, diagonals)
         if axes:
