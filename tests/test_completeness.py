@@ -34,6 +34,10 @@ NO_ARRAY = {
     np.flatnonzero: "its results differ in length",
     np.argwhere: "its results differ in length",
     np.unique: "its results differ in length",
+    np.unique_all: "its results differ in length",
+    np.unique_counts: "its results differ in length",
+    np.unique_inverse: "its results differ in length",
+    np.unique_values: "its results differ in length",
 }
 """Entries of the table that a row cannot hold, and why; test_inputs.py and test_reductions.py have them."""
 

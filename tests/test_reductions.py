@@ -1,5 +1,7 @@
 """What rows cannot say of reductions, sorting and searching: ties, zeros, NaN, data-dependent lengths, errors."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ from vmapcore import grad, hessian, jvp, vmap
 from vmapcore.errors import ArgumentError, AxisError, ConcretizationError, ShapeError, VmapcoreError
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.testing import assert_same
+
+MODULES = ("reductions", "cumulative", "sorting", "searching", "statistics", "nans", "quantiles", "calculus")
+"""The modules under vmapcore/rules/ that this file is for."""
 
 ZEROS = ([2.0, 3.0, 5.0], [2.0, 0.0, 5.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0])
 
@@ -94,7 +99,7 @@ def plain(function):
 # Lengths that depend on the data.
 
 
-@pytest.mark.parametrize("function", [np.nonzero, np.flatnonzero, np.argwhere, np.unique])
+@pytest.mark.parametrize("function", [np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_all])
 def test_data_dependent_lengths_are_refused_under_vmap(function):
     with pytest.raises(ConcretizationError, match="Use np"):
         vmap(function)(np.ones((2, 3)))
@@ -123,6 +128,13 @@ def test_unique_is_numpys(options, axis):
     assert_same(NUMPY[np.unique](x, axis=axis, **options), np.unique(x, axis=axis, **options))
     results = jvp(lambda x: np.unique(x, axis=axis, **options), (x,), (x,))
     assert_same(results[0], np.unique(x, axis=axis, **options))
+
+
+@pytest.mark.parametrize("function", [np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values])
+def test_unique_of_the_standard_is_numpys(function):
+    x = np.array([[2.0, np.nan, 1.0], [1.0, 2.0, np.nan]])
+    assert type(NUMPY[function](x)) is type(function(x))
+    assert_same(tuple(NUMPY[function](x)), tuple(function(x)))
 
 
 def test_argwhere_is_numpys():
@@ -211,3 +223,20 @@ def test_many_short_rows_reduce_as_in_numpy(shape, dtype):
                         function(given, axis=axis, keepdims=keepdims),
                         function.__name__,
                     )
+
+
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.var, np.std])
+def test_what_where_leaves_out_takes_no_part_in_the_derivative(function):
+    x, kept = np.array([1.0, np.nan, 2.0, np.inf, 4.0]), np.array([True, False, True, False, True])
+    gradient = grad(lambda x: function(x, where=kept))(x)
+    assert_same(gradient[kept], grad(function)(x[kept]))
+    assert_same(gradient[~kept], np.zeros(2))
+
+
+def test_signatures_are_numpys():
+    for key, ours in NUMPY.items():
+        module = getattr(ours, "__module__", "")
+        if not callable(key) or isinstance(key, np.ufunc) or module.split(".")[-1] not in MODULES:
+            continue
+        theirs = [(p.name, p.kind) for p in inspect.signature(key).parameters.values()]
+        assert [(p.name, p.kind) for p in inspect.signature(ours).parameters.values()] == theirs, key.__name__

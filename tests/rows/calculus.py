@@ -37,6 +37,10 @@ ROWS = [
     row("gradient coordinates", lambda f, x: np.gradient(f, rising(x), axis=0), Arg((4, 2)), (4,)),
     row("gradient plain coordinates", lambda f: np.gradient(f, POINTS), LINE),
     row("gradient coordinates edge_order", lambda f, x: np.gradient(f, rising(x), edge_order=2), LINE, LINE),
+    row("unwrap", lambda x: np.unwrap(3 * x), TABLE, kinds="fi"),
+    row("unwrap axis=0", lambda x: np.unwrap(x, axis=0, period=1.5, discont=1.0), TABLE),
+    row("unwrap int", lambda x: np.unwrap(x, period=4), Arg((6,), "i", 0, 9)),
+    row("unwrap odd", lambda x: np.unwrap(x, period=5), Arg((6,), "i", 0, 9)),
     row("interp", lambda x, f: np.interp(x, POINTS, f), (3,), LINE, kinds="f"),
     row("interp points", lambda x, p, f: np.interp(x, rising(p) - 1.5, f), (2, 3), LINE, LINE, tol=10),  # short steps
     row("interp a number", lambda x, f: np.interp(x, POINTS, f), (), LINE),

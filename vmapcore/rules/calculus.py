@@ -4,8 +4,6 @@ Plain functions but for `slide`, the product of a sequence with another at every
 itself and is its own derivative.
 """
 
-import functools
-import operator
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from ..core import primitive
 from ..errors import ArgumentError, ShapeError
 from ..numpy_protocol import implements
 from ._families import bilinear, hashable_axis, last_axes, match, operand, trailing
-from .cumulative import along, converted
+from .cumulative import along, converted, cumsum
 from .searching import search
 from .sorting import argsort_along, gather_along
 
@@ -133,6 +131,21 @@ def _steps(coordinates: Any, n: int, axis: int) -> Any:
     return diff(coordinates).reshape((-1,) + (1,) * (-1 - axis))
 
 
+@implements(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+    x = operand(p)
+    last = last_axes(int(axis), len(x.shape), "np.unwrap")[0]
+    step = diff(x, axis=last)
+    dtype = np.result_type(step, period)
+    half, odd = divmod(period, 2) if dtype.kind in "iu" else (period / 2, False)
+    wrapped = np.mod(step + half, period) - half
+    if not odd:  # a step of half a period keeps its sign
+        wrapped = np.where((wrapped == -half) & (step > 0), half, wrapped)
+    moved = np.where(np.abs(step) < (period / 2 if discont is None else discont), 0, wrapped - step)
+    rest = x[along(last, 1, None)] + cumsum(moved, last)
+    return np.concatenate((converted(x[along(last, None, 1)], dtype), converted(rest, dtype)), last)
+
+
 # Interpolation and polynomials.
 
 
@@ -187,12 +200,12 @@ def slide(xp: Any, a: Any, v: Any) -> Any:
     """`out[k] = sum(a[k + j] * v[j])` along the last axes, for every k that keeps within the longer `a`."""
     taps = v.shape[-1]
     places = a.shape[-1] - taps + 1
-    if a.ndim == v.ndim == 1:
-        return xp.convolve(a, v[::-1], "valid")
-    if taps <= places:
-        terms = [a[..., j : j + places] * v[..., j : j + 1] for j in range(taps)]
-        return functools.reduce(operator.add, terms)
-    return xp.stack([(a[..., k : k + taps] * v).sum(-1) for k in range(places)], -1).astype(xp.result_type(a, v))
+    if v.ndim == 1 and taps <= places:  # a sequence of sequences is one, but for what lies across the seams
+        a = xp.ascontiguousarray(a)
+        joined = xp.convolve(a.reshape(-1), v[::-1])[taps - 1 :] if a.size else a.astype(xp.result_type(a, v))
+        return joined.reshape(a.shape)[..., :places]
+    windows = xp.lib.stride_tricks.as_strided(a, (*a.shape[:-1], places, taps), (*a.strides, a.strides[-1]))
+    return xp.matmul(windows, v[..., None])[..., 0]
 
 
 def slide_vjp_a(g: Any, out: Any, a: Any, v: Any) -> Any:

@@ -53,7 +53,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     if side not in ("left", "right"):
         raise ArgumentError("np.searchsorted", f"side is {side!r}", "it must be 'left' or 'right'")
     if sorter is not None:
-        a = gather_along(a, operand(sorter), axis=-1, unique=True)
+        a = np.take(a, operand(sorter))
     if len(v.shape) == 1:
         return search(a, v, side=side)
     return search(a, v.reshape(-1), side=side).reshape(v.shape)
@@ -154,3 +154,27 @@ def unique(
     extras = [r for r, w in zip((index, inverse, counts), wanted, strict=True) if w]
     values = np.take(x, index, axis=along_axis)
     return (values, *extras) if extras else values
+
+
+@implements(np.unique_all)
+def unique_all(x: Any) -> Any:
+    return _ALL(*unique(x, True, True, True, equal_nan=False))
+
+
+@implements(np.unique_counts)
+def unique_counts(x: Any) -> Any:
+    return _COUNTS(*unique(x, return_counts=True, equal_nan=False))
+
+
+@implements(np.unique_inverse)
+def unique_inverse(x: Any) -> Any:
+    return _INVERSE(*unique(x, return_inverse=True, equal_nan=False))
+
+
+@implements(np.unique_values)
+def unique_values(x: Any) -> Any:
+    return unique(x, equal_nan=False)
+
+
+_ALL, _COUNTS, _INVERSE = (type(f(np.zeros(0))) for f in (np.unique_all, np.unique_counts, np.unique_inverse))
+"""NumPy's named tuples, which it does not name in public."""

@@ -3,6 +3,7 @@
 Each works along one trailing axis and batches as itself; its derivative is a gather or the transpose of one.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ def gather_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> A
 def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
     """Zeros of length `length` along `axis`, with each element of `x` added at its index: the transpose of a gather."""
     x, indices = xp.broadcast_arrays(*_same_rank(x, indices))
+    if xp is np and not unique and x.dtype.kind == "f":
+        return _binned(x, indices, axis, length)
     shape = list(x.shape)
     shape[axis] = length
     out = xp.zeros(shape, x.dtype)
@@ -45,6 +48,16 @@ def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, len
     else:
         xp.add.at(out, tuple(where), x)
     return out
+
+
+def _binned(x: Any, indices: Any, axis: int, length: int) -> Any:
+    """The sums as those of one long histogram, which NumPy adds up several times faster than `np.add.at`."""
+    x, indices = (np.moveaxis(v, axis, -1) for v in (x, indices))
+    lead = x.shape[:-1]
+    rows = math.prod(lead)
+    bins = indices.reshape(rows, x.shape[-1]) + length * np.arange(rows)[:, None]
+    sums = np.bincount(bins.reshape(-1), x.reshape(-1), rows * length)
+    return np.moveaxis(sums.astype(x.dtype, copy=False).reshape((*lead, length)), -1, axis)
 
 
 def gather_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
@@ -97,9 +110,23 @@ def argpartition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> A
     return xp.argpartition(x, kth, axis)
 
 
+@trailing
+@primitive
+def partition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
+    """`x` reordered along `axis` so that the elements of ranks `kth` are in place."""
+    return xp.partition(x, kth, axis)
+
+
+def _partitioned(out: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
+    """Where a partition took its elements from: where one has a rank in the result, it has it in `x`."""
+    ranked, order = (argsort_along(v, axis=axis, stable=True) for v in (out, x))
+    return scatter_along(order, ranked, axis=axis, unique=True, length=x.shape[axis])
+
+
 argsort_along.def_zero_derivative()
 argpartition_along.def_zero_derivative()
 picks(sort_along, lambda out, x, **params: argsort_along(x, **params), unique=True)
+picks(partition_along, _partitioned, unique=True)
 
 
 @implements(np.sort)
@@ -117,8 +144,7 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stab
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     x, last = _sorted_axis("np.partition", a, axis, order)
-    order = argpartition_along(x, axis=last, kth=_ranks("np.partition", kth))
-    return gather_along(x, order, axis=last, unique=True)  # the order is not defined, so derivatives need to know it
+    return partition_along(x, axis=last, kth=_ranks("np.partition", kth))
 
 
 @implements(np.argpartition)

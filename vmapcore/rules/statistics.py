@@ -1,8 +1,10 @@
-"""Variance, averages, covariance and counts: plain functions of reductions.
+"""Variance, averages, covariance and counts: plain functions of reductions and of two primitives.
 
-One primitive, `check_range`, guards the bins of `bincount`; it batches as itself.
+`deviation`, the sum of squares that a variance is of, and `check_range`, which guards the bins of `bincount`, batch as
+themselves.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,41 @@ from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import hashable_axis, into, last_axes, operand, trailing
+from ._reduce import kept_shape, total
 from .cumulative import converted
 from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_
 from .sorting import scatter_along
+
+
+@trailing
+@primitive
+def deviation(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Sum of the squared distances of `x` from its mean over the axes `axis`."""
+    d = x - total(xp, x, axis, True) / count_over(x, axis, True)
+    if d.dtype.kind == "c":
+        d = squared(d)
+    else:
+        d *= d
+    return total(xp, d, axis, keepdims)
+
+
+def _twice_centred(x: Any, axis: tuple[int, ...]) -> Any:
+    """The derivative by each element: that the mean moves with it changes nothing."""
+    d = x - reduce_sum(x, axis=axis, keepdims=True) / max(count_over(x, axis, True), 1)
+    return 2 * (d.conj() if d.dtype.kind == "c" else d)
+
+
+def deviation_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return g.reshape(kept_shape(x.shape, axis)) * _twice_centred(x, axis)
+
+
+deviation.def_vjp(deviation_vjp)
+
+
+@deviation.def_jvp
+def deviation_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    change = tangents[0] * _twice_centred(x, axis)
+    return reduce_sum(change.real if change.dtype.kind == "c" else change, axis=axis, keepdims=keepdims)
 
 
 @implements(np.var)
@@ -32,14 +66,19 @@ def var(
 ) -> Any:
     x = operand(a)
     wide, final = mean_dtypes(x.dtype, dtype)
+    if mean is not None and dtype is None and final != np.float16:
+        final = np.result_type(final, mean)
     x = converted(x, wide)
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.var")
-    if mean is None:
-        total = reduce_sum(masked("np.var", x, where, 0), axis=axes, keepdims=True)
-        mean = total / count_over(x, axes, True, where)
-    squares = reduce_sum(masked("np.var", squared(x - mean), where, 0), axis=axes, keepdims=bool(keepdims))
+    if mean is None and where is True:
+        squares = deviation(x, axis=axes, keepdims=bool(keepdims))
+    else:
+        x = masked("np.var", x, where, 0)
+        if mean is None:
+            mean = reduce_sum(x, axis=axes, keepdims=True) / count_over(x, axes, True, where)
+        squares = reduce_sum(masked("np.var", squared(x - mean), where, 0), axis=axes, keepdims=bool(keepdims))
     freedom = count_over(x, axes, keepdims, where) - freedom_lost("np.var", ddof, correction)
-    result = squares / np.maximum(freedom, 0)
+    result = squares / (max(freedom, 0) if isinstance(freedom, (int, float)) else np.maximum(freedom, 0))
     return into("np.var", out, converted(result, real_dtype(final)))
 
 
@@ -204,7 +243,9 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if not isinstance(x, Tracer):
         length = max(minlength, int(x.max()) + 1 if x.size else 0)
     x = check_range(converted(x, np.intp), bins=length)
-    counted = np.ones_like(x) if weights is None or not x.shape[0] else converted(weights, np.float64)
+    weightless = weights is None or not x.shape[0]
+    counted = np.ones_like(x, dtype=np.float64) if weightless else converted(weights, np.float64)
     if counted.shape != x.shape:
         raise ShapeError("np.bincount", f"weights has shape {counted.shape}", f"x has {x.shape}")
-    return scatter_along(counted, x, axis=-1, unique=False, length=length)
+    result = scatter_along(counted, x, axis=-1, unique=False, length=length)
+    return result.astype(np.intp) if weightless else result
