@@ -89,10 +89,12 @@ _FUNCTIONS = _section(np, PLAIN)
 for _name in ("zeros_like", "ones_like", "empty_like", "full_like"):
     _FUNCTIONS[_name] = _made_here(_FUNCTIONS[_name])
 globals().update(_FUNCTIONS)
-__all__ = [*_FUNCTIONS, "asanyarray", "ascontiguousarray", "asfortranarray", "lib", "linalg"]
+__all__ = [*_FUNCTIONS, "asanyarray", "ascontiguousarray", "asfortranarray", "fft", "lib", "linalg"]
 
 linalg = SimpleNamespace(**_section(np.linalg, "LinAlgError"))
 """The functions of `np.linalg` that have a rule."""
+fft = SimpleNamespace(**_section(np.fft))
+"""The functions of `np.fft` that have a rule."""
 lib = SimpleNamespace(stride_tricks=SimpleNamespace(**_section(np.lib.stride_tricks)))
 """`lib.stride_tricks.sliding_window_view`."""
 asanyarray = asarray

@@ -84,7 +84,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         raise ShapeError(
             "linear", f"x is {describe(x)} and weight {describe(weight)}", "they must be (..., n) and (m, n)"
         )
-    out = np.matmul(x, weight.T)
+    out = np.inner(x, weight)  # not x @ weight.T: the gradient of weight then comes in its own memory order
     return out if bias is None else out + bias
 
 
