@@ -32,6 +32,10 @@ class ArgumentError(VmapcoreError, TypeError):
     """An argument has a type that the call cannot use."""
 
 
+class OptionError(VmapcoreError, ValueError):
+    """An argument has a value that the call cannot use."""
+
+
 class DTypeError(VmapcoreError, TypeError):
     """A dtype that the operation is not defined for."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import primitive
-from ..errors import ArgumentError, ShapeError
+from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ._families import bilinear, hashable_axis, last_axes, match, operand, trailing
 from .cumulative import along, converted, cumsum
@@ -22,7 +22,7 @@ from .sorting import argsort_along, gather_along
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     if n < 0:
-        raise ArgumentError("np.diff", f"n is {n}", "it must be 0 or more")
+        raise OptionError("np.diff", f"n is {n}", "it must be 0 or more")
     x = operand(a)
     if not x.shape:
         raise ShapeError("np.diff", "the array has no axis", "it needs one")
@@ -73,13 +73,11 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     x = x if x.dtype.kind in "fc" else x.astype(np.float64)
     named = [a if a < 0 else a - len(x.shape) for a in _axes_named(axis, len(x.shape))]
     if len(varargs) not in (0, 1, len(named)):
-        raise ArgumentError("np.gradient", f"got {len(varargs)} spacings for {len(named)} axes", "one, or one for each")
+        raise OptionError("np.gradient", f"got {len(varargs)} spacings for {len(named)} axes", "one, or one for each")
     if edge_order not in (1, 2):
-        raise ArgumentError("np.gradient", f"edge_order is {edge_order!r}", "it must be 1 or 2")
+        raise OptionError("np.gradient", f"edge_order is {edge_order!r}", "it must be 1 or 2")
     if len(varargs) == 1 and len(named) > 1 and np.ndim(varargs[0]):
-        raise ArgumentError(
-            "np.gradient", f"got coordinates of one axis for {len(named)} axes", "", "Give them for each"
-        )
+        raise OptionError("np.gradient", f"got coordinates of one axis for {len(named)} axes", "", "Give them for each")
     spacings = varargs * len(named) if len(varargs) == 1 else varargs or (1.0,) * len(named)
     results = [_gradient(x, h, a, edge_order) for a, h in zip(named, spacings, strict=True)]
     return results[0] if len(results) == 1 else tuple(results)
@@ -251,5 +249,5 @@ def _in_mode(call: str, a: Any, v: Any, mode: str) -> Any:
     n = v.shape[0]
     ends = {"full": (n - 1, n - 1), "same": (n // 2, n - 1 - n // 2), "valid": (0, 0)}
     if mode not in ends:
-        raise ArgumentError(call, f"mode is {mode!r}", f"it must be one of {', '.join(ends)}")
+        raise OptionError(call, f"mode is {mode!r}", f"it must be one of {', '.join(ends)}")
     return _padded(a, *ends[mode])

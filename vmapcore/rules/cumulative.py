@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Primitive, primitive
-from ..errors import ArgumentError
+from ..errors import OptionError
 from ..numpy_protocol import implements
 from ._families import add_tangents, fit, into, last_axes, linear, match, operand, trailing
 
@@ -171,7 +171,7 @@ def cumulative_prod(
 
 def _only_axis(call: str, x: Any, axis: Any) -> Any:
     if axis is None and np.ndim(x) > 1:
-        raise ArgumentError(call, f"axis is None for an array of {np.ndim(x)} axes", "", "Name the axis")
+        raise OptionError(call, f"axis is None for an array of {np.ndim(x)} axes", "", "Name the axis")
     return axis
 
 

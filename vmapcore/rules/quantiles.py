@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..errors import DTypeError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import hashable_axis, into, last_axes, operand
 from ._reduce import reduced_shape
-from .reductions import flattened, mean, reduce_sum
+from .reductions import flattened, mean, reduce_sum, within
 from .sorting import gather_along, sort_along
 
 Ranks = tuple[Any, Any, Any]
@@ -86,7 +86,9 @@ def _interpolated(line: Any, n: Any, q: Any, method: str) -> Any:
         weight = float(weight) if isinstance(n, int) else weight.astype(line.dtype)
     high = _element(line, n, above)
     step = high - low
-    return np.where(weight >= 0.5, high - step * (1 - weight), low + step * weight)
+    if isinstance(weight, Tracer) or np.ndim(weight):
+        return np.where(weight >= 0.5, high - step * (1 - weight), low + step * weight)
+    return high - step * (1 - weight) if weight >= 0.5 else low + step * weight
 
 
 def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, skip_nan: bool) -> Any:
@@ -94,8 +96,8 @@ def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepd
     if x.dtype.kind == "c":
         raise DTypeError(call, "the array is complex", "quantiles need an order")
     if method not in METHODS:
-        raise ArgumentError(call, f"method is {method!r}", f"it must be one of {', '.join(METHODS)}")
-    if method == "linear" and not isinstance(q, Tracer) and np.asarray(q).dtype.kind == "i":
+        raise OptionError(call, f"method is {method!r}", f"it must be one of {', '.join(METHODS)}")
+    if method == "linear" and not isinstance(q, float) and operand(q).dtype.kind == "i":
         method = "lower"  # NumPy takes whole numbers for ranks
     if skip_nan and not x.size:
         return mean(x, axis, None, out, keepdims)
@@ -109,31 +111,25 @@ def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepd
         n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
     parts = [_interpolated(line, n, value, method) for value in _each(call, q)]
     result = np.concatenate(parts, -1) if parts else line[..., :0]
-    if isinstance(q, Tracer):
-        result = np.where(np.abs(np.subtract(q, 0.5)).reshape(-1) <= 0.5, result, np.nan)
     if inexact and not skip_nan:
         result = np.where(np.isnan(line[..., -1:]), np.nan, result)
     return into(call, out, np.moveaxis(result, -1, 0).reshape(np.shape(q) + reduced_shape(x.shape, axes, keepdims)))
 
 
 def _each(call: str, q: Any) -> list[Any]:
-    """The quantiles one by one, as a Python float or as NumPy's; a traced array of them as one."""
-    if isinstance(q, Tracer):
-        return [q.reshape(-1)]
+    """The quantiles one by one, as a Python float or as NumPy's; an array that is not NumPy's as one."""
     if type(q) in (int, float):
-        values = [float(q)]
-    else:
-        values = [v if v.dtype.kind == "f" else np.float64(v) for v in np.ravel(q)]
-    if not all(0 <= v <= 1 for v in values):
-        raise ArgumentError(call, f"a quantile is not in the range [0, 1]: {q}")
-    return values
+        within(np.asarray(q), low=0, high=1, call=call, remedy="")
+        return [float(q)]
+    q = within(operand(q).reshape(-1), low=0, high=1, call=call, remedy="")
+    if isinstance(q, np.ndarray):
+        return [v if v.dtype.kind == "f" else np.float64(v) for v in q]
+    return [q]
 
 
 def _unweighted(call: str, weights: Any) -> None:
     if weights is not None:
-        raise ArgumentError(
-            call, "got weights=", "weighted quantiles have no rule", "Sort, and use np.cumsum of weights"
-        )
+        raise OptionError(call, "got weights=", "weighted quantiles have no rule", "Sort, and use np.cumsum of weights")
 
 
 @implements(np.quantile)

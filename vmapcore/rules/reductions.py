@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Primitive, primitive
-from ..errors import ArgumentError, ShapeError
+from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ._families import hashable_axis, into, last_axes, linear, operand, trailing
 from ._reduce import kept_shape, largest, smallest, total
@@ -152,6 +152,19 @@ def position_of_min(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     return x.argmin(axis, keepdims=keepdims)
 
 
+@trailing
+@primitive
+def within(xp: Any, x: Any, *, low: float, high: float, call: str, remedy: str) -> Any:
+    """`x`, or an error of `call` if an element is not from `low` to `high`."""
+    if x.size and not (x.min() >= low and x.max() <= high):
+        raise OptionError(call, f"found {x.min()} to {x.max()}", f"values must be from {low} to {high}", remedy)
+    return x
+
+
+within.def_vjp(lambda g, out, x, **params: g)
+within.def_jvp(lambda tangents, out, x, **params: tangents[0])
+
+
 for _made in (reduce_any, reduce_all, position_of_max, position_of_min):
     _made.def_zero_derivative()
 
@@ -249,7 +262,7 @@ def _extremum(
     axes = last_axes(hashable_axis(axis), len(x.shape), call)
     if initial is None:
         if where is not True:
-            raise ArgumentError(call, "got where= without initial=", "where nothing is selected there is no result")
+            raise OptionError(call, "got where= without initial=", "where nothing is selected there is no result")
         return made(x, axis=axes, keepdims=bool(keepdims))
     start = _start(initial, x.dtype)
     if any(x.shape[i] == 0 for i in axes):

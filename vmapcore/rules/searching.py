@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Primitive, multiple, primitive
-from ..errors import ArgumentError, ConcretizationError, ShapeError
+from ..errors import ConcretizationError, OptionError, ShapeError
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
@@ -51,7 +51,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     if len(a.shape) != 1:
         raise ShapeError("np.searchsorted", f"a has shape {a.shape}", "it must have one axis")
     if side not in ("left", "right"):
-        raise ArgumentError("np.searchsorted", f"side is {side!r}", "it must be 'left' or 'right'")
+        raise OptionError("np.searchsorted", f"side is {side!r}", "it must be 'left' or 'right'")
     if sorter is not None:
         a = np.take(a, operand(sorter))
     if len(v.shape) == 1:
@@ -68,7 +68,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     rising, falling = (bins[1:] >= bins[:-1]).all(), (bins[1:] <= bins[:-1]).all()
     if not isinstance(rising, Tracer):
         if not (rising or falling):
-            raise ArgumentError("np.digitize", "bins neither rise nor fall", "they must be sorted one way or the other")
+            raise OptionError("np.digitize", "bins neither rise nor fall", "they must be sorted one way or the other")
         return searchsorted(bins, x, side) if rising else bins.shape[0] - searchsorted(bins[::-1], x, side)
     return np.where(rising, searchsorted(bins, x, side), bins.shape[0] - searchsorted(bins[::-1], x, side))
 

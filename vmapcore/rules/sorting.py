@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Primitive, primitive
-from ..errors import ArgumentError, ConcretizationError
+from ..errors import ConcretizationError, OptionError
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ._families import into, linear, match, operand, trailing
 from .cumulative import along, converted, single_axis
@@ -155,13 +155,13 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", or
 
 def _sorted_axis(call: str, a: Any, axis: Any, order: Any) -> tuple[Any, int]:
     if order is not None:
-        raise ArgumentError(call, "got order=", "it is for structured arrays only")
+        raise OptionError(call, "got order=", "it is for structured arrays only")
     return single_axis(operand(a), axis, call)
 
 
 def _is_stable(call: str, kind: Any, stable: bool | None) -> bool:
     if kind is not None and stable is not None:
-        raise ArgumentError(call, "got both kind= and stable=", "one says all")
+        raise OptionError(call, "got both kind= and stable=", "one says all")
     return bool(stable) or kind in ("stable", "mergesort")
 
 
@@ -175,7 +175,7 @@ def _ranks(call: str, kth: Any) -> tuple[int, ...]:
 @implements(np.lexsort)
 def lexsort(keys: Any, axis: int = -1) -> Any:
     if not len(keys):
-        raise ArgumentError("np.lexsort", "there are no keys", "it needs one")
+        raise OptionError("np.lexsort", "there are no keys", "it needs one")
     order: Any = None
     for key in keys:  # the last is the most significant, so that stable sorts by each in turn do it
         x, last = single_axis(operand(key), axis, "np.lexsort")

@@ -1,7 +1,6 @@
-"""Variance, averages, covariance and counts: plain functions of reductions and of two primitives.
+"""Variance, averages, covariance and counts: plain functions of reductions.
 
-`deviation`, the sum of squares that a variance is of, and `check_range`, which guards the bins of `bincount`, batch as
-themselves.
+One primitive, `deviation`, is the sum of squares that a variance is of; it batches as itself.
 """
 
 from collections.abc import Sequence
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..core import primitive
-from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..errors import DTypeError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import hashable_axis, into, last_axes, operand, trailing
 from ._reduce import kept_shape, total
 from .cumulative import converted
-from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_
+from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_, within
 from .sorting import scatter_along
 
 
@@ -104,7 +103,7 @@ def freedom_lost(call: str, ddof: Any, correction: Any) -> Any:
     if correction is None:
         return ddof
     if ddof != 0:
-        raise ArgumentError(call, "got both ddof= and correction=", "they mean the same")
+        raise OptionError(call, "got both ddof= and correction=", "they mean the same")
     return correction
 
 
@@ -218,20 +217,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 # Counts.
 
 
-@trailing
-@primitive
-def check_range(xp: Any, x: Any, *, bins: int) -> Any:
-    """`x`, or an error if an element is not one of so many `bins`."""
-    if x.size and (x.min() < 0 or x.max() >= bins):
-        raise ShapeError(
-            "np.bincount",
-            f"found {int(x.min())} to {int(x.max())} where there are bins for 0 to {bins - 1}",
-            "mapped values need a minlength above all of them, so that results have one length",
-        )
-    return x
-
-
-check_range.def_zero_derivative()
+BINS = "Mapped values need a minlength above all of them, so that their results have one length"
 
 
 @implements(np.bincount)
@@ -242,7 +228,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     length = minlength
     if not isinstance(x, Tracer):
         length = max(minlength, int(x.max()) + 1 if x.size else 0)
-    x = check_range(converted(x, np.intp), bins=length)
+    x = within(converted(x, np.intp), low=0, high=length - 1, call="np.bincount", remedy=BINS)
     weightless = weights is None or not x.shape[0]
     counted = np.ones_like(x, dtype=np.float64) if weightless else converted(weights, np.float64)
     if counted.shape != x.shape:
