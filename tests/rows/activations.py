@@ -34,6 +34,7 @@ ELEMENTWISE = [
     row("softplus", A.softplus, X, kinds="fi", loop=lambda x: np.log1p(np.exp(x))),
     row("softplus beta=", A.softplus, X, params={"beta": 2.0}),
     row("softplus far from 0", lambda x: A.softplus(x + FAR.astype(x.dtype)), (4,)),
+    row("softplus of many", A.softplus, Arg((40000,)), loop=lambda x: np.log1p(np.exp(x)), differentiable=False),
     row("logsigmoid", A.logsigmoid, X, loop=lambda x: -np.log1p(np.exp(-x))),
     row("normal_cdf", A.normal_cdf, X, loop=plain_normal_cdf),
     row("normal_cdf far from 0", lambda x: A.normal_cdf(x + FAR.astype(x.dtype)), (4,)),

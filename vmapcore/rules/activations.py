@@ -5,10 +5,12 @@ elementwise ones and those along negative axes. The losses are in `losses.py`.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .. import memory
 from ..core import primitive
 from ..errors import ArgumentError
 from ._families import fit, hashable_axis, last_axes, operand, pointwise, trailing
@@ -81,10 +83,30 @@ def logistic(xp: Any, x: Any) -> Any:
 pointwise(logistic, lambda out, x: out * (1 - out))
 
 
+def in_cache(kernel: Callable[[Any, Any], Any], xp: Any, x: Any) -> Any:
+    """`kernel(xp, x)`, which works element by element: a part at a time, so that its many temporaries stay small."""
+    if xp is not np or x.size <= TILE or not x.flags.c_contiguous:
+        return kernel(xp, x)
+    out = memory.empty(np, x.shape, x.dtype)
+    flat, flat_out = x.reshape(-1), out.reshape(-1)
+    for i in range(0, x.size, TILE):
+        flat_out[i : i + TILE] = kernel(np, flat[i : i + TILE])
+    return out
+
+
+TILE = 1 << 15
+"""Elements of a part."""
+
+
 @trailing
 @primitive
 def log_one_plus_exp(xp: Any, x: Any) -> Any:
-    """`log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x)))`, twice as fast as by log1p and as exact.
+    """`log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x)))`."""
+    return in_cache(_log_one_plus_exp, xp, x)
+
+
+def _log_one_plus_exp(xp: Any, x: Any) -> Any:
+    """Twice as fast as by log1p and as exact.
 
     With u the rounded 1 + e: log(1 + e) = log(u) + log(1 + (1 + e - u) / u), the last term (e - (u - 1)) / u.
     """
@@ -167,6 +189,10 @@ NORMAL_SINGLE = (
 @primitive
 def normal_cdf(xp: Any, x: Any) -> Any:
     """The distribution function of the standard normal distribution, to full relative precision in its left tail."""
+    return in_cache(_normal_cdf, xp, x)
+
+
+def _normal_cdf(xp: Any, x: Any) -> Any:
     z = xp.minimum(xp.abs(x) * math.sqrt(0.5), 40)
     t = (z - 3) / (z + 3)
     coefficients = NORMAL_SINGLE if x.dtype.itemsize <= 4 else NORMAL_DOUBLE
