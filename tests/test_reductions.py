@@ -58,6 +58,13 @@ def test_a_cotangent_of_infinity_stays_where_it_belongs():
         assert_same(grad(lambda x: np.sqrt(np.max(x)))(np.array([0.0, -1.0])), np.array([np.inf, 0.0]))
 
 
+def test_the_derivative_of_an_extremum_that_is_nan_is_nan():
+    x = np.array([[1.0, np.nan], [1.0, 2.0]])
+    expected = np.array([[np.nan, np.nan], [0.0, 1.0]])
+    assert_same(grad(lambda x: np.max(x, axis=1).sum())(x), expected)
+    assert_same(jvp(lambda x: np.max(x, axis=1), (x,), (np.ones_like(x),))[1], np.array([np.nan, 1.0]))
+
+
 def test_running_maximum_gives_ties_to_the_first_and_keeps_nan():
     x = np.array([1.0, 3.0, 3.0, 2.0])
     assert_same(grad(lambda x: np.maximum.accumulate(x).sum())(x), np.array([1.0, 3.0, 0.0, 0.0]))

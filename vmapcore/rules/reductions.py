@@ -101,14 +101,15 @@ def reduce_min(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any
 
 
 def _ties(out: Any, x: Any, axis: tuple[int, ...]) -> tuple[Any, Any]:
-    """Where `x` attains the extremum `out`, and how often it does, as an `x` of the shape with `axis` kept."""
+    """Where `x` attains the extremum `out`, and how often, as an `x` with `axis` kept; NaN where the extremum is."""
     chosen = x == out.reshape(kept_shape(x.shape, axis))
-    return chosen, reduce_sum(chosen, axis=axis, keepdims=True).astype(x.dtype)
+    count = reduce_sum(chosen.astype(x.dtype), axis=axis, keepdims=True)
+    return chosen, np.where(count == 0, np.nan, count)
 
 
 def extremum_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     chosen, count = _ties(out, x, axis)
-    return np.where(chosen, g.reshape(kept_shape(x.shape, axis)) / count, 0)
+    return np.where(chosen, g.reshape(kept_shape(x.shape, axis)) / count, 0 * count)
 
 
 def extremum_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
