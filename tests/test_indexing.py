@@ -339,6 +339,152 @@ def test_augmented_write_is_one_write(rng, monkeypatch):
     assert len(writes) == 1
 
 
+def copies_of(fun, *args):
+    """How many copies the writes of `vmap(fun)` made, after holding it against the loop."""
+    made = []
+    evaluate = slice_write.eval
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            slice_write, "eval", lambda *a, own=False, **params: made.append(not own) or evaluate(*a, own=own, **params)
+        )
+        law(fun, *args)
+    return sum(made)
+
+
+def fill(x):
+    y = np.zeros_like(x)
+    for i in range(len(x)):
+        y[i] = x[i]
+    return y
+
+
+def accumulate(x):
+    y = np.zeros_like(x)
+    for i in range(1, len(x)):
+        y[i] += x[i] + y[i - 1]
+    return y
+
+
+@pytest.mark.parametrize(("fun", "copies"), [(fill, 1), (accumulate, 1)])
+def test_writes_go_into_memory_nobody_else_has(fun, copies, rng):
+    """One copy, from the zeros that all examples share; then none, however many writes."""
+    assert copies_of(fun, rng.normal(size=(3, 9, 2))) == copies
+
+
+def keep_a_snapshot(x):
+    y = x * 1.0
+    y[0] = 1.0
+    before = y.copy()
+    y[0] = 2.0
+    return y - before
+
+
+def keep_a_view(x):
+    y = x * 1.0
+    y[0] = 1.0
+    row, all_ = y[1], y[:]
+    y[1] = 2.0
+    y[:, 0] = 3.0
+    return np.concatenate([y, row[None], all_])
+
+
+def keep_a_reshape(x):
+    y = x * 1.0
+    y[0] = 1.0
+    flat = (y + 0.0).reshape(-1)
+    y[0] = 5.0
+    flat[0] = 9.0
+    return y + flat[0]
+
+
+def write_itself(x):
+    y = x * 1.0
+    y[1:] = y[:-1]
+    y[...] = y
+    y[::-1] = y
+    y[0] += y[0]
+    return y
+
+
+def keep_in_a_list(x):
+    y = x * 1.0
+    rows = []
+    for i in range(2):
+        y[i] = float(i)
+        rows.append(y * 1.0)
+    return np.stack(rows) + y
+
+
+def write_another(x):
+    y = x * 1.0
+    z = np.zeros_like(y)
+    z[...] = y
+    y[0] = 7.0
+    z[1] = 8.0
+    return y + z
+
+
+def write_twice_through_a_row(x):
+    y = x * 1.0
+    row = y[0]
+    row += 1
+    row[0] = 5
+    y[0, 1] = 3
+    row *= 2
+    return np.stack([y[0], row])
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [keep_a_snapshot, keep_a_view, keep_a_reshape, write_itself, keep_in_a_list, write_another]
+    + [write_twice_through_a_row],
+)
+def test_no_write_is_seen_by_others(fun, rng):
+    x = rng.normal(size=(3, 4, 2))
+    before = x.copy()
+    law(fun, x)
+    law(fun, np.ascontiguousarray(x.transpose(0, 2, 1)).transpose(0, 2, 1))
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(
+        vc.grad(lambda x: np.sum(vc.vmap(fun)(x) ** 2))(x), vc.vmap(vc.grad(lambda x: np.sum(fun(x) ** 2)))(x)
+    )
+
+
+def test_a_write_that_fails_leaves_the_array(rng):
+    def fun(x):
+        y = x * 1.0
+        y[0] = 1.0
+        row = y[1]
+        with pytest.raises(ValueError):
+            y[1] = np.zeros(7)
+        with pytest.raises(ValueError):
+            row += np.zeros((7, 2))
+        other = y[1:]
+        with pytest.raises(ValueError):
+            y[0] = np.zeros(7)
+        row *= 2
+        return np.concatenate([y, row[None], other])
+
+    law(fun, rng.normal(size=(3, 4, 2)))
+
+
+def test_constants_of_a_derivative_are_not_overwritten(rng):
+    """An array that a formula of an outer derivative will read again has been copied, or is left alone."""
+
+    def fun(x, w):
+        y = w * 1.0
+        y[0] = 2.0
+        first = x * y
+        y[0] = 3.0
+        return first * y
+
+    x, w = rng.normal(size=(3, 700)), rng.normal(size=(3, 700))
+    found = vc.grad(lambda x: np.sum(vc.vmap(fun)(x, w)))(x)
+    expected = w * w
+    expected[:, 0] = 6.0
+    np.testing.assert_allclose(found, expected)
+
+
 def test_iteration_and_unpacking(rng):
     law(lambda x: sum(row * k for k, row in enumerate(x)), rng.normal(size=(4, 3, 2)))
     law(lambda x: np.stack([x[0], *x[1:]]), rng.normal(size=(4, 3, 2)))

@@ -527,3 +527,32 @@ def test_random_programs(program, transform):
     for order in "CF":
         expected = [fun(np.array(x, order=order)) for x in rows]
         assert_same(actual, [np.stack(pair) for pair in zip(*expected, strict=True)], f"on rows in {order} order")
+
+
+def test_in_place_operators_rebind_scalars(xp):
+    """NumPy's scalars are not written to: what an example of a vector is, or an element, or a sum."""
+
+    def f(s, v):
+        before = s
+        s += 1.0
+        first = v[0]
+        kept = first
+        first *= 10.0
+        return s, before, first, kept, v
+
+    s, v = xp.asarray([1.0, 2.0]), xp.asarray([[1.0, 2.0], [3.0, 4.0]])
+    for got, wanted in zip(vmap(f)(s, v), ([2.0, 3.0], [1.0, 2.0], [10.0, 30.0], [1.0, 3.0], v), strict=True):
+        assert np.array_equal(got, xp.asarray(wanted))
+    assert vmap(lambda n: n.__iadd__(0.5))(xp.asarray([1, 2])).dtype == np.float64
+
+
+def test_in_place_operators_write_to_arrays_without_axes(xp):
+    def f(a):
+        same = a
+        a *= 3.0
+        return np.sum(same)
+
+    assert f(xp.asarray(2.0)) == 6.0
+    assert grad(f)(xp.asarray(2.0)) == 3.0
+    assert jvp(f, (xp.asarray(2.0),), (xp.asarray(1.0),))[1] == 3.0
+    assert np.array_equal(vmap(lambda s: f(vnp.full((), 1.0)) + s)(xp.zeros(2)), xp.asarray([3.0, 3.0]))

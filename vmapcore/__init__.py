@@ -7,10 +7,12 @@ from .derivatives import grad, hessian, jacfwd, jacrev, stop_gradient, value_and
 from .forward import jvp
 from .numpy_protocol import implements, supported
 from .pytree import register_pytree, tree_map
+from .rules.at import at
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "at",
     "custom_jvp",
     "custom_vjp",
     "errors",

@@ -21,7 +21,7 @@ def check_callable(call: str, fun: Any) -> None:
 def check_differentiable(call: str, what: str, x: Any) -> Any:
     """Returns `x` as an array, or raises if it has no derivative."""
     if isinstance(x, (float, complex)) and not isinstance(x, np.generic):
-        return np.asarray(x)
+        return np.asarray(x)[()]
     if not (is_array(x) or isinstance(x, Tracer)):
         raise ArgumentError(
             call,

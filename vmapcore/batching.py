@@ -50,6 +50,8 @@ class BatchTrace(Trace):
 
     __slots__ = ("size",)
 
+    overwrites = True
+
     def __init__(self, call: str, size: int) -> None:
         Trace.__init__(self, call)
         self.size = size

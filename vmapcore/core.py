@@ -145,6 +145,9 @@ class Trace:
 
     __slots__ = ("call", "ended", "level")
 
+    overwrites = False
+    """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
+
     _levels = itertools.count()
 
     def __init__(self, call: str) -> None:

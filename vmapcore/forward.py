@@ -10,6 +10,7 @@ from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
 from .tracer import TEXT, TRUTH, Tracer
+from .views import as_argument
 
 
 class JVPTracer(Tracer):
@@ -120,7 +121,8 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
             if t.dtype.kind == "c" and x.dtype.kind != "c":
                 raise DTypeError(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}")
             t = t.astype(x.dtype)
-        tracers.append(JVPTracer(trace, *[v.snapshot() if isinstance(v, Tracer) else v for v in (x, t)]))
+        tracer = JVPTracer(trace, *[v.snapshot() if isinstance(v, Tracer) else v for v in (x, t)])
+        tracers.append(as_argument(x, tracer))
     token = RUNNING.set((*RUNNING.get(), trace))
     try:
         out_leaves, out_tree = flatten(fun(*unflatten(tree, tracers)))

@@ -14,6 +14,7 @@ from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
 from .tracer import TEXT, TRUTH, Tracer
+from .views import as_argument
 
 SMALL = 4096  # bytes below which a second copy of a constant costs less than looking for the first
 
@@ -195,7 +196,8 @@ class Recording:
         self.inputs = inputs
         trace.tape = [None] * len(inputs)
         tracers = [
-            GradTracer(trace, x.snapshot() if isinstance(x, Tracer) else x, node) for node, x in enumerate(inputs)
+            as_argument(x, GradTracer(trace, x.snapshot() if isinstance(x, Tracer) else x, node))
+            for node, x in enumerate(inputs)
         ]
         token = RUNNING.set((*RUNNING.get(), trace))
         try:

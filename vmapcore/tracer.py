@@ -188,7 +188,7 @@ class Tracer:
         return NUMPY["getitem"](self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._put("x[i] = v", NUMPY["setitem"](self, index, value))
+        self._put("x[i] = v", NUMPY["setitem"](self, index, value, overwrite=True))
 
     def fill(self, value: Any) -> None:
         self[...] = value
@@ -287,6 +287,8 @@ def _operators(name: str, ufunc: Any) -> None:
         return NUMPY[ufunc](other, self)
 
     def in_place(self: Tracer, other: Any) -> Any:
+        if not self.shape and self.storage is None:  # what NumPy has as a scalar, which is not written to
+            return NUMPY[ufunc](self, other)
         self._assign(f"x {symbol} v", NUMPY[ufunc](self, other))
         return self
 

@@ -6,8 +6,10 @@ memory holds one root value; a write through a member replaces the root and then
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from .errors import MutationError
 
@@ -21,6 +23,8 @@ class View(NamedTuple):
     """(base, new view) -> new base; None where NumPy's view is read-only."""
     certain: bool = True
     """False where NumPy makes a view or a copy by the memory layout, which a tracer does not promise."""
+    overwrite: Callable[[Any, Any], Any] | None = None
+    """Like `write`, into the memory of a base that nobody else refers to; None for views that have no such way."""
 
 
 Path = tuple[View, ...]
@@ -50,6 +54,13 @@ class Storage:
         """The views that lead from the root to `member`, a tracer whose storage this is."""
         return self.members[id(member)][1]
 
+    def let_go(self, member: Any) -> None:
+        """Drops the root where `member` is it and no other is left: its value is then its own."""
+        if self.path(member):
+            return
+        if all((other := ref()) is None or other is member for ref, _ in self.members.values()):
+            self.root = None
+
     def write(self, call: str, writer: Any, value: Any) -> None:
         """Puts `value` into `writer` and what follows from it into the others. All or nothing."""
         path = self.path(writer)
@@ -60,7 +71,7 @@ class Storage:
         ]
         known = [(member, p) for member, p in others if _is_certain(path, p)]
         if known:
-            root = self._written(path, value)
+            root = self._written(path, writer, value, known)
             fresh = [(member, _read(root, p)) for member, p in known]
             self.root = root.snapshot()
             for member, state in fresh:
@@ -73,8 +84,17 @@ class Storage:
         if len(known) < len(others):
             self._forget(call, [member for member, p in others if not _is_certain(path, p)])
 
-    def _written(self, path: Path, value: Any) -> Any:
-        """The root after the member at the end of `path` has become `value`."""
+    def _written(self, path: Path, writer: Any, value: Any, known: Sequence[tuple[Any, Path]]) -> Any:
+        """The root after `writer`, at the end of `path`, has become `value`."""
+        if len(path) == 1 and path[0].overwrite is not None and len(known) == 1 and not known[0][1]:
+            base = known[0][0]
+            self.root = writer.value = None  # so that nobody but the base refers to its memory
+            try:
+                return path[0].overwrite(base, value)
+            except BaseException:
+                self.root = base.snapshot()
+                writer.rebind(path[0].read(base))
+                raise
         bases = [self.root] if path else []
         for step in path[:-1]:
             bases.append(step.read(bases[-1]))
@@ -142,12 +162,17 @@ def _is_certain(a: Path, b: Path) -> bool:
 
 
 def view_of(
-    base: Any, view: Any, read: Callable[[Any], Any], write: Callable[[Any, Any], Any] | None, certain: bool = True
+    base: Any,
+    view: Any,
+    read: Callable[[Any], Any],
+    write: Callable[[Any, Any], Any] | None,
+    certain: bool = True,
+    overwrite: Callable[[Any, Any], Any] | None = None,
 ) -> Any:
     """Returns `view`, a new tracer, after noting that it shares memory with the tracer `base`."""
     if base.storage is None:
         base.storage = Storage(base)
-    base.storage.add(base, view, View(read, write, certain))
+    base.storage.add(base, view, View(read, write, certain, overwrite))
     return view
 
 
@@ -162,3 +187,8 @@ def is_contiguous(x: Any) -> bool:
     """Whether `x` is a tracer marked contiguous: not a view, whose layout may be another."""
     storage = getattr(x, "storage", None)
     return storage is not None and storage.contiguous and storage.path(x) == ()
+
+
+def as_argument(x: Any, tracer: Any) -> Any:
+    """Returns `tracer`, of the argument `x`, after noting where needed that it is an array of no axes, not a scalar."""
+    return mark_contiguous(tracer) if x.shape == () and not isinstance(x, np.generic) else tracer

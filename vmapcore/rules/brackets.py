@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ConcretizationError, IndexingError, describe
 from ..tracer import Tracer
-from .slicing import ALL, Pattern, slice_read, slice_write
+from .slicing import ALL, Pattern, slice_overwrite, slice_read, slice_write
 
 ARRAY = "array"
 """Stands in a pattern for an integer array."""
@@ -169,6 +169,7 @@ class Plan(NamedTuple):
     """The axes of the array that the integer arrays index."""
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
+    overwrite: Callable[[Any, Any], Any]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -207,6 +208,7 @@ def plan(pattern: Pattern, shape: tuple[int, ...]) -> Plan:
         axes=tuple(axes),
         read=functools.partial(slice_read, index=index),
         write=functools.partial(slice_write, index=index),
+        overwrite=functools.partial(slice_overwrite, index=index),
     )
 
 

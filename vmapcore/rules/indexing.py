@@ -63,19 +63,24 @@ def read_view(x: Any, p: Plan) -> Any:
     """`x[index]` for an index without arrays."""
     if not p.view:
         return slice_read(x, index=p.basic, copy=True)
-    return link(x, slice_read(x, index=p.basic), p.read, p.write)
+    return link(x, slice_read(x, index=p.basic), p.read, p.write, overwrite=p.overwrite)
 
 
 @implements("setitem")
-def setitem(x: Any, index: Any, value: Any) -> Any:
-    """What `x` is after `x[index] = value`."""
+def setitem(x: Any, index: Any, value: Any, overwrite: bool = False) -> Any:
+    """What `x` is after `x[index] = value`. If `overwrite`, the caller has no use for what it was."""
     x = operand(x)
     pattern = basic_pattern(index)
     chosen = split(index) if pattern is None else Chosen(pattern)
     p = plan(chosen.pattern, x.shape)
     if _is_own_view(x, value, p, chosen.arrays):
         return x
-    return write(x, p, chosen, as_value(value, x.dtype))
+    value = as_value(value, x.dtype)
+    if overwrite and pattern is not None:
+        if x.storage is not None:
+            x.storage.let_go(x)
+        return p.overwrite(x, fitting(value, p.region))
+    return write(x, p, chosen, value)
 
 
 def _is_own_view(x: Any, value: Any, p: Plan, arrays: tuple[Any, ...]) -> bool:

@@ -8,12 +8,14 @@ the tuple of its start, stop and step, or None.
 """
 
 import functools
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core import primitive
+from ..tracer import Tracer
 from ._families import linear, match, spread, trailing
 
 Pattern = tuple[Any, ...]
@@ -55,9 +57,9 @@ def slice_place(xp: Any, v: Any, *, index: Pattern, shape: tuple[int, ...]) -> A
 
 
 @primitive
-def slice_write(xp: Any, x: Any, v: Any, *, index: Pattern) -> Any:
-    """A copy of `x` with `v` written at a basic index of its last axes."""
-    out = xp.array(x)
+def slice_write(xp: Any, x: Any, v: Any, *, index: Pattern, own: bool = False) -> Any:
+    """A copy of `x` with `v` written at a basic index of its last axes; `x` itself if nobody else has it."""
+    out = x if own else xp.array(x, order="C")
     out[brackets(index)] = on(xp, v)
     return out
 
@@ -76,13 +78,13 @@ def slice_read_vmap(size: int, mapped: Sequence[bool], x: Any, **params: Any) ->
 
 
 slice_write.def_vjp(
-    lambda g, out, x, v, *, index: slice_write(g, 0, index=index),
-    lambda g, out, x, v, *, index: match(slice_read(g, index=index), v),
+    lambda g, out, x, v, *, index, own=False: slice_write(g, 0, index=index),
+    lambda g, out, x, v, *, index, own=False: match(slice_read(g, index=index), v),
 )
 
 
 @slice_write.def_jvp
-def slice_write_jvp(tangents: Sequence[Any], out: Any, x: Any, v: Any, *, index: Pattern) -> Any:
+def slice_write_jvp(tangents: Sequence[Any], out: Any, x: Any, v: Any, *, index: Pattern, own: bool = False) -> Any:
     dx, dv = tangents
     if dx is not None:
         return slice_write(dx, 0 if dv is None else dv, index=index)
@@ -91,9 +93,48 @@ def slice_write_jvp(tangents: Sequence[Any], out: Any, x: Any, v: Any, *, index:
 
 
 @slice_write.def_vmap
-def slice_write_vmap(size: int, mapped: Sequence[bool], x: Any, v: Any, *, index: Pattern) -> Any:
+def slice_write_vmap(size: int, mapped: Sequence[bool], x: Any, v: Any, *, index: Pattern, own: bool = False) -> Any:
     x = spread(size, mapped[0], x)
     missing = len(x.shape) + _ranks(index)[1] - len(v.shape) if mapped[1] else 0
     if missing:
         v = v.reshape(v.shape[:1] + (1,) * missing + v.shape[1:])
-    return slice_write(x, v, index=index)
+    return slice_write(x, v, index=index, own=own and mapped[0])
+
+
+# Writing without a copy.
+
+
+def slice_overwrite(x: Any, v: Any, *, index: Pattern) -> Any:
+    """`slice_write` that goes into the memory of the tracer `x`, no more wanted, if nobody else refers to it."""
+    return slice_write(x, v, index=index, own=_is_sole_owner(x, v))
+
+
+def _references(x: Any) -> int:
+    """How often the value of a tracer is referred to, from here too. A view of an array refers to it."""
+    inner = x.value
+    return sys.getrefcount(inner)
+
+
+class _Box:
+    """What has one value, as a tracer does."""
+
+    def __init__(self) -> None:
+        self.value = object()
+
+
+ALONE = _references(_Box())
+
+
+def _is_sole_owner(x: Any, v: Any) -> bool:
+    """Whether nobody but the tracer `x` refers to its array, and no trace will read it or `v` again."""
+    traces = []
+    while isinstance(x, Tracer):
+        if _references(x) != ALONE or not x._trace.overwrites:
+            return False
+        traces.append(x._trace)
+        x = x.value
+    while isinstance(v, Tracer):
+        if v._trace not in traces:
+            return False
+        v = v.value
+    return type(x) is np.ndarray and x.flags.owndata and x.flags.writeable
