@@ -39,7 +39,7 @@ class _Pool:
         return block, address + -address % ALIGNMENT
 
     def give(self, block: tuple[Any, int], size: int) -> None:
-        """Keeps `block`, in place of older ones if need be. Never waits: it runs wherever an array dies, even in `take`."""
+        """Keeps `block`, in place of older ones if need be. Never waits: arrays die anywhere, even during `take`."""
         if not self.lock.acquire(blocking=False):
             return
         try:

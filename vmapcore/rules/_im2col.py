@@ -18,7 +18,7 @@ import numpy as np
 from .. import memory
 from ._windows import Windows
 
-SMALL, LARGE, MOST = 2 << 20, 6 << 20, 32
+SMALL, LARGE, MOST = 2 << 20, 8 << 20, 32
 """On a CPU a block has as many images as fit `SMALL` bytes, or 8 if they fit `LARGE`, and at most `MOST`."""
 
 DEVICE = 1 << 28
@@ -38,79 +38,88 @@ class Lead(NamedTuple):
     """Those that only the second has."""
 
     def gather(self, a: Any, *kept: tuple[int, ...]) -> Any:
-        """Returns `a`, of full rank, with the axes of each of `kept` as one axis; the other leading axes have length 1."""
+        """Returns `a` with the leading axes of each of `kept` joined to one axis; its others have length 1 and go."""
         rank = len(self.shape)
         order = [i for axes in kept for i in axes]
-        rest = [i for i in range(rank) if i not in order]
-        if order + rest != list(range(rank)):
-            a = a.transpose(order + rest + list(range(rank, a.ndim)))
-        shape = [math.prod([self.shape[i] for i in axes]) for axes in kept]
-        return a.reshape(*shape, *a.shape[rank:])
+        order += [i for i in range(rank) if i not in order]
+        if order != sorted(order):
+            a = a.transpose(*order, *range(rank, a.ndim))
+        return a.reshape(*[math.prod([self.shape[i] for i in axes]) for axes in kept], *a.shape[rank:])
 
     def scatter(self, out: Any, tail: Sequence[int]) -> Any:
         """Returns a result (members, variants, first's own, ...) with its leading axes in place and `tail` behind."""
         order = self.both + self.second + self.first
         out = out.reshape(*[self.shape[i] for i in order], *tail)
-        if list(order) == sorted(order):
-            return out
         back = sorted(range(len(order)), key=order.__getitem__)
-        return out.transpose(back + list(range(len(order), out.ndim)))
+        return out if back == sorted(back) else out.transpose(*back, *range(len(order), out.ndim))
 
 
 def split_lead(a: Any, b: Any, core: int) -> tuple[Any, Any, Lead]:
     """Returns `a` as (M, own, ...), `b` as (M, own, ...), and the split. A zero-stride axis counts as not there."""
     rank = max(a.ndim, b.ndim) - core
-    a = a.reshape((1,) * (rank + core - a.ndim) + a.shape)
-    b = b.reshape((1,) * (rank + core - b.ndim) + b.shape)
-    shape = np.broadcast_shapes(a.shape[:rank], b.shape[:rank])
-    both, first, second = [], [], []
-    for i, n in enumerate(shape):
-        if a.shape[i] == b.shape[i] and n > 1:
-            if b.strides[i] == 0:
-                b = b[(slice(None),) * i + (slice(1),)]
-            elif a.strides[i] == 0:
-                a = a[(slice(None),) * i + (slice(1),)]
-        (both if a.shape[i] == b.shape[i] else second if a.shape[i] == 1 else first).append(i)
-    lead = Lead(shape, tuple(both), tuple(first), tuple(second))
+    if a.ndim != b.ndim:
+        a = a.reshape((1,) * (rank + core - a.ndim) + a.shape)
+        b = b.reshape((1,) * (rank + core - b.ndim) + b.shape)
+    if 0 in a.strides or 0 in b.strides:
+        for i in range(rank):
+            if a.shape[i] == b.shape[i] > 1:
+                if b.strides[i] == 0:
+                    b = b[(slice(None),) * i + (slice(1),)]
+                elif a.strides[i] == 0:
+                    a = a[(slice(None),) * i + (slice(1),)]
+    lead = _lead(a.shape[:rank], b.shape[:rank])
     return lead.gather(a, lead.both, lead.first), lead.gather(b, lead.both, lead.second), lead
 
 
+@functools.lru_cache(maxsize=1024)
+def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> Lead:
+    axes = range(len(a))
+    return Lead(
+        np.broadcast_shapes(a, b),
+        tuple([i for i in axes if a[i] == b[i]]),
+        tuple([i for i in axes if a[i] != b[i] == 1]),
+        tuple([i for i in axes if b[i] != a[i] == 1]),
+    )
+
+
 def forward(xp: Any, x: Any, w: Any, b: Any, out: Any, win: Windows) -> None:
-    """Convolves x (M,A,G,C,*S) with w (M,V,G,O,C,*K) into out (M,V,A,G,O,*P); adds b (M,V,A or 1,G,O) unless None."""
+    """Convolves x (M,A,G,C,*S) with w (M,V,G,O,C,*K) into out (M,V,A,G,O,*P); adds b (M,V,G,O) unless None."""
     members, variants, groups, height = w.shape[:4]
     depth = math.prod(w.shape[4:])
-    b = None if b is None else b.reshape(b.shape + (1,) * len(win.out))
     if win.is_pointwise:  # an image is its own columns
         x = x[(..., *[slice(None, None, s) for s in win.stride])]
         _product(xp, w.reshape(members, variants, 1, groups, height, depth), _flat(x[:, None], 5), _flat(out, 5))
         if b is not None:
-            out += b
+            out += b.reshape(members, variants, 1, groups, height, *(1,) * len(win.out))
         return
-    rows = w.reshape(members, variants, groups, height, depth).swapaxes(1, 2).reshape(members, groups, -1, depth)
+    rows = _variants_last(w.reshape(members, variants, groups, height, depth))
+    bias = None if b is None else _variants_last(b[..., None])
     new = _Scratch(xp, out.dtype)
     for m, i, parts in _blocks(xp, members, x.shape[1], groups * (depth + variants * height), win, out.dtype.itemsize):
         images = _lay(x[m, i], win, new)
-        bias = None if b is None else b[m, :, i] if b.shape[2] > 1 else b[m]
+        count = images.shape[-1]
         for r in parts:
             cols = _columns(xp, images, r, win, new)
             region = out[m, :, i, :, :, r]
-            if variants == 1 and images.shape[-1] == 1:  # the product is laid out as the result is
-                _product(xp, rows[m], cols, _flat(region[:, 0, 0], 3))
-                if bias is not None:
-                    region += bias
-                continue
-            made = new("product", (*rows[m].shape[:3], cols.shape[-1]))
+            shape = (*rows[m].shape[:3], cols.shape[-1])
+            direct = variants == count == 1  # the product is laid out as the result is
+            made = region.reshape(shape) if direct else new("product", shape)
             _product(xp, rows[m], cols, made)
-            made = made.reshape(len(made), groups, variants, height, *region.shape[5:], images.shape[-1])
-            made = made.transpose(0, 2, made.ndim - 1, 1, 3, *range(4, made.ndim - 1))
-            if bias is None:
-                region[...] = made
-            else:
-                xp.add(made, bias, out=region)
+            if bias is not None:
+                made += bias[m]
+            if not direct:
+                made = made.reshape(len(made), groups, variants, height, *region.shape[5:], count)
+                region[...] = made.transpose(0, 2, made.ndim - 1, 1, 3, *range(4, made.ndim - 1))
+
+
+def _variants_last(a: Any) -> Any:
+    """Returns (M, V, G, O, n) as (M, G, V*O, n)."""
+    members, variants, groups, height, n = a.shape
+    return a.swapaxes(1, 2).reshape(members, groups, variants * height, n)
 
 
 def input_grad(xp: Any, g: Any, w: Any, out: Any, win: Windows) -> None:
-    """Spreads g (M,A,G,O,*P) over windows weighted by w (M,V,G,O,C,*K) into out (M,V,A,G,C,*S): `forward` transposed."""
+    """The transpose of `forward` in x: from g (M,A,G,O,*P) and w (M,V,G,O,C,*K) into out (M,V,A,G,C,*S)."""
     members, variants, groups, height, channels = w.shape[:5]
     depth = math.prod(w.shape[4:])
     columns = w.reshape(members, variants, groups, height, depth).swapaxes(3, 4)
@@ -139,7 +148,9 @@ def weight_grad(xp: Any, x: Any, g: Any, out: Any, win: Windows) -> None:
     """Correlates x (M,A,G,C,*S) with g (M,V,A,G,O,*P), summed over the A >= 1 images, into out (M,G,V*O,C*K)."""
     members, variants, images, groups, height = g.shape[:5]
     new = _Scratch(xp, out.dtype)
-    for m, i, parts in _blocks(xp, members, images, groups * (out.shape[3] + variants * height), win, out.dtype.itemsize):
+    for m, i, parts in _blocks(
+        xp, members, images, groups * (out.shape[3] + variants * height), win, out.dtype.itemsize
+    ):
         laid = _lay(x[m, i], win, new)
         for r in parts:
             cols = _columns(xp, laid, r, win, new)
@@ -163,17 +174,20 @@ class _Scratch:
         self.dtype = dtype
         self.arrays: dict[tuple[str, tuple[int, ...]], Any] = {}
 
-    def __call__(self, name: str, shape: tuple[int, ...]) -> Any:
-        """An array of that shape; zeros the first time it is asked for."""
+    def __call__(self, name: str, shape: tuple[int, ...], zeros: bool = False) -> Any:
+        """An array of that shape, as it was left; zeros the first time if `zeros`."""
         key = (name, shape)
         found = self.arrays.get(key)
         if found is None:
             found = self.arrays[key] = memory.empty(self.xp, shape, self.dtype)
-            found[...] = 0
+            if zeros:
+                found[...] = 0
         return found
 
 
-def _blocks(xp: Any, members: int, images: int, height: int, win: Windows, itemsize: int) -> Iterator[tuple[slice, slice, list[slice]]]:
+def _blocks(
+    xp: Any, members: int, images: int, height: int, win: Windows, itemsize: int
+) -> Iterator[tuple[slice, slice, list[slice]]]:
     """Yields blocks as slices of the members, of the images, and of the rows of results computed at a time.
 
     `height` is how many numbers a block keeps for one position of one image's result.
@@ -208,7 +222,7 @@ def _lay(block: Any, win: Windows, new: _Scratch) -> Any:
     if not win.is_padded:
         return _last(block, new)
     moved = block.transpose(0, *range(2, block.ndim), 1)
-    laid = new("padded", (*moved.shape[:3], *win.padded, moved.shape[-1]))  # its border stays zero
+    laid = new("padded", (*moved.shape[:3], *win.padded, moved.shape[-1]), zeros=True)  # the border stays zero
     laid[(..., *[slice(lo, lo + n) for n, (lo, _) in zip(win.size, win.padding, strict=True)], slice(None))] = moved
     return laid
 
@@ -216,7 +230,7 @@ def _lay(block: Any, win: Windows, new: _Scratch) -> Any:
 def _columns(xp: Any, laid: Any, rows: slice, win: Windows, new: _Scratch) -> Any:
     """The patches that make those rows of the result, as (m, G, C*K, positions and images)."""
     step = win.stride[0]
-    laid = laid[:, :, :, rows.start * step:]
+    laid = laid[:, :, :, rows.start * step :]
     lead, spatial, last = laid.strides[:3], laid.strides[3:-1], laid.strides[-1:]
     inner = tuple([s * d for s, d in zip(spatial, win.dilation, strict=True)])
     outer = tuple([s * n for s, n in zip(spatial, win.stride, strict=True)])
@@ -224,7 +238,7 @@ def _columns(xp: Any, laid: Any, rows: slice, win: Windows, new: _Scratch) -> An
     patches = xp.lib.stride_tricks.as_strided(laid, shape, (*lead, *inner, *outer, *last))
     cols = new("columns", shape)
     cols[...] = patches
-    return cols.reshape(*shape[:2], math.prod(shape[2:3 + len(spatial)]), math.prod(shape[3 + len(spatial):]))
+    return cols.reshape(*shape[:2], math.prod(shape[2 : 3 + len(spatial)]), math.prod(shape[3 + len(spatial) :]))
 
 
 @functools.lru_cache(maxsize=256)

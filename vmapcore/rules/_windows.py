@@ -1,9 +1,9 @@
-"""The geometry of sliding windows, for convolution and pooling of any number of spatial axes. No arrays, no operation."""
+"""The geometry of sliding windows over any number of spatial axes, for convolution and pooling; no arrays here."""
 
 import functools
 from typing import Any, NamedTuple
 
-from ..errors import ArgumentError, ShapeError, message
+from ..errors import ArgumentError, ShapeError
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -35,19 +35,31 @@ class Windows(NamedTuple):
     @property
     def overlap(self) -> bool:
         """Whether an element may lie in several windows."""
-        return any(k > 1 and s < (k - 1) * d + 1 for k, s, d in zip(self.kernel, self.stride, self.dilation, strict=True))
+        return any(
+            k > 1 and s < (k - 1) * d + 1 for k, s, d in zip(self.kernel, self.stride, self.dilation, strict=True)
+        )
 
 
 @functools.lru_cache(maxsize=1024)
-def windows(size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Windows:
-    """Plans the windows; there are none along an axis where the kernel does not fit."""
-    padded = tuple([n + lo + hi for n, (lo, hi) in zip(size, padding, strict=True)])
-    out = tuple([max(0, (n - d * (k - 1) - 1) // s + 1) for n, k, s, d in zip(padded, kernel, stride, dilation, strict=True)])
+def windows(call: str, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Windows:
+    """Plans the windows; there must be at least one."""
+    padded = tuple([n + low + high for n, (low, high) in zip(size, padding, strict=True)])
+    reach = tuple([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)])
+    if any(r > n for r, n in zip(reach, padded, strict=True)):
+        raise ShapeError(
+            call,
+            f"the window reaches over {reach}, the array with its padding has spatial axes {padded}",
+            "the window must fit",
+            "Pad more, or take a smaller window",
+        )
+    out = tuple([(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)])
     return Windows(size, kernel, stride, padding, dilation, padded, out)
 
 
 @functools.lru_cache(maxsize=1024)
-def taps(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int) -> tuple[tuple[slice, slice], ...]:
+def taps(
+    size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int
+) -> tuple[tuple[slice, slice], ...]:
     """For each position in a window of one axis: the windows in which it lies inside the array, and where it does.
 
     Positions that lie in the padding of every window are left out.
@@ -65,14 +77,20 @@ def taps(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation
     return tuple(found)
 
 
+def agree(call: str, found: Any, expected: Any) -> None:
+    """Raises unless shapes that primitives of windows were given belong together."""
+    if found != expected:
+        raise ShapeError(call, f"the arguments have {found} where they need {expected}")
+
+
 def each_axis(call: str, name: str, value: Any, axes: int, least: int) -> Ints:
     """An option given as one int for all axes, or as one per axis, as a tuple of ints."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
     if len(values) != axes or not all(hasattr(v, "__index__") and not isinstance(v, bool) for v in values):
-        raise ArgumentError(message(call, f"{name} is {value!r}", f"it must be an int or {axes} of them"))
+        raise ArgumentError(call, f"{name} is {value!r}", f"it must be an int or {axes} of them")
     ints = tuple([v.__index__() for v in values])
     if min(ints) < least:
-        raise ShapeError(message(call, f"{name} is {value!r}", f"it must be at least {least} on every axis"))
+        raise ShapeError(call, f"{name} is {value!r}", f"it must be at least {least} on every axis")
     return ints
 
 
@@ -83,15 +101,19 @@ def pad_pairs(call: str, padding: Any, kernel: Ints, stride: Ints, dilation: Int
         if padding == "valid":
             return ((0, 0),) * axes
         if padding != "same":
-            raise ArgumentError(message(call, f"padding is {padding!r}", 'as a word it must be "same" or "valid"'))
+            raise ArgumentError(call, f"padding is {padding!r}", 'as a word it must be "same" or "valid"')
         if any(s != 1 for s in stride):
-            raise ArgumentError(message(call, f'padding is "same" with stride {stride}', "the results can be as many as the inputs "
-                                        "only where stride is 1", "Give the padding as numbers"))
+            raise ArgumentError(
+                call,
+                f'padding is "same" with stride {stride}',
+                "the results can be as many as the inputs only where stride is 1",
+                "Give the padding as numbers",
+            )
         totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return tuple([(t // 2, t - t // 2) for t in totals])
     if isinstance(padding, (tuple, list)) and any(isinstance(p, (tuple, list)) for p in padding):
         if len(padding) != axes or not all(isinstance(p, (tuple, list)) for p in padding):
-            raise ArgumentError(message(call, f"padding is {padding!r}", f"it must be an int, {axes} ints or {axes} pairs"))
+            raise ArgumentError(call, f"padding is {padding!r}", f"it must be an int, {axes} ints or {axes} pairs")
         pairs = [each_axis(call, "padding", p, 2, 0) for p in padding]
         return tuple([(p[0], p[1]) for p in pairs])
     return tuple([(p, p) for p in each_axis(call, "padding", padding, axes, 0)])

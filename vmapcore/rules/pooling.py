@@ -18,11 +18,11 @@ import numpy as np
 
 from .. import memory
 from ..core import Primitive, primitive
-from ..errors import DTypeError, ShapeError, describe, message
+from ..errors import DTypeError, ShapeError, describe
 from ._families import linear, match, operand, trailing
-from ._windows import Ints, Pairs, Windows, each_axis, pad_pairs, taps, windows
+from ._windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, taps, windows
 
-TILE = 1 << 18
+TILE = 1 << 20
 """Bytes of input that are worked on at a time, so that what lies between input and result stays in a CPU's cache."""
 
 BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
@@ -35,18 +35,19 @@ BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 @primitive
 def max_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
     """The maximum of each window over the last axes of x; padding is never chosen, NaN always."""
-    win = windows(x.shape[-len(kernel):], kernel, stride, padding, dilation)
-    out = memory.empty(xp, (*x.shape[:-len(kernel)], *win.out), x.dtype)
-    for at in _tiles(xp, x.shape[:-len(kernel)], math.prod(win.size) * x.itemsize):
+    win = windows("max_pool", x.shape[-len(kernel) :], kernel, stride, padding, dilation)
+    out = memory.empty(xp, (*x.shape[: -len(kernel)], *win.out), x.dtype)
+    for at in _tiles(xp, x.shape[: -len(kernel)], math.prod(win.size) * x.itemsize):
         _pool(xp, xp.maximum, _lowest(x.dtype), x[at], win, out[at])
     return out
 
 
 @primitive
 def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
-    """Sends each element of g to where the first maximum of its window in x is; `out` is the result of max_pool on x."""
+    """Sends each element of g to where the first maximum of its window in x is; `out` is max_pool of x."""
     axes = len(window["kernel"])
-    win = windows(x.shape[-axes:], **window)
+    win = windows("max_pool_scatter", x.shape[-axes:], **window)
+    agree("max_pool_scatter", (g.shape[-axes:], out.shape[-axes:]), (win.out, win.out))
     g, x, out = _broadcast(xp, axes, g, x, out)
     result = memory.empty(xp, x.shape, g.dtype)
     for at in _tiles(xp, x.shape[:-axes], math.prod(win.size) * x.itemsize):
@@ -65,7 +66,8 @@ def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
 def max_pool_gather(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
     """Takes from t, of the shape of x, what lies where the first maximum of each window in x is."""
     axes = len(window["kernel"])
-    win = windows(x.shape[-axes:], **window)
+    win = windows("max_pool_gather", x.shape[-axes:], **window)
+    agree("max_pool_gather", (t.shape[-axes:], out.shape[-axes:]), (win.size, win.out))
     t, x, out = _broadcast(xp, axes, t, x, out)
     result = memory.empty(xp, out.shape, t.dtype)
     for at in _tiles(xp, x.shape[:-axes], math.prod(win.size) * x.itemsize):
@@ -80,8 +82,11 @@ def max_pool_gather(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
 def _select(made: Primitive, transpose: Primitive) -> None:
     """Declares that `made(t, x, out)` is linear in t and that where it takes t from jumps with x."""
     made.def_vjp(lambda ct, result, t, x, out, **window: match(transpose(ct, x, out, **window), t), None, None)
-    made.def_jvp(lambda tangents, result, t, x, out, **window:
-                 None if tangents[0] is None else made(tangents[0], x, out, **window))
+    made.def_jvp(
+        lambda tangents, result, t, x, out, **window: (
+            None if tangents[0] is None else made(tangents[0], x, out, **window)
+        )
+    )
     trailing(made)
 
 
@@ -120,9 +125,9 @@ def _masked(xp: Any, t: Any, won: Any) -> Any:
 
 @primitive
 def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, counted: Pairs) -> Any:
-    """The sum of each window over the last axes of x, over how many elements and `counted` zeros around them it covers."""
+    """The mean of each window over the last axes of x, where `counted` zeros around them count too."""
     axes = len(kernel)
-    win = windows(x.shape[-axes:], kernel, stride, padding, (1,) * axes)
+    win = windows("avg_pool", x.shape[-axes:], kernel, stride, padding, (1,) * axes)
     dtype = x.dtype if x.dtype.kind in "fc" else np.dtype(np.float64)
     out = memory.empty(xp, (*x.shape[:-axes], *win.out), dtype)
     factor = _reciprocal(xp, win, counted, dtype)
@@ -137,7 +142,8 @@ def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, cou
 def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, counted: Pairs) -> Any:
     """The transpose of `avg_pool` of an array whose last axes have lengths `size`."""
     axes = len(kernel)
-    win = windows(size, kernel, stride, padding, (1,) * axes)
+    win = windows("avg_pool_spread", size, kernel, stride, padding, (1,) * axes)
+    agree("avg_pool_spread", g.shape[-axes:], win.out)
     result = memory.empty(xp, (*g.shape[:-axes], *size), g.dtype)
     factor = _reciprocal(xp, win, counted, g.dtype)
     for at in _tiles(xp, g.shape[:-axes], math.prod(size) * g.itemsize):
@@ -153,7 +159,10 @@ def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, 
     return result
 
 
-linear(avg_pool, lambda g, out, x, *, kernel, **window: avg_pool_spread(g, size=x.shape[-len(kernel):], kernel=kernel, **window))
+linear(
+    avg_pool,
+    lambda g, out, x, *, kernel, **window: avg_pool_spread(g, size=x.shape[-len(kernel) :], kernel=kernel, **window),
+)
 linear(avg_pool_spread, lambda ct, out, g, *, size, **window: avg_pool(ct, **window))
 trailing(avg_pool)
 trailing(avg_pool_spread)
@@ -162,7 +171,9 @@ trailing(avg_pool_spread)
 def _reciprocal(xp: Any, win: Windows, counted: Pairs, dtype: Any) -> Any:
     """One over how many elements each window counts: a number, or an array where windows differ."""
     count = np.ones(())
-    for n, k, s, (low, _), (before, after), m in zip(win.size, win.kernel, win.stride, win.padding, counted, win.out, strict=True):
+    for n, k, s, (low, _), (before, after), m in zip(
+        win.size, win.kernel, win.stride, win.padding, counted, win.out, strict=True
+    ):
         start = np.arange(m) * s - low
         count = np.multiply.outer(count, np.minimum(start + k, n + after) - np.maximum(start, -before))
     if count.size and (count == count.flat[0]).all():
@@ -178,7 +189,11 @@ def _pool(xp: Any, combine: Any, neutral: Any, x: Any, win: Windows, out: Any) -
     axes = len(win.out)
     for axis in range(-axes, 0):
         last = axis == -1
-        target = out if last else xp.empty((*x.shape[:axis], win.out[axis], *win.size[len(win.size) + axis + 1:]), out.dtype)
+        target = (
+            out
+            if last
+            else xp.empty((*x.shape[:axis], win.out[axis], *win.size[len(win.size) + axis + 1 :]), out.dtype)
+        )
         behind = (slice(None),) * (-1 - axis)
         everywhere = slice(0, win.out[axis])
         steps = taps(win.size[axis], win.kernel[axis], win.stride[axis], win.padding[axis], win.dilation[axis])
@@ -198,8 +213,11 @@ def _pool(xp: Any, combine: Any, neutral: Any, x: Any, win: Windows, out: Any) -
 
 @functools.lru_cache(maxsize=256)
 def _positions(win: Windows) -> tuple[tuple[Any, Any], ...]:
-    """For each position in the window, in order: an index of the windows that have it inside the array, and of where."""
-    each = [taps(n, k, s, p, d) for n, k, s, p, d in zip(win.size, win.kernel, win.stride, win.padding, win.dilation, strict=True)]
+    """For each position in the window, in order: which windows have it inside the array, and where it is then."""
+    each = [
+        taps(n, k, s, p, d)
+        for n, k, s, p, d in zip(win.size, win.kernel, win.stride, win.padding, win.dilation, strict=True)
+    ]
     return tuple([((..., *[t[0] for t in tap]), (..., *[t[1] for t in tap])) for tap in itertools.product(*each)])
 
 
@@ -208,7 +226,8 @@ def _fills(win: Windows) -> bool:
     """Whether every element lies in exactly one window."""
     return not win.overlap and all(
         n == sum(there.stop - there.start for there, _ in taps(n, k, s, p, d))
-        for n, k, s, p, d in zip(win.size, win.kernel, win.stride, win.padding, win.dilation, strict=True))
+        for n, k, s, p, d in zip(win.size, win.kernel, win.stride, win.padding, win.dilation, strict=True)
+    )
 
 
 def _broadcast(xp: Any, axes: int, *arrays: Any) -> list[Any]:
@@ -229,7 +248,7 @@ def _tiles(xp: Any, lead: Ints, size: int) -> Iterator[tuple[Any, ...]]:
         yield (...,)
         return
     step = max(1, items // max(inner, 1))
-    for outer in itertools.product(*[range(n) for n in lead[:axis - 1]]):
+    for outer in itertools.product(*[range(n) for n in lead[: axis - 1]]):
         for i in range(0, lead[axis - 1], step):
             yield (*outer, slice(i, i + step), ...)
 
@@ -242,12 +261,16 @@ def _lowest(dtype: Any) -> Any:
 # What users call, in torch's argument order.
 
 
-def max_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False) -> Any:
+def max_pool1d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
     """The maximum of each window over the last axis; see `max_pool2d`."""
     return _max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False) -> Any:
+def max_pool2d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
     """The maximum of each window over the last two axes, as torch.nn.functional.max_pool2d.
 
     Where several elements of a window are its maximum, the first has the derivative.
@@ -271,19 +294,33 @@ def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, d
     return _max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def max_pool3d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False) -> Any:
+def max_pool3d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
     """The maximum of each window over the last three axes; see `max_pool2d`."""
     return _max_pool("max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-def avg_pool1d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Any:
+def avg_pool1d(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
     """The mean of each window over the last axis; see `avg_pool2d`."""
     return _avg_pool("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Any:
+def avg_pool2d(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
     """The mean of each window over the last two axes, as torch.nn.functional.avg_pool2d; options as in `max_pool2d`.
 
     Args:
@@ -297,47 +334,66 @@ def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, c
     return _avg_pool("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def avg_pool3d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Any:
+def avg_pool3d(
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
     """The mean of each window over the last three axes; see `avg_pool2d`."""
     return _avg_pool("avg_pool3d", 3, x, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def _max_pool(call: str, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
+def _max_pool(
+    call: str, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Any:
     x = operand(x)
     if x.dtype.kind not in "fiub":
-        raise DTypeError(message(call, f"x is {describe(x)}", "a maximum needs real numbers"))
+        raise DTypeError(call, f"x is {describe(x)}", "a maximum needs real numbers")
     window = _window(call, axes, x, kernel, stride, padding, dilation, ceil_mode)
     return max_pool(x, **window)
 
 
-def _avg_pool(call: str, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) -> Any:
+def _avg_pool(
+    call: str, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> Any:
     x = operand(x)
     if x.dtype.kind not in "fciub":
-        raise DTypeError(message(call, f"x is {describe(x)}", "a mean needs numbers"))
+        raise DTypeError(call, f"x is {describe(x)}", "a mean needs numbers")
     window = _window(call, axes, x, kernel, stride, padding, 1, ceil_mode)
     kept = pad_pairs(call, padding, window["kernel"], window["stride"], window.pop("dilation"))
     return avg_pool(x, counted=kept if count_include_pad else ((0, 0),) * axes, **window)
 
 
-def _window(call: str, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> dict[str, Any]:
+def _window(
+    call: str, axes: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> dict[str, Any]:
     """Returns the canonical params of a pooling; `ceil_mode` becomes padding behind."""
     if x.ndim < axes:
-        raise ShapeError(message(call, f"x is {describe(x)}", f"it must have at least {axes} axes"))
+        raise ShapeError(call, f"x is {describe(x)}", f"it must have at least {axes} axes")
     kernel = each_axis(call, "kernel_size", kernel, axes, 1)
     stride = kernel if stride is None else each_axis(call, "stride", stride, axes, 1)
     dilation = each_axis(call, "dilation", dilation, axes, 1)
     pairs = pad_pairs(call, padding, kernel, stride, dilation)
     size = x.shape[-axes:]
     if ceil_mode:
-        pairs = tuple([_ceil(n, (k - 1) * d + 1, s, p) for n, k, d, s, p in zip(size, kernel, dilation, stride, pairs, strict=True)])
-    win = windows(size, kernel, stride, pairs, dilation)
-    if 0 in win.out:
-        raise ShapeError(message(call, f"x is {describe(x)} and the window {kernel} does not fit into it", "", "Pad x, or use a smaller window"))
+        pairs = tuple(
+            [
+                _ceil(n, (k - 1) * d + 1, s, p)
+                for n, k, d, s, p in zip(size, kernel, dilation, stride, pairs, strict=True)
+            ]
+        )
+    win = windows(call, size, kernel, stride, pairs, dilation)
     for n, k, s, p, d, m in zip(*win[:5], win.out, strict=True):
         if len({i for there, _ in taps(n, k, s, p, d) for i in range(there.start, there.stop)}) < m:
-            raise ShapeError(message(call, f"padding is {padding!r} for a window {kernel} over {describe(x)}",
-                                     "every window must have an element of x", "Pad by at most half the window"))
+            raise ShapeError(
+                call,
+                f"padding is {padding!r} for a window {kernel} over {describe(x)}",
+                "every window must have an element of x",
+                "Pad by at most half the window",
+            )
     return {"kernel": kernel, "stride": stride, "padding": pairs, "dilation": dilation}
 
 
