@@ -227,9 +227,8 @@ def main(
     table.add_row("vmap", f"{timing['vmap_ms']:.1f}", "1.0")
     table.add_row("Python loop", f"{timing['loop_ms']:.1f}", f"{timing['loop_ms'] / timing['vmap_ms']:.1f}")
     console.print(table)
-    console.print(
-        f"parameters after 10 steps differ by {timing['difference']:.1e} at most; trained in {seconds:.1f} s; curves in {out}"
-    )
+    console.print(f"parameters after 10 steps differ by {timing['difference']:.1e} at most")
+    console.print(f"trained in {seconds:.1f} s; curves in {out}")
     return results
 
 

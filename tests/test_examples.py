@@ -54,9 +54,16 @@ def test_stacked_state_ensemble():
 
 def test_per_sample_gradients():
     results = load("per_sample_gradients").main()
-    shapes = {"conv1.weight": (64, 32, 1, 3, 3), "conv1.bias": (64, 32), "conv2.weight": (64, 64, 32, 3, 3),
-              "conv2.bias": (64, 64), "fc1.weight": (64, 128, 9216), "fc1.bias": (64, 128), "fc2.weight": (64, 10, 128),
-              "fc2.bias": (64, 10)}
+    shapes = {
+        "conv1.weight": (64, 32, 1, 3, 3),
+        "conv1.bias": (64, 32),
+        "conv2.weight": (64, 64, 32, 3, 3),
+        "conv2.bias": (64, 64),
+        "fc1.weight": (64, 128, 9216),
+        "fc1.bias": (64, 128),
+        "fc2.weight": (64, 10, 128),
+        "fc2.bias": (64, 10),
+    }
     assert {name: g.shape for name, g in results["vmap"].items()} == shapes
     for name, gradient in results["vmap"].items():
         assert np.allclose(gradient, results["loop"][name], atol=3e-3, rtol=1e-5), name
@@ -74,11 +81,14 @@ def test_tour_convolutions(tour):
     for case in ("batch", "axes", "shared"):
         assert np.array_equal(found[case], [[8, 14, 20]] * 3), case
         assert found[case].dtype == np.float32
-    assert np.array_equal(found["every"], [
-        [[6, 9, 12], [12, 18, 24], [18, 27, 36]],
-        [[9, 12, 15], [18, 24, 30], [27, 36, 45]],
-        [[12, 15, 18], [24, 30, 36], [36, 45, 54]],
-    ])
+    assert np.array_equal(
+        found["every"],
+        [
+            [[6, 9, 12], [12, 18, 24], [18, 27, 36]],
+            [[9, 12, 15], [18, 24, 30], [27, 36, 45]],
+            [[12, 15, 18], [24, 30, 36], [36, 45, 54]],
+        ],
+    )
 
 
 def test_tour_gradients(tour):
@@ -90,12 +100,15 @@ def test_tour_gradients(tour):
 
 def test_tour_layer(tour):
     """The tutorial's weights are not printed, but the smallest that give its numbers give the rest of them too."""
-    from_a = np.array([[0.0219292, -0.01062493, -0.03378957, -0.02589925],
-                       [0.03091274, -0.04968021, -0.08098207, -0.07896652]])
-    from_b = np.array([[0.02492371, -0.02364336, -0.0495204, -0.04358834],
-                       [0.03390725, -0.06269865, -0.09671289, -0.09665561]])
-    from_c = np.array([[0.02791822, -0.03666179, -0.06525123, -0.06127743],
-                       [0.03690176, -0.07571708, -0.11244373, -0.1143447]])
+    from_a = np.array(
+        [[0.0219292, -0.01062493, -0.03378957, -0.02589925], [0.03091274, -0.04968021, -0.08098207, -0.07896652]]
+    )
+    from_b = np.array(
+        [[0.02492371, -0.02364336, -0.0495204, -0.04358834], [0.03390725, -0.06269865, -0.09671289, -0.09665561]]
+    )
+    from_c = np.array(
+        [[0.02791822, -0.03666179, -0.06525123, -0.06127743], [0.03690176, -0.07571708, -0.11244373, -0.1143447]]
+    )
     found = tour.layer()
     dense = found["dense"]
     assert np.array_equal(found["loop"], found["vmap"]) or np.allclose(found["loop"], found["vmap"], atol=1e-7)

@@ -45,7 +45,8 @@ round sign signbit sin sinh square sqrt subtract tan tanh trunc
 take take_along_axis matmul matrix_transpose tensordot vecdot broadcast_arrays broadcast_to concat expand_dims flip
 moveaxis permute_dims repeat reshape roll squeeze stack tile unstack argmax argmin count_nonzero nonzero
 searchsorted where
-argsort sort cumulative_prod cumulative_sum max mean min prod std sum var all any diff unique_all unique_counts unique_inverse unique_values
+argsort sort cumulative_prod cumulative_sum max mean min prod std sum var all any diff
+unique_all unique_counts unique_inverse unique_values
 """.split()  # noqa: SIM905  names as the standard lists them
 
 
