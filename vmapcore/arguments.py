@@ -107,8 +107,8 @@ def with_aux(call: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
 
 def check_scalar(call: str, value: Any) -> Any:
     """Returns the value of a function whose gradient is asked for, or raises if it has none."""
-    if isinstance(value, (int, float)):
-        value = np.asarray(value, float)
+    if isinstance(value, (int, float)) and not isinstance(value, np.generic):
+        value = np.float64(value)
     if not (is_array(value) or isinstance(value, Tracer)):
         raise ArgumentError(
             call,

@@ -177,6 +177,7 @@ class custom_vjp(_Custom):  # noqa: N801  a decorator, named like the function i
         nondiff_argnums: positions of arguments that are not arrays; handed to the rules first, as they are.
 
     Example:
+        >>> from vmapcore import grad
         >>> @custom_vjp
         ... def clipped(x):
         ...     return x
@@ -254,6 +255,7 @@ class custom_jvp(_Custom):  # noqa: N801  a decorator, named like the function i
         nondiff_argnums: positions of arguments that are not arrays; handed to the rule first, as they are.
 
     Example:
+        >>> from vmapcore import grad
         >>> @custom_jvp
         ... def log1pexp(x):
         ...     return np.log1p(np.exp(x))
