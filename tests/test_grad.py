@@ -462,6 +462,20 @@ def test_a_traced_constant_overwritten_after_use():
     check_grads(own, V)
 
 
+def test_an_integer_result_overwritten_after_use():
+    """A rule may need what is handed out beside the result."""
+
+    def f(x):
+        mantissa, exponent = np.frexp(x)
+        exponent[...] = 0
+        return np.sum(mantissa)
+
+    x = np.array([3.0, 10.0, 0.3])
+    expected = np.array([2.0**-2, 2.0**-4, 2.0**1])
+    assert_same(grad(f)(x), expected)
+    assert_same(vmap(grad(f))(np.stack([x, x])), np.stack([expected, expected]))
+
+
 def test_in_place_on_a_running_total():
     def f(x):
         total = np.zeros_like(x[0])

@@ -108,8 +108,18 @@ class GradTrace(Trace):
         return self._outputs(out) if primitive.multiple else GradTracer(self, out, len(self.tape) - 1)
 
     def _outputs(self, out: Any) -> Any:
+        """Several results of one application; ints and bools as copies, for a rule may read them again."""
         index = len(self.tape) - 1
-        return tuple([GradTracer(self, o, (index, i)) if o.dtype.kind in "fc" else o for i, o in enumerate(out)])
+        return tuple(
+            [
+                GradTracer(self, o, (index, i))
+                if o.dtype.kind in "fc"
+                else o.snapshot()
+                if isinstance(o, Tracer)
+                else o.copy()
+                for i, o in enumerate(out)
+            ]
+        )
 
     def _constant(self, primitive: Primitive, out: Any) -> Any:
         """A result without derivative: ints and bools leave as they are, floats stay writable for traced values."""
