@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 try:  # the one place of the tests that names CuPy
     import cupy
@@ -12,6 +13,9 @@ try:  # the one place of the tests that names CuPy
     libraries = [np, cupy] if cupy.is_available() else [np]
 except ImportError:
     libraries = [np]
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: BLAS threads that wait in a loop starve one another
+    threadpool_limits(1)
 
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=1000)
