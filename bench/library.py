@@ -159,9 +159,10 @@ class Contender:
         return f"{self.library} {self.variant}"
 
 
-def contenders(workload: Workload, libraries: tuple[str, ...]) -> list[Contender]:
-    """Who takes part in a workload."""
-    found = []
+def contenders(workload: Workload, libraries: tuple[str, ...], device: str = "cpu") -> list[Contender]:
+    """Who takes part in a workload; `np.vectorize` does where the workload has a signature and arrays are NumPy's."""
+    vectorizable = workload.signature and device == "cpu"
+    able = []
     for name in libraries:
         known = entry(name)
         if workload.task == "overhead":
@@ -169,9 +170,9 @@ def contenders(workload: Workload, libraries: tuple[str, ...]) -> list[Contender
         elif workload.task == "import":
             variants = ("import",) if known.imports else ()
         else:
-            variants = tuple(v for v in known.variants if v != "vectorize" or workload.signature)
-        found += [Contender(name, variant) for variant in variants]
-    return found
+            variants = tuple(v for v in known.variants if v != "vectorize" or vectorizable)
+        able += [Contender(name, variant) for variant in variants]
+    return able
 
 
 def reference(workload: Workload) -> Contender | None:

@@ -52,7 +52,8 @@ def libraries_table() -> Table:
 
 
 def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False,
+                  pad_edge=False, collapse_padding=True)
     for heading in headings:
         table.add_column(heading, no_wrap=heading not in ("what", "variants"))
     return table
@@ -64,10 +65,10 @@ def show(document: Document, console: Console) -> None:
         say(console, line)
     for row in document["rows"]:
         if row["task"] != "overhead":
-            console.print(_timings(row))
+            console.print(_timings(row), "")
     chains = [row for row in document["rows"] if row["task"] == "overhead"]
     if chains:
-        console.print(_overhead(chains))
+        console.print(_overhead(chains), "")
     for row in document["rows"]:
         for problem in problems(row):
             say(console, problem, "red")

@@ -23,6 +23,9 @@ from .workloads import Workload
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SLOW, SLOW_ROUNDS = 2.0, 2
+"""A contender that takes so many seconds for a call runs in so many rounds only."""
+
 TF32_ERROR = 10
 """How many times the tolerance of float32 is allowed to TF32."""
 
@@ -107,7 +110,7 @@ class Race:
         self.workload = workload
         self.settings = settings
         self.tick = tick
-        self.entries = {c: _entry(c) for c in contenders(workload, OURS + settings.peers)}
+        self.entries = {c: _entry(c) for c in contenders(workload, OURS + settings.peers, settings.device)}
         self.processes: dict[Contender, Process] = {}
         looser = TF32_ERROR if settings.precision == "tf32" else 1
         self.tolerance = {"atol": workload.atol * looser, "rtol": workload.rtol * looser}
@@ -153,7 +156,7 @@ class Race:
                 self._try(contender, lambda c: self.processes[c].ask("compare", path=path, **self.tolerance))
 
     def _round(self, turn: int) -> None:
-        order = list(self._alive())
+        order = [c for c in self._alive() if turn < SLOW_ROUNDS or min(self.entries[c]["times"][-1]) < SLOW]
         start = turn % len(order) if order else 0
         for contender in order[start:] + order[:start]:
             time.sleep(self.settings.pause)

@@ -192,6 +192,14 @@ def test_gpu_check_runs_tests_and_workloads(monkeypatch, tmp_path, capsys, measu
     assert "torch" in capsys.readouterr().out
 
 
+def test_vectorize_is_for_plain_code_on_the_cpu():
+    def variants(name, device):
+        return [c.variant for c in contenders(WORKLOADS[name], ("numpy",), device)]
+
+    assert variants("pairwise", "cpu") == ["by hand", "vectorize"]
+    assert variants("pairwise", "cuda") == variants("mlp_ensemble", "cpu") == ["by hand"]
+
+
 def test_gather_stacks_what_nested_loops_left():
     tree = [[{"a": np.ones(2)}, {"a": np.zeros(2)}]] * 3
     assert gather(np.stack, tree)["a"].shape == (3, 2, 2)
