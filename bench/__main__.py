@@ -135,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
 
     command("list", list_command, "Show the workloads and who takes part in them.")
     run = command("run", run_command, "Run workloads; all of them if none is named.")
-    run.add_argument("names", nargs="*", metavar="NAME", help="a workload; 'overhead' stands for all overhead:...")
+    run.add_argument("names", nargs="*", metavar="NAME", help="a workload, or all; 'overhead' is every overhead:...")
     run.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     run.add_argument("--peers", default="", metavar="A,B",
                      help=f"of {','.join(PEERS)}, or a module of your own with a LIBRARY; none by default")

@@ -149,12 +149,12 @@ WORKLOADS = {workload.name: workload for workload in _table()}
 
 
 def select(names: list[str]) -> list[Workload]:
-    """The workloads of these names in the table's order, `overhead` standing for every `overhead:...`; all for no name.
+    """The workloads of these names in the table's order, `overhead` standing for every `overhead:...`; all for `all` or no name.
 
     Raises:
         KeyError: a name that selects nothing.
     """
-    if not names:
+    if not names or "all" in names:
         return list(WORKLOADS.values())
     for name in names:
         if not any(_selects(name, workload) for workload in WORKLOADS):
