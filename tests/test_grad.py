@@ -337,6 +337,15 @@ def test_integers_and_masks_are_plain():
     assert_same(grad(f)(V), np.array([1.0, 10.0, 3.0]))
 
 
+def test_one_of_several_results_used_twice():
+    def f(x):
+        sign, log = np.linalg.slogdet(x)
+        values, vectors = np.linalg.eigh(x + x.T)
+        return log * log + 3 * log + np.sum(values**3) + values[0] + sign
+
+    check_grads(f, A[:, :2] + 2 * np.eye(2))
+
+
 def test_loops_over_elements():
     assert_same(grad(lambda x: sum(v * v for v in x))(V), 2 * V)
     assert_same(

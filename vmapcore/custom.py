@@ -241,6 +241,11 @@ class custom_vjp(_Custom):  # noqa: N801  a decorator, named like the function i
                 raise StructureError(
                     self.call, f"bwd returned a cotangent of structure {ct_tree}", f"its argument has {tree}"
                 )
+            for g, x in zip(found, leaves, strict=True):
+                if np.shape(g) != np.shape(x):
+                    raise ShapeError(
+                        self.call, f"bwd returned the cotangent {describe(g)}", f"its argument is {describe(x)}"
+                    )
             flat += found
         return flat
 
