@@ -26,8 +26,8 @@ class Job:
         self.notes = self.library.start(device, precision)
         self.arrays = self.workload.arguments(size)
         if self.workload.task == "import":
-            self.call: Callable[[], Any] = dict
-            self.sample: Callable[[], float] = partial(import_seconds, library)
+            self.call: Callable[[], Any] = partial(import_seconds, library)
+            self.sample: Callable[[], float] = self.call
             return
         args = self.library.arguments(self.workload, self.arrays)
         if self.workload.task == "overhead":

@@ -149,7 +149,7 @@ WORKLOADS = {workload.name: workload for workload in _table()}
 
 
 def select(names: list[str]) -> list[Workload]:
-    """The workloads of these names in the table's order, `overhead` standing for every `overhead:...`; all for `all` or no name.
+    """The workloads of these names, in the table's order: `overhead` is every `overhead:...`; `all` or no name is all.
 
     Raises:
         KeyError: a name that selects nothing.
