@@ -192,6 +192,15 @@ def program_writes_are_differentiated(source):
     expected = sum(np.sum(g[name] * tangent[name]) for name in g)
     assert_same(np.sum(ct * t), np.float64(expected), "<pullback(g), t>", 1e3)
 
+    def total(x):
+        return sum([np.sum(g[name] * y) for name, y in run_source(source, x).items()])
+
+    batch = np.stack([x, 0.5 * x, np.flip(x)])
+    expected = vmap_loop(grad(total))(batch)
+    assert_same(vmap(grad(total))(batch), expected, "vmap of grad", 1e3)
+    assert_same(grad(lambda x: np.sum(vmap(total)(x)))(batch), expected, "grad of vmap", 1e3)
+    assert_same(jvp(vmap(total), (batch,), (batch,))[1], np.sum(expected * batch, axis=(1, 2)), "jvp of vmap", 1e3)
+
 
 @given(view_programs())
 def test_programs_of_writes_are_differentiated(source):
