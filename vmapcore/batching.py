@@ -16,6 +16,7 @@ from .errors import ArgumentError, AxisError, ShapeError, describe, name_of
 from .pytree import flatten, paths, unflatten
 from .tracer import TRUTH, Tracer
 
+ALL_OF_ONE = (True,)
 REDUCTIONS = ("sum", "mean")
 
 
@@ -62,16 +63,19 @@ class BatchTrace(Trace):
         rule = primitive.vmap
         if rule is None:
             raise self.no_rule(primitive, "vmap")
-        values = []
-        mapped = []
-        for a in args:
-            if type(a) is BatchedTensor and a._trace is self:
-                values.append(a.value)
-                mapped.append(True)
-            else:
-                values.append(np.asarray(a) if type(a) in SEQUENCES else a)
-                mapped.append(False)
-        out = rule(self.size, mapped, *values, **params)
+        if len(args) == 1:
+            out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
+        else:
+            values = []
+            mapped = []
+            for a in args:
+                if type(a) is BatchedTensor and a._trace is self:
+                    values.append(a.value)
+                    mapped.append(True)
+                else:
+                    values.append(np.asarray(a) if type(a) in SEQUENCES else a)
+                    mapped.append(False)
+            out = rule(self.size, mapped, *values, **params)
         if primitive.multiple:
             return tuple([BatchedTensor(self, o) for o in out])
         return BatchedTensor(self, out)

@@ -244,7 +244,10 @@ def trailing(made: Primitive) -> Primitive:
     """Declares that `made` works on trailing axes and broadcasts over leading ones, so that it batches as itself."""
 
     def trailing_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
-        return made(*(args if len(args) == 1 else align(mapped, args)), **params)
+        if len(args) == 1:
+            x = args[0]
+            return made.eval(np, x, **params) if type(x) is np.ndarray else made(x, **params)
+        return made(*align(mapped, args), **params)
 
     made.vmap = trailing_vmap
     return made
