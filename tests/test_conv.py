@@ -282,6 +282,19 @@ def test_transposes(rng):
     np.testing.assert_allclose(np.vdot(w, rules.conv_weight_grad(x, g, kernel=(3, 3), **given)), value, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kernel", [(3, 2), (1, 1)])
+def test_the_way_of_a_gpu(rng, kernel):
+    xp = windows.Elsewhere()
+    x, w, b = normal(rng, 3, 5, 4, 6, 5), normal(rng, 3, 4, 2, *kernel), normal(rng, 4, 1, 1, 1)
+    given = params(2, padding=kernel[1] - 1, groups=2)
+    out = rules.conv(x, w, b, **given)
+    np.testing.assert_allclose(rules.conv.eval(xp, x, w, b, **given), out, atol=1e-12)
+    dx = rules.conv_input_grad(out, w, size=(6, 5), **given)
+    np.testing.assert_allclose(rules.conv_input_grad.eval(xp, out, w, size=(6, 5), **given), dx, atol=1e-12)
+    dw = rules.conv_weight_grad(x, out, kernel=kernel, **given)
+    np.testing.assert_allclose(rules.conv_weight_grad.eval(xp, x, out, kernel=kernel, **given), dw, atol=1e-12)
+
+
 # Nothing at all.
 
 

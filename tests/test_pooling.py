@@ -104,6 +104,11 @@ def test_dtypes(rng, dtype):
         np.testing.assert_array_equal(dx, windows.max_pool_scatter(g, x, kernel=(2, 3), padding=1))
 
 
+def test_sums_of_half_precision_do_not_overflow():
+    x = np.full((4, 4), 60000, np.float16)
+    np.testing.assert_array_equal(avg_pool2d(x, 2), np.full((2, 2), 60000, np.float16))
+
+
 def test_leading_axes(rng, tiles):
     """Any number of them, none too, and any layout; vmap over any axis is the loop."""
     x = rng.standard_normal((2, 3, 4, 6, 6))
@@ -126,6 +131,19 @@ def test_jacobian_with_a_shared_input(rng):
     basis = np.eye(4).reshape(4, 2, 2)
     rows = vmap(lambda g: pullback(g)[0])(basis)
     np.testing.assert_allclose((rows * x).sum((1, 2)), out.ravel())
+
+
+def test_the_way_of_a_gpu(rng, tiles):
+    xp = windows.Elsewhere()
+    x = with_ties(rng, 5, 4, 6, 6)
+    window = {"kernel": (3, 2), "stride": (2, 2), "padding": ((1, 1), (0, 1))}
+    out = rules.max_pool.eval(xp, x, dilation=(1, 1), **window)
+    np.testing.assert_array_equal(out, rules.max_pool(x, dilation=(1, 1), **window))
+    for made, t in ((rules.max_pool_scatter, out), (rules.max_pool_gather, -x)):
+        moved = made.eval(xp, t, x, out, dilation=(1, 1), **window)
+        np.testing.assert_array_equal(moved, made(t, x, out, dilation=(1, 1), **window))
+    mean = rules.avg_pool.eval(xp, x, counted=((0, 0), (0, 0)), **window)
+    np.testing.assert_array_equal(mean, rules.avg_pool(x, counted=((0, 0), (0, 0)), **window))
 
 
 def test_nothing(rng):

@@ -177,3 +177,10 @@ def avg_pool_spread(g, kernel, size, stride=None, padding=0):
         for i in inside:
             out[i] += g[at] / np.prod(kernel)
     return out
+
+
+class Elsewhere:
+    """NumPy under another name: with it as `xp`, an eval takes the way it takes on a GPU."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)

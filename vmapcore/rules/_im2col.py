@@ -19,7 +19,10 @@ from .. import memory
 from ._windows import Windows
 
 SMALL, LARGE, MOST = 2 << 20, 8 << 20, 32
-"""On a CPU a block has as many images as fit `SMALL` bytes, or 8 if they fit `LARGE`, and at most `MOST`."""
+"""On a CPU a block has as many images as fit `SMALL` bytes, or 8 if those fit `LARGE`, and at most `MOST`.
+
+Eight float32 are one copy of 32 bytes; many more would be too many memory streams at once.
+"""
 
 DEVICE = 1 << 28
 """Bytes of a block on a GPU."""
@@ -127,20 +130,20 @@ def input_grad(xp: Any, g: Any, w: Any, out: Any, win: Windows) -> None:
         _product(xp, columns[:, :, None], _flat(g[:, None], 5), _flat(out, 5))
         return
     new = _Scratch(xp, out.dtype)
-    inside = tuple([slice(lo, lo + n) for n, (lo, _) in zip(win.size, win.padding, strict=True)])
+    inside = _inside(win)
     for m, i, parts in _blocks(xp, members, g.shape[1], groups * (height + variants * depth), win, out.dtype.itemsize):
         region = out[m, :, i]
         images = new("images", (len(region), variants, groups, channels, *win.padded, region.shape[2]))
         images[...] = 0
         for r in parts:
-            part = _last(g[m, i, :, :, r], new)
+            part = _last(g[m, i, :, :, r], new, "g")
             made = new("columns", (len(region), variants, groups, depth, math.prod(part.shape[3:])))
             _product(xp, columns[m], _flat(part[:, None], 4), made)
             made = made.reshape(*images.shape[:4], *win.kernel, *part.shape[3:])
             for tap, where in _tap_slices(win, r.start, r.stop):
                 spread = images[where]
                 spread += made[(slice(None),) * 4 + tap]
-        images = images[(..., *inside, slice(None))]
+        images = images[inside]
         region[...] = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
 
 
@@ -154,7 +157,7 @@ def weight_grad(xp: Any, x: Any, g: Any, out: Any, win: Windows) -> None:
         laid = _lay(x[m, i], win, new)
         for r in parts:
             cols = _columns(xp, laid, r, win, new)
-            part = _last(g[m, :, i, :, :, r].swapaxes(1, 2), new)
+            part = _last(g[m, :, i, :, :, r].swapaxes(1, 2), new, "g")
             part = part.swapaxes(1, 2).reshape(len(laid), groups, variants * height, cols.shape[-1])
             if i.start == 0 and r.start == 0:
                 _product(xp, part, cols.swapaxes(2, 3), out[m])
@@ -207,12 +210,12 @@ def _blocks(
             yield slice(m, min(m + group, members)), slice(i, min(i + count, images)), parts
 
 
-def _last(a: Any, new: _Scratch) -> Any:
+def _last(a: Any, new: _Scratch, name: str) -> Any:
     """Lays axis 1 innermost."""
     moved = a.transpose(0, *range(2, a.ndim), 1)
     if moved.shape[-1] == 1:
         return moved
-    laid = new("last", moved.shape)
+    laid = new(name, moved.shape)
     laid[...] = moved
     return laid
 
@@ -220,11 +223,16 @@ def _last(a: Any, new: _Scratch) -> Any:
 def _lay(block: Any, win: Windows, new: _Scratch) -> Any:
     """Lays images (m, images, G, C, *S) out as (m, G, C, *padded, images)."""
     if not win.is_padded:
-        return _last(block, new)
+        return _last(block, new, "images")
     moved = block.transpose(0, *range(2, block.ndim), 1)
-    laid = new("padded", (*moved.shape[:3], *win.padded, moved.shape[-1]), zeros=True)  # the border stays zero
-    laid[(..., *[slice(lo, lo + n) for n, (lo, _) in zip(win.size, win.padding, strict=True)], slice(None))] = moved
+    laid = new("images", (*moved.shape[:3], *win.padded, moved.shape[-1]), zeros=True)  # the border stays zero
+    laid[_inside(win)] = moved
     return laid
+
+
+def _inside(win: Windows) -> tuple[Any, ...]:
+    """Where images lie in padded ones, laid out with the images innermost."""
+    return (..., *[slice(low, low + n) for n, (low, _) in zip(win.size, win.padding, strict=True)], slice(None))
 
 
 def _columns(xp: Any, laid: Any, rows: slice, win: Windows, new: _Scratch) -> Any:

@@ -54,11 +54,13 @@ def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
         g_tile, target = g[at], result[at]
         if not _fills(win):
             target[...] = 0
-        for windows_there, inside, won in _winners(xp, x[at], out[at], win):
-            sent = _masked(xp, g_tile[windows_there], won)
+        for there, inside, won in _winners(xp, x[at], out[at], win):
+            sent = _masked(xp, g_tile[there], won)
             if win.overlap:
-                sent += target[inside]
-            target[inside] = sent
+                part = target[inside]
+                part += sent
+            else:
+                target[inside] = sent
     return result
 
 
@@ -73,8 +75,8 @@ def max_pool_gather(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
     for at in _tiles(xp, x.shape[:-axes], math.prod(win.size) * x.itemsize):
         t_tile, target = t[at], result[at]
         target[...] = 0
-        for windows_there, inside, won in _winners(xp, x[at], out[at], win):
-            part = target[windows_there]
+        for there, inside, won in _winners(xp, x[at], out[at], win):
+            part = target[there]
             part += _masked(xp, t_tile[inside], won)
     return result
 
@@ -103,13 +105,13 @@ def _winners(xp: Any, x: Any, out: Any, win: Windows) -> Iterator[tuple[Any, Any
     An element wins unless it is less than the maximum or an earlier one has won; in a window with a NaN the first does.
     """
     free = xp.full(out.shape, -1, np.int8)
-    for windows_there, inside in _positions(win):
-        beaten = xp.less(x[inside], out[windows_there]).view(np.int8)
+    for there, inside in _positions(win):
+        beaten = xp.less(x[inside], out[there]).view(np.int8)
         beaten -= 1
-        left = free[windows_there]
+        left = free[there]
         beaten &= left
         left ^= beaten
-        yield windows_there, inside, beaten
+        yield there, inside, beaten
 
 
 def _masked(xp: Any, t: Any, won: Any) -> Any:
@@ -129,12 +131,16 @@ def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, cou
     axes = len(kernel)
     win = windows("avg_pool", x.shape[-axes:], kernel, stride, padding, (1,) * axes)
     dtype = x.dtype if x.dtype.kind in "fc" else np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)  # sums of float16 would overflow
     out = memory.empty(xp, (*x.shape[:-axes], *win.out), dtype)
-    factor = _reciprocal(xp, win, counted, dtype)
+    counts = _counts(xp, win, counted, dtype)
     for at in _tiles(xp, x.shape[:-axes], math.prod(win.size) * dtype.itemsize):
         target = out[at]
-        _pool(xp, xp.add, 0, x[at].astype(dtype, copy=False), win, target)
-        target *= factor
+        sums = target if wide == dtype else xp.empty(target.shape, wide)
+        _pool(xp, xp.add, 0, x[at].astype(wide, copy=False), win, sums)
+        sums /= counts
+        if sums is not target:
+            target[...] = sums
     return out
 
 
@@ -145,16 +151,16 @@ def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, 
     win = windows("avg_pool_spread", size, kernel, stride, padding, (1,) * axes)
     agree("avg_pool_spread", g.shape[-axes:], win.out)
     result = memory.empty(xp, (*g.shape[:-axes], *size), g.dtype)
-    factor = _reciprocal(xp, win, counted, g.dtype)
+    counts = _counts(xp, win, counted, g.dtype)
     for at in _tiles(xp, g.shape[:-axes], math.prod(size) * g.itemsize):
-        tile = g[at] * factor
+        tile = g[at] / counts
         for axis in range(-1, -axes - 1, -1):
             target = result[at] if axis == -axes else xp.empty((*tile.shape[:axis], *size[axis:]), g.dtype)
             target[...] = 0
             behind = (slice(None),) * (-1 - axis)
-            for windows_there, inside in taps(size[axis], kernel[axis], stride[axis], padding[axis], 1):
+            for there, inside in taps(size[axis], kernel[axis], stride[axis], padding[axis], 1):
                 part = target[(..., inside, *behind)]
-                part += tile[(..., windows_there, *behind)]
+                part += tile[(..., there, *behind)]
             tile = target
     return result
 
@@ -168,17 +174,22 @@ trailing(avg_pool)
 trailing(avg_pool_spread)
 
 
-def _reciprocal(xp: Any, win: Windows, counted: Pairs, dtype: Any) -> Any:
-    """One over how many elements each window counts: a number, or an array where windows differ."""
+def _counts(xp: Any, win: Windows, counted: Pairs, dtype: Any) -> Any:
+    """How many elements each window has: a number, or an array of the real part's dtype where windows differ."""
+    counts = _count(win, counted)
+    return counts if isinstance(counts, float) else xp.asarray(counts.astype(np.empty(0, dtype).real.dtype))
+
+
+@functools.lru_cache(maxsize=256)
+def _count(win: Windows, counted: Pairs) -> Any:
     count = np.ones(())
     for n, k, s, (low, _), (before, after), m in zip(
         win.size, win.kernel, win.stride, win.padding, counted, win.out, strict=True
     ):
         start = np.arange(m) * s - low
         count = np.multiply.outer(count, np.minimum(start + k, n + after) - np.maximum(start, -before))
-    if count.size and (count == count.flat[0]).all():
-        return dtype.type(1 / count.flat[0])
-    return xp.asarray((1 / count).astype(dtype))
+    first = float(count.flat[0])
+    return first if (count == first).all() else count
 
 
 # Windows over arrays.
@@ -188,14 +199,10 @@ def _pool(xp: Any, combine: Any, neutral: Any, x: Any, win: Windows, out: Any) -
     """Combines the elements of each window, axis by axis, into `out`."""
     axes = len(win.out)
     for axis in range(-axes, 0):
-        last = axis == -1
-        target = (
-            out
-            if last
-            else xp.empty((*x.shape[:axis], win.out[axis], *win.size[len(win.size) + axis + 1 :]), out.dtype)
-        )
         behind = (slice(None),) * (-1 - axis)
         everywhere = slice(0, win.out[axis])
+        shape = (*x.shape[:axis], win.out[axis], *win.size[axes + axis + 1 :])
+        target = out if axis == -1 else xp.empty(shape, out.dtype)
         steps = taps(win.size[axis], win.kernel[axis], win.stride[axis], win.padding[axis], win.dilation[axis])
         whole = [x[(..., inside, *behind)] for there, inside in steps if there == everywhere]
         if len(whole) > 1:
