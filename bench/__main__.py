@@ -26,16 +26,31 @@ console = Console()
 def run_workloads(workloads: list[Workload], settings: Settings) -> report.Document:
     """Measures every workload and returns the document that is shown and saved."""
     document: report.Document = {
-        "schema": report.SCHEMA, "when": datetime.now(UTC).isoformat(timespec="seconds"), "command": sys.argv[1:],
-        "device": settings.device, "precision": settings.precision, "size": settings.size, "repeat": settings.repeat,
-        "peers": list(settings.peers), **machine.describe(), "rows": []}
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())
+        "schema": report.SCHEMA,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv[1:],
+        "device": settings.device,
+        "precision": settings.precision,
+        "size": settings.size,
+        "repeat": settings.repeat,
+        "peers": list(settings.peers),
+        **machine.describe(),
+        "rows": [],
+    }
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=len(workloads))
         for workload in workloads:
+
             def tick(who: str, name: str = workload.name) -> None:
                 progress.update(bar, description=f"{name}: {who}")
+
             document["rows"].append(Race(workload, settings, tick).run())
             progress.advance(bar)
     return document
@@ -61,8 +76,10 @@ def wanted_peers(text: str) -> tuple[str, ...]:
     names = tuple(name for name in text.split(",") if name)
     for name in names:
         if name not in PEERS and "." not in name:
-            raise SystemExit(f"bench: there is no peer '{name}'; there are {', '.join(PEERS)}, and modules of your own "
-                             "with a LIBRARY by their dotted names")
+            raise SystemExit(
+                f"bench: there is no peer '{name}'; there are {', '.join(PEERS)}, and modules of your own "
+                "with a LIBRARY by their dotted names"
+            )
         if not installed(name):
             report.say(console, f"{name} is not installed, so it is left out", "yellow")
     return tuple(name for name in names if installed(name))
@@ -124,8 +141,9 @@ def gpu_check_command(options: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of all commands."""
-    top = argparse.ArgumentParser(prog="python -m bench",
-                                  description="vmapcore against a loop, hand-batched NumPy and its peers.")
+    top = argparse.ArgumentParser(
+        prog="python -m bench", description="vmapcore against a loop, hand-batched NumPy and its peers."
+    )
     commands = top.add_subparsers(required=True, metavar="list | run | report | gpu-check")
 
     def command(name: str, do: Any, about: str) -> argparse.ArgumentParser:
@@ -137,18 +155,27 @@ def parser() -> argparse.ArgumentParser:
     run = command("run", run_command, "Run workloads; all of them if none is named.")
     run.add_argument("names", nargs="*", metavar="NAME", help="a workload, or all; 'overhead' is every overhead:...")
     run.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    run.add_argument("--peers", default="", metavar="A,B",
-                     help=f"of {','.join(PEERS)}, or a module of your own with a LIBRARY; none by default")
-    check = command("gpu-check", gpu_check_command,
-                    "Run the tests and the workloads on this machine's GPU; exit code 3 if it has none.")
+    run.add_argument(
+        "--peers",
+        default="",
+        metavar="A,B",
+        help=f"of {','.join(PEERS)}, or a module of your own with a LIBRARY; none by default",
+    )
+    check = command(
+        "gpu-check",
+        gpu_check_command,
+        "Run the tests and the workloads on this machine's GPU; exit code 3 if it has none.",
+    )
     check.add_argument("names", nargs="*", metavar="NAME", help="workloads; all by default")
     check.set_defaults(device="cuda")
     shown = command("report", report_command, "Print tables of results.")
-    shown.add_argument("paths", nargs="*", type=Path, metavar="FILE",
-                       help="JSON of run or gpu-check; bench/results/*.json by default")
+    shown.add_argument(
+        "paths", nargs="*", type=Path, metavar="FILE", help="JSON of run or gpu-check; bench/results/*.json by default"
+    )
     for measured in (run, check):
-        measured.add_argument("--precision", choices=("float32", "tf32"), default="float32",
-                              help="of products on a CUDA device")
+        measured.add_argument(
+            "--precision", choices=("float32", "tf32"), default="float32", help="of products on a CUDA device"
+        )
         measured.add_argument("--repeat", type=int, default=5, metavar="N", help="rounds over the contenders")
         measured.add_argument("--size", choices=SIZES, default="full", help="small: only to see that it works")
         measured.add_argument("--json", type=Path, metavar="PATH", help="where to write everything that was measured")

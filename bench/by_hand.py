@@ -152,6 +152,7 @@ def per_member(lr: Any) -> Any:
 
 def lotka_volterra_sweep(a: Any, b: Any, start: Any) -> Any:
     """The sweep with the pairs along the last axis, which keeps NumPy's inner loops long."""
+
     def velocity(state: Any) -> Any:
         eaten = b * state[0] * state[1]
         return np.stack([a * state[0] - eaten, eaten - state[1]])

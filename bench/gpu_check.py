@@ -58,12 +58,19 @@ def _sees_cuda(package: str) -> bool:
 def run_tests(arguments: tuple[str, ...] = ("tests",)) -> dict[str, Any]:
     """The test suite in a process of its own: its exit code, its last line, the failed tests."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", *arguments],
-                          capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     lines = done.stdout.strip().splitlines()
-    return {"code": done.returncode, "seconds": time.perf_counter() - start,
-            "summary": lines[-1] if lines else done.stderr[-500:],
-            "failed": [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]}
+    return {
+        "code": done.returncode,
+        "seconds": time.perf_counter() - start,
+        "summary": lines[-1] if lines else done.stderr[-500:],
+        "failed": [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")],
+    }
 
 
 def file_name(name: str) -> str:

@@ -77,8 +77,13 @@ class Library:
         mapped = self.vmapped(f, workload.levels)
         return lambda: mapped(*args)
 
-    def looped(self, f: Callable[..., Any], levels: tuple[Axes, ...], args: tuple[Any, ...],
-               collect: Callable[[list[Any]], Any]) -> Call:
+    def looped(
+        self,
+        f: Callable[..., Any],
+        levels: tuple[Axes, ...],
+        args: tuple[Any, ...],
+        collect: Callable[[list[Any]], Any],
+    ) -> Call:
         """A Python loop over the members, nested if `levels` are several; their arguments are cut beforehand."""
         if not levels:
             return lambda: f(*args)

@@ -16,13 +16,20 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FL
 def describe() -> dict[str, Any]:
     """Everything about this machine that moves a timing and that a reader can't know."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    pools = [{key: pool[key] for key in ("user_api", "internal_api", "num_threads", "version")}
-             for pool in threadpoolctl.threadpool_info()]
+    pools = [
+        {key: pool[key] for key in ("user_api", "internal_api", "num_threads", "version")}
+        for pool in threadpoolctl.threadpool_info()
+    ]
     return {
-        "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count(),
-                    "usable cores": _usable()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "usable cores": _usable(),
+        },
         "versions": {"python": platform.python_version(), **_versions(), "blas": f"{blas['name']} {blas['version']}"},
-        "threads": {"pools": pools, "environment": {name: os.environ[name] for name in THREADS if name in os.environ}}}
+        "threads": {"pools": pools, "environment": {name: os.environ[name] for name in THREADS if name in os.environ}},
+    }
 
 
 def _usable() -> int:

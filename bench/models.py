@@ -37,12 +37,17 @@ def _shapes(biases: bool = True, **weights: tuple[int, ...]) -> dict[str, tuple[
 MODELS = {
     "mlp": Model(
         ("flatten", "fc1", "relu", "fc2", "relu", "fc3"),
-        _shapes(fc1=(128, 784), fc2=(128, 128), fc3=(10, 128)), (1, 28, 28)),
+        _shapes(fc1=(128, 784), fc2=(128, 128), fc3=(10, 128)),
+        (1, 28, 28),
+    ),
     "cnn": Model(
         ("conv1", "relu", "conv2", "relu", "pool", "flatten", "fc1", "relu", "fc2"),
-        _shapes(conv1=(32, 1, 3, 3), conv2=(64, 32, 3, 3), fc1=(128, 9216), fc2=(10, 128)), (1, 28, 28)),
+        _shapes(conv1=(32, 1, 3, 3), conv2=(64, 32, 3, 3), fc1=(128, 9216), fc2=(10, 128)),
+        (1, 28, 28),
+    ),
     "lenet": Model(
         ("conv1", "relu", "pool", "conv2", "relu", "pool", "flatten", "fc1", "relu", "fc2", "relu", "fc3"),
         _shapes(False, conv1=(6, 1, 5, 5), conv2=(16, 6, 5, 5), fc1=(120, 400), fc2=(84, 120), fc3=(10, 84)),
-        (1, 32, 32)),
+        (1, 32, 32),
+    ),
 }

@@ -20,8 +20,14 @@ def sgd(params: Tree, grads: Tree, lr: Callable[[Any], Any]) -> Tree:
     return {name: p - lr(p) * grads[name] for name, p in params.items()}
 
 
-def adam(params: Tree, grads: Tree, state: dict[str, Tree], lr: Callable[[Any], Any],
-         sqrt: Callable[[Any], Any], maximum: Callable[[Any, Any], Any]) -> tuple[Tree, dict[str, Tree]]:
+def adam(
+    params: Tree,
+    grads: Tree,
+    state: dict[str, Tree],
+    lr: Callable[[Any], Any],
+    sqrt: Callable[[Any], Any],
+    maximum: Callable[[Any, Any], Any],
+) -> tuple[Tree, dict[str, Tree]]:
     """The parameters and the moments after step `STEP`."""
     beta1, beta2 = BETAS
     correction1, correction2 = 1 - beta1**STEP, (1 - beta2**STEP) ** 0.5

@@ -19,15 +19,18 @@ CALLS = 15
 
 def chain(op: Callable[[Any, Any], Any], length: int) -> Callable[[Any, Any], Any]:
     """`op` applied `length` times."""
+
     def run(x: Any, y: Any) -> Any:
         for _ in range(length):
             x = op(x, y)
         return x
+
     return run
 
 
 def transformed(library: Library, f: Callable[[Any, Any], Any], variant: str) -> Callable[[Any, Any], Any]:
     """`f` itself, or under a transform; `grad` differentiates the sum of what it returns."""
+
     def total(x: Any, y: Any) -> Any:
         return f(x, y).sum()
 

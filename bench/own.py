@@ -41,8 +41,14 @@ def adam_step(net: Any, state: Any, x: Any, y: Any, lr: Any) -> Any:
 
 
 TASKS: dict[str, Callable[..., Any]] = {
-    "forward": forward, "gradients": gradients, "sample gradients": grad(sample_loss), "sgd step": sgd_step,
-    "adam step": adam_step, "lotka_volterra": lotka_volterra, "distance": distance}
+    "forward": forward,
+    "gradients": gradients,
+    "sample gradients": grad(sample_loss),
+    "sgd step": sgd_step,
+    "adam step": adam_step,
+    "lotka_volterra": lotka_volterra,
+    "distance": distance,
+}
 
 
 class Own(NumPyLibrary):

@@ -10,6 +10,7 @@ ODE_DT = 0.1
 
 def lotka_volterra(a: Any, b: Any, start: Any) -> Any:
     """Prey and predators after `ODE_STEPS` Runge-Kutta steps of x' = ax - bxy, y' = bxy - y."""
+
     def velocity(state: Any) -> Any:
         prey, predators = state
         eaten = b * prey * predators

@@ -17,8 +17,14 @@ def draw(documents: list[dict[str, Any]], path: Path) -> None:
     names = list(dict.fromkeys(c["name"] for row in rows for c in row["contenders"]))
     colours = {name: plt.get_cmap("tab20")(i % 20) for i, name in enumerate(names)}
     heights = [sum(c["ratio"] is not None for c in row["contenders"]) + 1 for row in rows]
-    figure, axes = plt.subplots(len(rows), figsize=(9, 0.28 * sum(heights) + 1), squeeze=False, sharex=True,
-                                gridspec_kw={"height_ratios": heights}, layout="constrained")
+    figure, axes = plt.subplots(
+        len(rows),
+        figsize=(9, 0.28 * sum(heights) + 1),
+        squeeze=False,
+        sharex=True,
+        gridspec_kw={"height_ratios": heights},
+        layout="constrained",
+    )
     for row, panel in zip(rows, axes[:, 0], strict=True):
         entries = [c for c in row["contenders"] if c["ratio"] is not None]
         labels = [c["name"] for c in entries]

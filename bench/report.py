@@ -52,8 +52,9 @@ def libraries_table() -> Table:
 
 
 def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False,
-                  pad_edge=False, collapse_padding=True)
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
+    )
     for heading in headings:
         table.add_column(heading, no_wrap=heading not in ("what", "variants"))
     return table
@@ -83,10 +84,12 @@ def headline(document: Document) -> list[str]:
     """Machine, versions and settings in three lines."""
     machine, versions = document["machine"], document["versions"]
     pools = ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in document["threads"]["pools"])
-    return [f"{machine['processor']}, {machine['usable cores']} of {machine['cores']} cores, threads: {pools}",
-            ", ".join(f"{name} {version}" for name, version in versions.items()),
-            f"{document['when']}: device {document['device']}, precision {document['precision']}, "
-            f"size {document['size']}, {document['repeat']} rounds"]
+    return [
+        f"{machine['processor']}, {machine['usable cores']} of {machine['cores']} cores, threads: {pools}",
+        ", ".join(f"{name} {version}" for name, version in versions.items()),
+        f"{document['when']}: device {document['device']}, precision {document['precision']}, "
+        f"size {document['size']}, {document['repeat']} rounds",
+    ]
 
 
 def seconds(value: float | None) -> str:
@@ -114,8 +117,16 @@ def _cells(entry: dict[str, Any]) -> list[str]:
     samples = [t for block in entry["times"] for t in block]
     ratio = "–" if entry["ratio"] is None else f"{entry['ratio']:.2f}"
     error = "–" if entry["error"] is None else f"{entry['error']:.0e}"
-    return [entry["name"], seconds(entry["median"]), ratio, seconds(min(samples, default=None)),
-            seconds(max(samples, default=None)), seconds(entry["first"]), error, _agrees(entry)]
+    return [
+        entry["name"],
+        seconds(entry["median"]),
+        ratio,
+        seconds(min(samples, default=None)),
+        seconds(max(samples, default=None)),
+        seconds(entry["first"]),
+        error,
+        _agrees(entry),
+    ]
 
 
 def _agrees(entry: dict[str, Any]) -> str:
@@ -131,8 +142,12 @@ def _overhead(rows: list[dict[str, Any]]) -> Table:
     for entries in zip(*(row["contenders"] for row in rows), strict=True):
         slopes = ["–" if e["median"] is None else f"{e['median'] * 1e6:.2f}" for e in entries]
         ratios = sorted(e["ratio"] for e in entries if e["ratio"] is not None)
-        table.add_row(entries[0]["name"], *slopes, f"{ratios[0]:.1f} … {ratios[-1]:.1f}" if ratios else "–",
-                      ", ".join(sorted({_agrees(e) for e in entries})))
+        table.add_row(
+            entries[0]["name"],
+            *slopes,
+            f"{ratios[0]:.1f} … {ratios[-1]:.1f}" if ratios else "–",
+            ", ".join(sorted({_agrees(e) for e in entries})),
+        )
     return table
 
 

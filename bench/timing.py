@@ -56,10 +56,24 @@ class Process:
         self.errors = folder / f"{contender.name}.txt"
         environment = {"JAX_PLATFORMS": settings.device, "XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
         with self.errors.open("w") as errors:
-            self.process = subprocess.Popen([sys.executable, "-m", "bench.worker"], text=True, cwd=ROOT, stderr=errors,
-                                            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.send("start", library=contender.library, variant=contender.variant, workload=workload.name,
-                  size=settings.size, device=settings.device, precision=settings.precision)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bench.worker"],
+                text=True,
+                cwd=ROOT,
+                stderr=errors,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        self.send(
+            "start",
+            library=contender.library,
+            variant=contender.variant,
+            workload=workload.name,
+            size=settings.size,
+            device=settings.device,
+            precision=settings.precision,
+        )
 
     def send(self, do: str, **arguments: Any) -> None:
         assert self.process.stdin is not None
@@ -178,9 +192,15 @@ class Race:
         compared = reference(self.workload) is not None
         good = all(self._acceptable(c, entry, compared) for c, entry in self.entries.items())
         workload = self.workload
-        return {"workload": workload.name, "title": workload.title, "task": workload.task,
-                "sizes": workload.sizes[self.settings.size], "tolerance": self.tolerance,
-                "agree": good, "contenders": list(self.entries.values())}
+        return {
+            "workload": workload.name,
+            "title": workload.title,
+            "task": workload.task,
+            "sizes": workload.sizes[self.settings.size],
+            "tolerance": self.tolerance,
+            "agree": good,
+            "contenders": list(self.entries.values()),
+        }
 
     def _acceptable(self, contender: Contender, entry: dict[str, Any], compared: bool) -> bool:
         """A wrong result is a failure whoever's it is; that a peer cannot run is not."""
@@ -190,6 +210,18 @@ class Race:
 
 
 def _entry(contender: Contender) -> dict[str, Any]:
-    return {"name": contender.name, "library": contender.library, "variant": contender.variant,
-            "times": [], "median": None, "ratio": None, "first": None, "notes": {},
-            "error": None, "share": None, "where": "", "agrees": None, "failure": None}
+    return {
+        "name": contender.name,
+        "library": contender.library,
+        "variant": contender.variant,
+        "times": [],
+        "median": None,
+        "ratio": None,
+        "first": None,
+        "notes": {},
+        "error": None,
+        "share": None,
+        "where": "",
+        "agrees": None,
+        "failure": None,
+    }

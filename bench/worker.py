@@ -84,7 +84,6 @@ class Job:
         return {**worst, "agrees": worst["share"] <= 1}
 
 
-
 def _difference(name: str, got: np.ndarray, want: np.ndarray, atol: float, rtol: float) -> dict[str, Any]:
     """A NaN that should not be there counts as a difference no tolerance allows."""
     difference = np.abs(got - want)

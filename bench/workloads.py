@@ -54,12 +54,14 @@ def _ensemble(model: str, shared: bool) -> Callable[..., Arguments]:
     def make(rng: np.random.Generator, members: int, images: int) -> Arguments:
         params = MODELS[model].parameters(rng, members)
         return params, _images(rng, model, *([] if shared else [members]), images)
+
     return make
 
 
 def _per_sample(model: str) -> Callable[..., Arguments]:
     def make(rng: np.random.Generator, samples: int) -> Arguments:
         return MODELS[model].parameters(rng), _images(rng, model, samples), rng.integers(0, 10, samples)
+
     return make
 
 
@@ -71,16 +73,21 @@ def _training(model: str, task: str) -> Callable[..., Arguments]:
         if task == "adam step":
             return params, _moments(rng, params), *batch, lr
         return (params, *batch, lr) if task == "sgd step" else (params, *batch)
+
     return make
 
 
 def _moments(rng: np.random.Generator, params: Any) -> dict[str, Any]:
     """Adam's state in the middle of a run."""
+
     def positive(p: np.ndarray) -> np.ndarray:
         return rng.uniform(1e-5, 1e-4, p.shape).astype(np.float32)
 
-    return {"m": tree_map(lambda p: rng.standard_normal(p.shape, dtype=np.float32) * np.float32(1e-3), params),
-            "v": tree_map(positive, params), "vmax": tree_map(positive, params)}
+    return {
+        "m": tree_map(lambda p: rng.standard_normal(p.shape, dtype=np.float32) * np.float32(1e-3), params),
+        "v": tree_map(positive, params),
+        "vmax": tree_map(positive, params),
+    }
 
 
 def _parameter_pairs(rng: np.random.Generator, pairs: int) -> Arguments:
@@ -103,8 +110,11 @@ def _no_arguments(rng: np.random.Generator) -> Arguments:
 
 MEMBERS = {"mlp": (10, 64), "cnn": (10, 64), "lenet": (4, 3)}
 TITLES = {"mlp": "MLPs 784-128-128-10", "cnn": "CNNs 28×28", "lenet": "LeNet-5 32×32"}
-TASKS = {"gradients": ("gradients of a step", (0, 0, 0)), "sgd step": ("a step of SGD", (0, 0, 0, 0)),
-         "adam step": ("a step of Adam (amsgrad), a learning rate per member", (0, 0, 0, 0, 0))}
+TASKS = {
+    "gradients": ("gradients of a step", (0, 0, 0)),
+    "sgd step": ("a step of SGD", (0, 0, 0, 0)),
+    "adam step": ("a step of Adam (amsgrad), a learning rate per member", (0, 0, 0, 0, 0)),
+}
 
 
 def _sizes(model: str) -> dict[str, dict[str, int]]:
@@ -116,32 +126,89 @@ def _table() -> list[Workload]:
     table = []
     for model, title in TITLES.items():
         table += [
-            Workload(f"{model}_ensemble", f"{title}, forward, a minibatch each", "forward", ((0, 0),),
-                     _ensemble(model, False), _sizes(model), model),
-            Workload(f"{model}_ensemble_shared", f"{title}, forward, one minibatch for all", "forward", ((0, None),),
-                     _ensemble(model, True), _sizes(model), model)]
+            Workload(
+                f"{model}_ensemble",
+                f"{title}, forward, a minibatch each",
+                "forward",
+                ((0, 0),),
+                _ensemble(model, False),
+                _sizes(model),
+                model,
+            ),
+            Workload(
+                f"{model}_ensemble_shared",
+                f"{title}, forward, one minibatch for all",
+                "forward",
+                ((0, None),),
+                _ensemble(model, True),
+                _sizes(model),
+                model,
+            ),
+        ]
     for model in ("mlp", "cnn"):
-        table.append(Workload(
-            f"{model}_persample", f"{model.upper()}, the gradient for every sample", "sample gradients",
-            ((None, 0, 0),), _per_sample(model), {"full": {"samples": 64}, "small": {"samples": 3}}, model,
-            stacked=True))
-    for name, model, task in [("lenet_train", "lenet", "adam step"), ("lenet_train:gradients", "lenet", "gradients"),
-                              ("cnn_train", "cnn", "sgd step"), ("cnn_train:gradients", "cnn", "gradients")]:
+        table.append(
+            Workload(
+                f"{model}_persample",
+                f"{model.upper()}, the gradient for every sample",
+                "sample gradients",
+                ((None, 0, 0),),
+                _per_sample(model),
+                {"full": {"samples": 64}, "small": {"samples": 3}},
+                model,
+                stacked=True,
+            )
+        )
+    for name, model, task in [
+        ("lenet_train", "lenet", "adam step"),
+        ("lenet_train:gradients", "lenet", "gradients"),
+        ("cnn_train", "cnn", "sgd step"),
+        ("cnn_train:gradients", "cnn", "gradients"),
+    ]:
         what, axes = TASKS[task]
-        table.append(Workload(name, f"{TITLES[model]}, {what}", task, (axes,), _training(model, task), _sizes(model),
-                              model, atol=1e-5))
+        table.append(
+            Workload(
+                name, f"{TITLES[model]}, {what}", task, (axes,), _training(model, task), _sizes(model), model, atol=1e-5
+            )
+        )
     table += [
-        Workload("ode_sweep", "Lotka-Volterra by Runge-Kutta, a parameter pair each", "lotka_volterra", ((0, 0, None),),
-                 _parameter_pairs, {"full": {"pairs": 1000}, "small": {"pairs": 5}}, stacked=True,
-                 signature="(),(),(n)->(n)"),
-        Workload("pairwise", "distances of every pair of points, mapped twice", "distance", ((0, None), (None, 0)),
-                 _points, {"full": {"points": 300, "dimensions": 16}, "small": {"points": 4, "dimensions": 3}},
-                 stacked=True, signature="(d),(d)->()")]
+        Workload(
+            "ode_sweep",
+            "Lotka-Volterra by Runge-Kutta, a parameter pair each",
+            "lotka_volterra",
+            ((0, 0, None),),
+            _parameter_pairs,
+            {"full": {"pairs": 1000}, "small": {"pairs": 5}},
+            stacked=True,
+            signature="(),(),(n)->(n)",
+        ),
+        Workload(
+            "pairwise",
+            "distances of every pair of points, mapped twice",
+            "distance",
+            ((0, None), (None, 0)),
+            _points,
+            {"full": {"points": 300, "dimensions": 16}, "small": {"points": 4, "dimensions": 3}},
+            stacked=True,
+            signature="(d),(d)->()",
+        ),
+    ]
     for op in ("multiply", "sin", "add"):
-        table.append(Workload(f"overhead:{op}", f"machinery per primitive, a chain of {op}", "overhead", ((0, 0),),
-                              _chain, {size: {"batch": 5, "width": 3} for size in SIZES}, op=op))
-    table.append(Workload("overhead:import", "import beyond NumPy's own", "import", (), _no_arguments,
-                          {size: {} for size in SIZES}))
+        table.append(
+            Workload(
+                f"overhead:{op}",
+                f"machinery per primitive, a chain of {op}",
+                "overhead",
+                ((0, 0),),
+                _chain,
+                {size: {"batch": 5, "width": 3} for size in SIZES},
+                op=op,
+            )
+        )
+    table.append(
+        Workload(
+            "overhead:import", "import beyond NumPy's own", "import", (), _no_arguments, {size: {} for size in SIZES}
+        )
+    )
     return table
 
 

@@ -57,9 +57,21 @@ def test_list_shows_every_workload_and_library(capsys):
 
 
 def test_the_named_workloads_are_there():
-    named = ["mlp_ensemble", "cnn_ensemble", "lenet_ensemble", "mlp_ensemble_shared", "cnn_ensemble_shared",
-             "lenet_ensemble_shared", "mlp_persample", "cnn_persample", "lenet_train", "cnn_train", "overhead",
-             "ode_sweep", "pairwise"]
+    named = [
+        "mlp_ensemble",
+        "cnn_ensemble",
+        "lenet_ensemble",
+        "mlp_ensemble_shared",
+        "cnn_ensemble_shared",
+        "lenet_ensemble_shared",
+        "mlp_persample",
+        "cnn_persample",
+        "lenet_train",
+        "cnn_train",
+        "overhead",
+        "ode_sweep",
+        "pairwise",
+    ]
     assert select(named) == list(WORKLOADS.values()) == select([]) == select(["all"])
     assert [w.name for w in select(["cnn_train"])] == ["cnn_train", "cnn_train:gradients"]
 
@@ -84,8 +96,18 @@ def test_our_contenders_agree(workload, tmp_path):
 def measured(tmp_path_factory):
     """A run of one workload and an overhead, with all it writes."""
     folder = tmp_path_factory.mktemp("bench")
-    code = cli.main(["run", "pairwise", "overhead:multiply", *SMALL, "--json", str(folder / "a.json"),
-                     "--plot", str(folder / "a.png")])
+    code = cli.main(
+        [
+            "run",
+            "pairwise",
+            "overhead:multiply",
+            *SMALL,
+            "--json",
+            str(folder / "a.json"),
+            "--plot",
+            str(folder / "a.png"),
+        ]
+    )
     return code, folder
 
 
@@ -99,9 +121,17 @@ def test_a_run_measures_compares_and_writes(measured):
     assert {"python", "numpy", "blas"} <= set(document["versions"])
     pairwise, overhead = document["rows"]
     assert [c["name"] for c in pairwise["contenders"]] == [
-        "vmapcore loop", "vmapcore vmap", "numpy by hand", "numpy vectorize"]
+        "vmapcore loop",
+        "vmapcore vmap",
+        "numpy by hand",
+        "numpy vectorize",
+    ]
     assert [c["name"] for c in overhead["contenders"]] == [
-        "vmapcore vmap", "vmapcore grad", "vmapcore vmap(grad)", "numpy plain"]
+        "vmapcore vmap",
+        "vmapcore grad",
+        "vmapcore vmap(grad)",
+        "numpy plain",
+    ]
     for entry in pairwise["contenders"]:
         assert entry["agrees"] is True and entry["failure"] is None and entry["share"] <= 1
         assert len(entry["times"]) == 1 and len(entry["times"][0]) >= 1 and entry["median"] > 0
@@ -186,7 +216,7 @@ def test_gpu_check_runs_tests_and_workloads(monkeypatch, tmp_path, capsys, measu
     assert cli.main(["gpu-check"]) == code
     document = report.load(tmp_path / "gpu-nvidia-x100-80gb.json")
     assert document["gpu"] == "NVIDIA X100 80GB" and document["tests"]["summary"] == "7 passed"
-    (workloads, settings), = seen
+    ((workloads, settings),) = seen
     assert len(workloads) == len(WORKLOADS) and settings.device == "cuda"
     assert settings.peers == (("jax",) if installed("jax") else ())
     assert "torch" in capsys.readouterr().out

@@ -340,7 +340,7 @@ def test_integers_and_masks_are_plain():
 def test_one_of_several_results_used_twice():
     def f(x):
         sign, log = np.linalg.slogdet(x)
-        values, vectors = np.linalg.eigh(x + x.T)
+        values, _ = np.linalg.eigh(x + x.T)
         return log * log + 3 * log + np.sum(values**3) + values[0] + sign
 
     check_grads(f, A[:, :2] + 2 * np.eye(2))

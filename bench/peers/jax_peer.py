@@ -74,8 +74,10 @@ class Jax(Library):
     def start(self, device: str, precision: str) -> dict[str, Any]:
         if device == "cuda":
             jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "highest")
-        return {"devices": [f"{d.platform} {d.device_kind}" for d in jax.devices()],
-                "products": jax.config.jax_default_matmul_precision or "default"}
+        return {
+            "devices": [f"{d.platform} {d.device_kind}" for d in jax.devices()],
+            "products": jax.config.jax_default_matmul_precision or "default",
+        }
 
     def array(self, x: Any) -> Any:
         return jnp.asarray(x)
@@ -111,8 +113,13 @@ class Jax(Library):
         def adam_step(params: Arrays, state: Any, x: Any, y: Any, lr: Any) -> Any:
             return adam(params, gradients(params, x, y), state, lambda p: lr, jnp.sqrt, jnp.maximum)
 
-        return {"forward": partial(forward, model), "gradients": gradients, "sample gradients": gradients,
-                "sgd step": sgd_step, "adam step": adam_step}[workload.task]
+        return {
+            "forward": partial(forward, model),
+            "gradients": gradients,
+            "sample gradients": gradients,
+            "sgd step": sgd_step,
+            "adam step": adam_step,
+        }[workload.task]
 
     def build(self, workload: Workload, variant: str, args: tuple[Any, ...]) -> Call:
         if variant != "jit vmap":

@@ -41,9 +41,11 @@ def sample_loss(model: Model, params: Arrays, x: Any, y: Any) -> Any:
 
 def autograd(f: Callable[..., Any]) -> Callable[..., Any]:
     """The gradient as a loop in torch takes it: without torch.func."""
+
     def gradients(params: Arrays, *rest: Any) -> Arrays:
         leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
         return dict(zip(leaves, torch.autograd.grad(f(leaves, *rest), list(leaves.values())), strict=True))
+
     return gradients
 
 
@@ -109,8 +111,13 @@ class Torch(Library):
         def adam_step(params: Arrays, state: Any, x: Any, y: Any, lr: Any) -> Any:
             return adam(params, gradients(params, x, y), state, lambda p: lr, torch.sqrt, torch.maximum)
 
-        return {"forward": partial(forward, model), "gradients": gradients, "sample gradients": gradients,
-                "sgd step": sgd_step, "adam step": adam_step}[workload.task]
+        return {
+            "forward": partial(forward, model),
+            "gradients": gradients,
+            "sample gradients": gradients,
+            "sgd step": sgd_step,
+            "adam step": adam_step,
+        }[workload.task]
 
     def chain(self, op: str) -> Callable[[Any, Any], Any]:
         return {"multiply": lambda x, y: x * y, "sin": lambda x, y: torch.sin(x), "add": lambda x, y: x + y}[op]
