@@ -66,6 +66,7 @@ def loss(w, x):
         (LeakedTracerError, RuntimeError),
         (MutationError, ValueError),
         (MissingRuleError, NotImplementedError),
+        (errors.MissingAttributeError, AttributeError),
     ],
 )
 def test_every_error_is_also_a_builtin_one(kind, builtin):
@@ -364,6 +365,51 @@ def test_text_of_tracers():
     grad(lambda x: texts.append(f"{x:.2f}") or x)(2.0)
     jvp(lambda x: texts.append(f"{x:.2f}") or x, (2.0,), (1.0,))
     assert texts == ["2.00", "2.00"]
+
+
+# What arrays of memory have.
+
+
+def test_attributes_of_memory():
+    seen = []
+
+    def f(x):
+        for name in sorted(set(dir(np.ndarray)) - set(dir(x))):
+            if not name.startswith("__") and name != "to_device":
+                assert not hasattr(x, name)
+                with fails(
+                    errors.MissingAttributeError, f"x.{name}: a BatchedTensor has no bytes in memory of its own"
+                ):
+                    getattr(x, name)
+                seen.append(name)
+        with fails(errors.MissingAttributeError, "Use x.reshape(-1)."):
+            x.flat  # noqa: B018
+        with pytest.raises(AttributeError, match="'BatchedTensor' object has no attribute 'nope'"):
+            x.nope  # noqa: B018
+        return x
+
+    vmap(f)(A)
+    assert {"flat", "view", "strides", "tobytes"} <= set(seen)
+
+
+# Shapes that depend on values.
+
+
+@pytest.mark.parametrize(
+    ("use", "kind", "text"),
+    [
+        (lambda x: x[x > 0], errors.IndexingError, "the mask bool[4] differs between the examples"),
+        (lambda x: x[: x[0].astype(int)], errors.IndexingError, "its length might differ too"),
+        (np.nonzero, ConcretizationError, "results may differ in length"),
+        (np.unique, ConcretizationError, "results may differ in length"),
+        (lambda x: np.repeat(x, x.astype(int)), ArgumentError, "it must be known, for the shape of the result"),
+        (lambda x: np.zeros(int(x[0])), ConcretizationError, "is not one int"),
+        (lambda x: x.reshape(x[0].astype(int), -1), ConcretizationError, "is not one int"),
+    ],
+)
+def test_shapes_that_depend_on_values(use, kind, text):
+    with fails(kind, text):
+        vmap(use)(A)
 
 
 # Writes.

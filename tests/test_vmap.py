@@ -396,6 +396,7 @@ METHODS = {
     "argsort": lambda x: x.argsort(axis=1),
     "real and imag": lambda x: (x.real, x.imag),
     "ptp": lambda x: np.ptp(x, axis=0),
+    "choose": lambda x: (x[0] > 1).astype(int).choose([x[1], x[2]]),
 }
 
 
@@ -513,6 +514,7 @@ WRITES = {
     "a 0-d array": lambda x: zero_d(x[0]),
     "sort": lambda x: sort_in_place(x),
     "fill": lambda x: filled(x),
+    "partition": lambda x: partitioned(x),
 }
 
 
@@ -578,6 +580,12 @@ def sort_in_place(x):
     x = x[::-1].copy()
     x.sort()
     return x
+
+
+def partitioned(x):
+    x = x[::-1].copy()
+    x.partition(1)
+    return x[:2].sum(), x[2:].sum()
 
 
 def filled(x):

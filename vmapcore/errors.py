@@ -56,6 +56,10 @@ class MutationError(VmapcoreError, ValueError):
     """An in-place write that cannot give NumPy's result exactly."""
 
 
+class MissingAttributeError(VmapcoreError, AttributeError):
+    """An attribute of NumPy's arrays that a tracer cannot have."""
+
+
 class MissingRuleError(VmapcoreError, NotImplementedError):
     """A primitive or a NumPy function has no rule for what was asked."""
 

@@ -10,12 +10,39 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, ConcretizationError, MutationError, ShapeError, describe
+from .errors import (
+    ArgumentError,
+    ConcretizationError,
+    MissingAttributeError,
+    MutationError,
+    ShapeError,
+    describe,
+)
 from .numpy_protocol import NUMPY, array_function, array_ufunc
 from .views import Storage
 
 TRUTH, TEXT = "one truth value", "one text"
 """What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
+
+ABSENT = {
+    "base": "",
+    "byteswap": "",
+    "ctypes": "Pass what a foreign function returns into the transform as an argument",
+    "data": "",
+    "dump": "Return the array from the function to save it",
+    "dumps": "Return the array from the function to save it",
+    "flags": "",
+    "flat": "Use x.reshape(-1)",
+    "getfield": "Use x.real, x.imag or astype",
+    "resize": "Use np.resize, or np.pad",
+    "setfield": "Write into x.real or x.imag",
+    "setflags": "",
+    "strides": "",
+    "tobytes": "Return the array from the function to save it",
+    "tofile": "Return the array from the function to save it",
+    "view": "Use astype for another dtype, x[...] for a view of the same",
+}
+"""Attributes of NumPy's arrays that tracers do not have, and what to use instead."""
 
 
 class Tracer:
@@ -101,6 +128,16 @@ class Tracer:
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return NUMPY["namespace"]()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ABSENT:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise MissingAttributeError(
+            f"x.{name}",
+            f"a {type(self).__name__} has no bytes in memory of its own",
+            "it has the attributes of np.ndarray that say nothing of memory",
+            ABSENT[name],
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         remedy = (
@@ -202,6 +239,9 @@ class Tracer:
     def sort(self, axis: int = -1) -> None:
         self._assign("sort", NUMPY[np.sort](self, axis=axis))
 
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        self._assign("partition", NUMPY[np.partition](self, kth, axis=axis))
+
     # Methods that NumPy has no function for.
 
     def astype(
@@ -249,6 +289,7 @@ METHODS = [
     "argmax",
     "argmin",
     "argsort",
+    "choose",
     "clip",
     "cumprod",
     "cumsum",
