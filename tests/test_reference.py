@@ -435,6 +435,18 @@ def test_what_is_raised_can_be_raised_again():
         assert str(again.value) == str(caught.value)
 
 
+def test_what_is_raised_for_trees_can_be_raised_again():
+    def wrong(tree, n):
+        return tree["a"][0] * n if type(tree["b"]) is np.ndarray else tree["b"]
+
+    with pytest.raises(AssertionError) as caught:
+        check_vmap(wrong, {"a": [X], "b": Y[:, 0]}, 2.0, in_axes=({"a": [0], "b": 0}, None))
+    (note,) = caught.value.__notes__
+    with pytest.raises(AssertionError) as again:
+        exec(note.removeprefix("Shown again by: "), {**vars(vmapcore.testing), "np": np, "wrong": wrong})
+    assert str(again.value) == str(caught.value)
+
+
 def test_a_batch_of_one_tells_nothing():
     with pytest.raises(AssertionError, match="two or more"):
         check_vmap(np.sin, np.ones((1, 3)))

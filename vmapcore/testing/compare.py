@@ -88,6 +88,11 @@ def function_source(fun: Any) -> str:
 
 def _source(x: Any) -> str:
     """Python source for an argument: in full where it is small."""
+    if type(x) is dict:
+        return "{" + ", ".join([f"{key!r}: {_source(value)}" for key, value in x.items()]) + "}"
+    if type(x) in (tuple, list):
+        parts = ", ".join([_source(value) for value in x])
+        return f"[{parts}]" if type(x) is list else f"({parts},)" if parts else "()"
     if not hasattr(x, "dtype"):
         return repr(x)
     if x.size > 64:

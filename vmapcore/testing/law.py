@@ -20,7 +20,7 @@ Mapped = tuple[bool, ...]
 def check_vmap(
     fun: Fun,
     *args: Any,
-    in_axes: Sequence[Any] | None = None,
+    in_axes: Any = None,
     out_axes: Any = 0,
     like: Fun | None = None,
     tol: float = 1.0,
@@ -34,8 +34,8 @@ def check_vmap(
     Args:
         fun: a function of arrays in any pytree, written for one example.
         *args: its arguments, with a batch of two or more.
-        in_axes: a tuple with an entry per argument. By default every leaf carries the batch on axis 0, and all the
-            combinations of mapped and unmapped leaves, and of axes to map, are derived from them.
+        in_axes: an int, or a tuple with an entry per argument. By default every leaf carries the batch on axis 0, and
+            all the combinations of mapped and unmapped leaves, and of axes to map, are derived from them.
         out_axes: as for `vmap`.
         like: what the loop runs in place of `fun`, for a function that does not run on plain arrays.
         tol: a factor on the tolerances.
@@ -47,8 +47,12 @@ def check_vmap(
         >>> check_vmap(np.outer, np.ones((4, 2)), np.ones((4, 3)))
     """
     leaves, tree = flatten(args)
-    law = _Law(_of_leaves(fun, tree), _of_leaves(like or fun, tree), out_axes, tol)
-    axes = [0] * len(leaves) if in_axes is None else broadcast_prefix(tuple(in_axes), args)
+    law = _Law(_of_leaves(fun, tree), _of_leaves(like or fun, tree), tree, out_axes, tol)
+    axes = (
+        [0] * len(leaves)
+        if in_axes is None
+        else broadcast_prefix(tuple(in_axes) if isinstance(in_axes, list) else in_axes, args)
+    )
     front = [x if a is None else np.moveaxis(x, a, 0) for x, a in zip(leaves, axes, strict=True)]
     mapped = tuple([a is not None for a in axes])
     if not any(mapped) or len(front[mapped.index(True)]) < 2:
@@ -124,10 +128,11 @@ def _nested(x: Any, is_mapped: bool, levels: list[bool]) -> Any:
 
 @dataclass(frozen=True)
 class _Law:
-    """A function of leaves, what the loop runs for it, and how results are compared."""
+    """A function of leaves, what the loop runs for it, the tree they come from, and how results are compared."""
 
     fun: Fun
     oracle: Fun
+    tree: Any
     out_axes: Any
     tol: float
 
@@ -178,8 +183,9 @@ class _Law:
     def _reproducible(self, args: list[Any], levels: list[tuple[Any, ...]]) -> Any:
         source = function_source(self.fun)
         for in_axes in reversed(levels[1:]):
-            source = f"vmap({source}, {in_axes}, {self.out_axes!r})"
-        return reproducible("check_vmap", source, args, f", in_axes={levels[0]}, out_axes={self.out_axes!r}")
+            source = f"vmap({source}, {unflatten(self.tree, in_axes)}, {self.out_axes!r})"
+        options = f", in_axes={unflatten(self.tree, levels[0])}, out_axes={self.out_axes!r}"
+        return reproducible("check_vmap", source, unflatten(self.tree, args), options)
 
 
 def _shares(x: Any, ys: list[Any]) -> bool:
