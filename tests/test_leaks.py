@@ -41,7 +41,7 @@ BEFORE = []
 def alive():
     """The machinery that lives, but for what lived before the test."""
     known = set(map(id, BEFORE))
-    return [x for x in gc.get_objects() if isinstance(x, (Tracer, Trace, Storage)) and id(x) not in known]
+    return [x for x in gc.get_objects() if issubclass(type(x), (Tracer, Trace, Storage)) and id(x) not in known]
 
 
 def busy(x):
