@@ -28,6 +28,7 @@ from ..rules.losses import (
     mse_loss,
     nll_loss,
 )
+from ..rules.matmul import inner
 from ..rules.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 
 __all__ = [
@@ -84,7 +85,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         raise ShapeError(
             "linear", f"x is {describe(x)} and weight {describe(weight)}", "they must be (..., n) and (m, n)"
         )
-    out = np.inner(x, weight)  # not x @ weight.T: the gradient of weight then comes in its own memory order
+    out = inner(x, weight)  # not x @ weight.T: the gradient of weight then comes in its own memory order
     return out if bias is None else out + bias
 
 

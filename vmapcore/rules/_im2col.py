@@ -10,12 +10,12 @@ images; and V variants of the second array alone, which meet one set of columns 
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import memory
+from .. import memory, threads
 from ._windows import Windows
 
 SMALL, LARGE, MOST = 2 << 20, 8 << 20, 32
@@ -97,8 +97,8 @@ def forward(xp: Any, x: Any, w: Any, b: Any, out: Any, win: Windows) -> None:
         return
     rows = _variants_last(w.reshape(members, variants, groups, height, depth))
     bias = None if b is None else _variants_last(b[..., None])
-    new = _Scratch(xp, out.dtype)
-    for m, i, parts in _blocks(xp, members, x.shape[1], groups * (depth + variants * height), win, out.dtype.itemsize):
+
+    def block(new: _Scratch, m: slice, i: slice, parts: list[slice]) -> None:
         images = _lay(x[m, i], win, new)
         count = images.shape[-1]
         for r in parts:
@@ -113,6 +113,9 @@ def forward(xp: Any, x: Any, w: Any, b: Any, out: Any, win: Windows) -> None:
             if not direct:
                 made = made.reshape(len(made), groups, variants, height, *region.shape[5:], count)
                 region[...] = made.transpose(0, 2, made.ndim - 1, 1, 3, *range(4, made.ndim - 1))
+
+    blocks = _blocks(xp, members, x.shape[1], groups * (depth + variants * height), win, out.dtype.itemsize)
+    _run(xp, out.dtype, [functools.partial(block, m=m, i=i, parts=parts) for m, i, parts in blocks])
 
 
 def _variants_last(a: Any) -> Any:
@@ -129,9 +132,9 @@ def input_grad(xp: Any, g: Any, w: Any, out: Any, win: Windows) -> None:
     if win.is_pointwise and win.size == win.out:
         _product(xp, columns[:, :, None], _flat(g[:, None], 5), _flat(out, 5))
         return
-    new = _Scratch(xp, out.dtype)
     inside = _inside(win)
-    for m, i, parts in _blocks(xp, members, g.shape[1], groups * (height + variants * depth), win, out.dtype.itemsize):
+
+    def block(new: _Scratch, m: slice, i: slice, parts: list[slice]) -> None:
         region = out[m, :, i]
         images = new("images", (len(region), variants, groups, channels, *win.padded, region.shape[2]))
         images[...] = 0
@@ -146,25 +149,64 @@ def input_grad(xp: Any, g: Any, w: Any, out: Any, win: Windows) -> None:
         images = images[inside]
         region[...] = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
 
+    blocks = _blocks(xp, members, g.shape[1], groups * (height + variants * depth), win, out.dtype.itemsize)
+    _run(xp, out.dtype, [functools.partial(block, m=m, i=i, parts=parts) for m, i, parts in blocks])
+
 
 def weight_grad(xp: Any, x: Any, g: Any, out: Any, win: Windows) -> None:
     """Correlates x (M,A,G,C,*S) with g (M,V,A,G,O,*P), summed over the A >= 1 images, into out (M,G,V*O,C*K)."""
     members, variants, images, groups, height = g.shape[:5]
-    new = _Scratch(xp, out.dtype)
-    for m, i, parts in _blocks(
-        xp, members, images, groups * (out.shape[3] + variants * height), win, out.dtype.itemsize
-    ):
+
+    def block(new: _Scratch, into: Any, first: bool, m: slice, i: slice, parts: list[slice]) -> None:
         laid = _lay(x[m, i], win, new)
         for r in parts:
             cols = _columns(xp, laid, r, win, new)
             part = _last(g[m, :, i, :, :, r].swapaxes(1, 2), new, "g")
             part = part.swapaxes(1, 2).reshape(len(laid), groups, variants * height, cols.shape[-1])
-            if i.start == 0 and r.start == 0:
-                _product(xp, part, cols.swapaxes(2, 3), out[m])
+            if first and r.start == 0:
+                _product(xp, part, cols.swapaxes(2, 3), into)
             else:
-                more = new("more", out[m].shape)
+                more = new("more", into.shape)
                 _product(xp, part, cols.swapaxes(2, 3), more)
-                out[m] += more
+                into += more
+
+    def run_of_blocks(new: _Scratch, into: Any, run: list[Any]) -> None:
+        for k, (m, i, parts) in enumerate(run):
+            block(new, into, k == 0, m, i, parts)
+
+    tasks, sums = [], []
+    height_of_block = groups * (out.shape[3] + variants * height)
+    blocks = list(_blocks(xp, members, images, height_of_block, win, out.dtype.itemsize))
+    for start, same in itertools.groupby(blocks, key=lambda found: found[0].start):
+        runs = _runs(list(same))
+        target = out[start : runs[0][0][0].stop]
+        parts = [target, *[memory.empty(xp, target.shape, out.dtype) for _ in runs[1:]]]
+        tasks += [functools.partial(run_of_blocks, into=into, run=run) for into, run in zip(parts, runs, strict=True)]
+        sums.append(parts)
+    _run(xp, out.dtype, tasks)
+    for target, *others in sums:
+        for other in others:
+            target += other
+
+
+RUNS = 4
+"""Into how many sums, at most, blocks that add up to one result are split; never by the count of threads."""
+
+
+def _runs(blocks: list[Any]) -> list[list[Any]]:
+    """Splits blocks of the same members into runs whose sums can be made apart."""
+    length = -(-len(blocks) // RUNS)
+    return [blocks[k : k + length] for k in range(0, len(blocks), length)]
+
+
+def _run(xp: Any, dtype: Any, tasks: Sequence[Callable[["_Scratch"], None]]) -> None:
+    """Runs tasks that write to different memory: on threads, unless a GPU does the work."""
+    if xp is np:
+        threads.run(tasks, lambda: _Scratch(xp, dtype))
+        return
+    scratch = _Scratch(xp, dtype)
+    for task in tasks:
+        task(scratch)
 
 
 class _Scratch:

@@ -15,6 +15,7 @@ import numpy as np
 from ..core import primitive
 from ._blas import plan_product, terms_of
 from ._families import bilinear, cast_like
+from ._threaded import product
 
 LETTERS = ascii_letters + "".join(map(chr, range(0x3B1, 0x3CA)))
 """Names for axes; those past the alphabet serve batch axes once it is used up."""
@@ -36,7 +37,10 @@ def contract(xp: Any, x: Any, y: Any, *, subscripts: str) -> Any:
         x = left.apply(xp, x)
     if right is not None:
         y = right.apply(xp, y)
-    out = xp.einsum(names, x, y) if names else getattr(xp, function)(x, y)
+    if names:
+        out = xp.einsum(names, x, y)
+    else:
+        out = product(function, x, y) if xp is np else getattr(xp, function)(x, y)
     if shape is not None:
         out = out.reshape(shape)
     return out if axes is None else out.transpose(axes)

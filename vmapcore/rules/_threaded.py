@@ -1,0 +1,45 @@
+"""Products of large matrices on the worker threads: BLAS gets pieces of them, each on one thread.
+
+Two OpenBLAS threads wait for each other in a loop, so a product beside any other load takes up to fifty times as long.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .. import memory, threads
+
+WORTH = 16_000_000
+"""Multiplications and additions from which threads of ours pay: a third of a millisecond on one core."""
+
+PIECES = 4
+"""Into how many pieces a product is cut: by its size, never by the count of threads, so that the bits are the same."""
+
+
+def product(function: str, x: Any, y: Any) -> Any:
+    """`np.dot` of two matrices, or `np.matmul` of two stacks of them, as `function` says."""
+    if x.ndim < 2 or y.ndim < 2 or max(x.size * y.shape[-1], y.size * x.shape[-2]) < WORTH:
+        return getattr(np, function)(x, y)
+    dtype = x.dtype if x.dtype == y.dtype else np.result_type(x, y)
+    if dtype.char not in "fdFD":
+        return getattr(np, function)(x, y)
+    out = memory.empty(np, (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), dtype)
+    tasks = []
+    for piece in _pieces(len(out)):
+        if out.ndim == 2:
+            rows, columns = x[piece], y
+        else:
+            rows, columns = (a[piece] if a.ndim == out.ndim and len(a) > 1 else a for a in (x, y))
+        tasks.append(functools.partial(_multiply, rows, columns, out[piece]))
+    threads.run(tasks, lambda: None)
+    return out
+
+
+def _pieces(length: int) -> list[slice]:
+    step = -(-length // PIECES)
+    return [slice(i, i + step) for i in range(0, length, step)]
+
+
+def _multiply(x: Any, y: Any, out: Any, state: None) -> None:
+    np.matmul(x, y, out=out)
