@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from vmapcore import threads, vmap
+from vmapcore.rules._large import LARGE
 from vmapcore.rules._threaded import WORTH, product
 from vmapcore.rules.conv import conv2d, conv_input_grad, conv_weight_grad
 
@@ -106,3 +107,27 @@ def test_large_products_under_vmap():
     x, w = rng.standard_normal((8, 100, 200)), rng.standard_normal((8, 200, 150))
     assert np.allclose(vmap(np.matmul)(x, w), x @ w)
     assert np.allclose(vmap(np.matmul, (0, None))(x, w[0]), x @ w[0])
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        np.sin,
+        lambda x: np.multiply(x, x),
+        lambda x: x * 2.0,
+        lambda x: x > 0,
+        lambda x: np.where(x > 0, x, 0),
+        lambda x: np.maximum(x, 0),
+        lambda x: x.T + x.T,
+        lambda x: x + x[:1],
+        lambda x: x * np.float64(2),
+        lambda x: x * np.asarray(2.0),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_elementwise_functions(fun, dtype):
+    x = np.random.default_rng(0).standard_normal((3, 300, 1000)).astype(dtype)
+    assert x[0].size >= LARGE
+    got, expected = vmap(fun)(x), np.stack([fun(row) for row in x])
+    assert got.dtype == expected.dtype
+    assert np.array_equal(got, expected)

@@ -16,6 +16,8 @@ from ..errors import AxisError
 from ..numpy_protocol import assign, implements
 from ..tracer import Tracer
 from ..views import view_of
+from ._large import LARGE
+from ._large import elementwise as in_tiles
 
 
 class Over(NamedTuple):
@@ -161,7 +163,12 @@ def elementwise(ufunc: Any, *partials: Partial, listed: bool = True, on_numpy: A
     call = on_numpy or ufunc
 
     def evaluate(xp: Any, *args: Any) -> Any:
-        return call(*args) if xp is np else getattr(xp, ufunc.__name__)(*args)
+        if xp is not np:
+            return getattr(xp, ufunc.__name__)(*args)
+        for a in args:
+            if type(a) is np.ndarray and a.size >= LARGE and ufunc.nout == 1:
+                return in_tiles(call, *args)
+        return call(*args)
 
     evaluate.__doc__ = f"`np.{ufunc.__name__}`, element by element."
     made = pointwise(Primitive(evaluate, name=ufunc.__name__, multiple=ufunc.nout > 1), *partials)
@@ -175,7 +182,7 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
     """The batching rule of an elementwise operation: itself on aligned arguments, and NumPy at once on plain ones."""
 
     def unary_vmap(size: int, mapped: Sequence[bool], x: Any) -> Any:
-        return call(x) if type(x) is np.ndarray else made(x)
+        return call(x) if type(x) is np.ndarray and x.size < LARGE else made(x)
 
     def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
         if mapped[0] and mapped[1]:
@@ -186,7 +193,9 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
             rank_y = getattr(y, "ndim", 0) - mapped[1]
             if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):
                 x, y = align(mapped, (x, y))
-        return call(x, y) if type(x) in UNTRACED and type(y) in UNTRACED else made(x, y)
+        if type(x) in UNTRACED and type(y) in UNTRACED and (x if mapped[0] else y).size < LARGE:
+            return call(x, y)
+        return made(x, y)
 
     return unary_vmap if nin == 1 else binary_vmap
 

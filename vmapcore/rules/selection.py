@@ -12,6 +12,8 @@ from ..core import primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import fit, into, match, operand, pointwise, trailing
+from ._large import LARGE
+from ._large import elementwise as in_tiles
 from .casts import cast, join_parts
 from .ufuncs import share
 
@@ -22,12 +24,15 @@ from .ufuncs import share
 @primitive
 def select(xp: Any, condition: Any, x: Any, y: Any) -> Any:
     """`x` where `condition` is true, else `y`."""
-    if xp is np and getattr(condition, "size", 0) >= LARGE:
+    size = getattr(condition, "size", 0)
+    if xp is np and size >= LARGE:
+        return in_tiles(_blend, condition, x, y)
+    if xp is np and size >= BRANCHY:
         return _blend(condition, x, y)
     return xp.where(condition, x, y)
 
 
-LARGE = 8192
+BRANCHY = 8192
 """From this many elements on `_blend` is never slower than `np.where`."""
 
 BITS = {np.dtype(a): np.dtype(b) for a, b in ("?b", "bb", "Bb", "eh", "hh", "fi", "ii", "Ii", "dl", "ll", "Ll", "Fl")}
