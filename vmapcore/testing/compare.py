@@ -1,4 +1,4 @@
-"""Comparisons of results, and what every check says when one fails."""
+"""Comparisons of results, and of arguments with what they were."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import describe, name_of
+from ..errors import describe
 from ..pytree import flatten, paths
 
 TOLERANCE = {2: 4e-3, 4: 4e-5, 8: 1e-10}
@@ -69,34 +69,15 @@ def untouched(what: str, args: Sequence[Any]) -> Iterator[None]:
             raise AssertionError(f"{what}: wrote to its argument {describe(x)}")
 
 
-@contextlib.contextmanager
-def reproducible(check: str, source: str, args: Sequence[Any], options: str) -> Iterator[None]:
-    """Adds to what is raised meanwhile the source of a call that raises it again, with `source` for the function."""
-    try:
-        yield
-    except Exception as error:
-        arguments = ", ".join([source, *[_source(x) for x in args]])
-        error.add_note(f"Shown again by: {check}({arguments}{options})")
-        raise
+def aliases(args: Sequence[Any], results: Sequence[Any]) -> set[str]:
+    """Which results share memory with an argument or with an earlier result, in words."""
+    found = set()
+    for i, y in enumerate(results):
+        found |= {f"result {i} shares memory with argument {j}" for j, x in enumerate(args) if shares_memory(x, y)}
+        found |= {f"result {i} shares memory with result {j}" for j in range(i) if shares_memory(results[j], y)}
+    return found
 
 
-def function_source(fun: Any) -> str:
-    """How a call names `fun`."""
-    module = getattr(fun, "__module__", None) or ("numpy" if isinstance(fun, np.ufunc) else "")
-    return f"np.{name_of(fun)}" if module.startswith("numpy") else name_of(fun)
-
-
-def _source(x: Any) -> str:
-    """Python source for an argument: in full where it is small."""
-    if type(x) is dict:
-        return "{" + ", ".join([f"{key!r}: {_source(value)}" for key, value in x.items()]) + "}"
-    if type(x) in (tuple, list):
-        parts = ", ".join([_source(value) for value in x])
-        return f"[{parts}]" if type(x) is list else f"({parts},)" if parts else "()"
-    if not hasattr(x, "dtype"):
-        return repr(x)
-    if x.size > 64:
-        return f"np.random.default_rng(0).uniform(-2, 2, {x.shape}).astype('{x.dtype}')"
-    values = repr(on_host(x).tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
-    shape = "" if x.size else f".reshape({x.shape})"
-    return f"np.array({values}, '{x.dtype}'){shape}"
+def shares_memory(x: Any, y: Any) -> bool:
+    """Whether two values are NumPy arrays with memory in common."""
+    return type(x) is np.ndarray and type(y) is np.ndarray and np.shares_memory(x, y)

@@ -12,9 +12,10 @@ from ..derivatives import grad
 from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten
-from .compare import assert_same, function_source, reproducible, untouched
+from .compare import assert_same, untouched
 from .derivatives import direction, is_inexact
 from .oracles import Fun, vmap_loop
+from .reproduction import reproducible
 
 
 def check_composition(
@@ -44,7 +45,7 @@ def check_composition(
     rng = np.random.default_rng(seed)
     scalar = _weighted(fun, [direction(y, rng) for y in results if is_inexact(y)])
     law = _Composition(name_of(fun), fun, scalar, args, moving, [direction(args[i], rng) for i in moving], tol)
-    shown = reproducible("check_composition", function_source(fun), args, f", argnums={argnums}")
+    shown = reproducible("check_composition", fun, args, f", argnums={argnums}")
     with shown, untouched(f"a composition of {name_of(fun)}", args):
         law.check_gradients()
         law.check_tangents()

@@ -10,8 +10,9 @@ import numpy as np
 from ..batching import vmap
 from ..errors import name_of
 from ..pytree import broadcast_prefix, flatten, unflatten
-from .compare import assert_same, function_source, reproducible, untouched
+from .compare import aliases, assert_same, untouched
 from .oracles import Fun, example, vmap_loop
+from .reproduction import function_source, reproducible
 
 Mapped = tuple[bool, ...]
 """For each leaf of the arguments, whether it is mapped."""
@@ -29,7 +30,8 @@ def check_vmap(
 
     Law:  vmap(fun)(x)[i] == fun(x[i])
 
-    Batches of one and of none are checked too, and vmaps in vmaps, two and three deep.
+    Batches of one and of none are checked too, a batch as long as an axis of what is not mapped, and vmaps in vmaps,
+    two and three deep. Results may share memory only where those of one example do.
 
     Args:
         fun: a function of arrays in any pytree, written for one example.
@@ -47,7 +49,7 @@ def check_vmap(
         >>> check_vmap(np.outer, np.ones((4, 2)), np.ones((4, 3)))
     """
     leaves, tree = flatten(args)
-    law = _Law(_of_leaves(fun, tree), _of_leaves(like or fun, tree), tree, out_axes, tol)
+    law = _Law(fun, like, tree, of_leaves(fun, tree), of_leaves(like or fun, tree), out_axes, tol)
     axes = (
         [0] * len(leaves)
         if in_axes is None
@@ -57,21 +59,20 @@ def check_vmap(
     mapped = tuple([a is not None for a in axes])
     if not any(mapped) or len(front[mapped.index(True)]) < 2:
         raise AssertionError(f"check_vmap({name_of(fun)}): needs a batch of two or more, to tell examples apart")
-    if in_axes is not None:
-        law.check_sizes(front, axes)
-        every = tuple([hasattr(x, "shape") for x in front])
-        law.check([_nested(x, m, [True, m]) for x, m in zip(front, mapped, strict=True)], [_axes(every), _axes(mapped)])
-        return
-    for pattern in _patterns(len(front)):
-        law.check_sizes([x if m else x[0] for x, m in zip(front, pattern, strict=True)], _axes(pattern))
-    for placed, placement in _placements(front):
-        law.check(placed, [placement])
-    for levels in _nests(len(front)):
-        values = [_nested(x, True, [level[i] for level in levels]) for i, x in enumerate(front)]
-        law.check(values, [_axes(m) for m in levels])
+    if in_axes is None:
+        with law.reproducible(leaves, None):
+            law.check_every(front)
+    else:
+        with law.reproducible(leaves, axes):
+            law.check_sizes(front, axes)
+            every = tuple([hasattr(x, "shape") for x in front])
+            nested = [_nested(x, m, [True, m]) for x, m in zip(front, mapped, strict=True)]
+            law.check(nested, [_axes(every), _axes(mapped)])
 
 
-def _of_leaves(fun: Fun, tree: Any) -> Fun:
+def of_leaves(fun: Fun, tree: Any) -> Fun:
+    """`fun` as a function of the leaves of its arguments."""
+
     def f(*leaves: Any) -> Any:
         return fun(*unflatten(tree, leaves))
 
@@ -83,7 +84,7 @@ def _axes(mapped: Mapped) -> tuple[int | None, ...]:
     return tuple([0 if m else None for m in mapped])
 
 
-def _patterns(k: int) -> list[Mapped]:
+def patterns(k: int) -> list[Mapped]:
     """Which of `k` leaves to map: every combination; of many leaves, all, each alone, and all but each."""
     if k <= 4:
         return [p for p in itertools.product((True, False), repeat=k) if any(p)]
@@ -101,7 +102,7 @@ def _placements(front: list[Any]) -> Iterator[tuple[list[Any], tuple[int | None,
                 yield values, tuple([axis if j == i else other for j in range(len(front))])
 
 
-def _nests(k: int) -> list[tuple[Mapped, ...]]:
+def nests(k: int) -> list[tuple[Mapped, ...]]:
     """By level, outermost first, which of `k` leaves are mapped: all; each alone within the others and around them."""
     every = (True,) * k
     nests: list[tuple[Mapped, ...]] = [(every, every), (every, every, every)]
@@ -126,67 +127,121 @@ def _nested(x: Any, is_mapped: bool, levels: list[bool]) -> Any:
     return x[sum(np.ogrid[tuple([slice(n) for n in sizes])]) % len(x)]
 
 
+LONGEST = 8
+"""The longest axis that a batch is made as long as."""
+
+
+def _other_lengths(front: list[Any], axes: Sequence[Any], size: int) -> list[int]:
+    """Lengths of the axes of what is not mapped: a rule may take one of them for the batch."""
+    lengths = {n for x, a in zip(front, axes, strict=True) if a is None for n in getattr(x, "shape", ())}
+    return sorted([n for n in lengths if 1 < n <= LONGEST and n != size])[:3]
+
+
+def _resized(x: Any, size: int) -> Any:
+    """A batch of `size`, of the examples of `x` over and over."""
+    return x[np.arange(size) % len(x)]
+
+
 @dataclass(frozen=True)
 class _Law:
-    """A function of leaves, what the loop runs for it, the tree they come from, and how results are compared."""
+    """A function, itself and what the loop runs for it by the leaves of its arguments, and how results are compared."""
 
     fun: Fun
-    oracle: Fun
+    like: Fun | None
     tree: Any
+    of_leaves: Fun
+    oracle: Fun
     out_axes: Any
     tol: float
 
+    def check_every(self, front: list[Any]) -> None:
+        """All the ways to map leaves that have the batch on axis 0."""
+        for pattern in patterns(len(front)):
+            values = [x if m else x[0] for x, m in zip(front, pattern, strict=True)]
+            with self.reproducible(values, _axes(pattern)):
+                self.check_sizes(values, _axes(pattern))
+        for placed, placement in _placements(front):
+            with self.reproducible(placed, placement):
+                self.check(placed, [placement])
+        for levels in nests(len(front)):
+            values = [_nested(x, True, [level[i] for level in levels]) for i, x in enumerate(front)]
+            self.check(values, [_axes(m) for m in levels])
+        self.check_nested_empty([x[0] for x in front])
+
     def check(self, args: list[Any], levels: list[tuple[Any, ...]]) -> None:
         """`vmap` of `vmap` of ... against the loops, with `in_axes` by level, outermost first."""
-        vmapped, looped = self.fun, self.oracle
+        looped, what = self.oracle, self._what(levels)
         for in_axes in reversed(levels):
-            vmapped, looped = vmap(vmapped, in_axes, self.out_axes), vmap_loop(looped, in_axes, self.out_axes)
-        what = " of ".join([f"vmap({name_of(self.fun)}, {in_axes})" for in_axes in levels])
-        with self._reproducible(args, levels):
-            with untouched(what, args):
-                actual = vmapped(*args)
-            assert_same(actual, looped(*args), what, self.tol)
-            if len(levels) == 1:
-                self._check_aliases(what, actual, args, levels[0])
+            looped = vmap_loop(looped, in_axes, self.out_axes)
+        with untouched(what, args):
+            actual = self._vmapped(levels)(*args)
+        assert_same(actual, looped(*args), what, self.tol)
+        if len(levels) == 1:
+            self._check_aliases(what, actual, args, levels[0])
 
     def check_sizes(self, front: list[Any], axes: Sequence[Any]) -> None:
-        """The whole batch, given on axis 0; its first example alone; and none."""
-        whole, one, none = [
-            [x if a is None else np.moveaxis(x[:n], 0, a) for x, a in zip(front, axes, strict=True)]
-            for n in (None, 1, 0)
+        """The whole batch, given on axis 0; as many as an unmapped axis is long; one example alone; and none."""
+        in_axes = tuple(axes)
+        size = next(len(x) for x, a in zip(front, axes, strict=True) if a is not None)
+        whole, one, none, *others = [
+            [x if a is None else np.moveaxis(_resized(x, n), 0, a) for x, a in zip(front, axes, strict=True)]
+            for n in (size, 1, 0, *_other_lengths(front, axes, size))
         ]
-        self.check(whole, [tuple(axes)])
-        self.check(one, [tuple(axes)])
+        for batch in (whole, *others, one):
+            self.check(batch, [in_axes])
         if "mean" not in flatten(self.out_axes)[0]:
-            self._check_empty(one, none, tuple(axes))
+            self._check_empty(one, none, in_axes)
+
+    def check_nested_empty(self, examples: list[Any]) -> None:
+        """A vmap of none in a vmap of two, and the other way, have the shapes and dtypes of an example."""
+        if self.out_axes != 0:
+            return
+        results, _ = flatten(self.oracle(*[np.copy(x) for x in examples]))
+        expected = [y if hasattr(y, "dtype") else np.asarray(y) for y in results]
+        levels = [_axes((True,) * len(examples))] * 2
+        for sizes in (0, 2), (2, 0):
+            results, _ = flatten(self._vmapped(levels)(*[np.zeros_like(x, shape=sizes + x.shape) for x in examples]))
+            for y, e in zip(results, expected, strict=True):
+                what = f"{self._what(levels)} of batches of {sizes[0]} and {sizes[1]}"
+                assert_same(y, np.zeros_like(e, shape=sizes + e.shape), what)
 
     def _check_empty(self, one: list[Any], none: list[Any], in_axes: tuple[Any, ...]) -> None:
         """A batch of size 0 has the shapes and dtypes of a batch of one, but for the batch axis."""
-        with self._reproducible(none, [in_axes]):
-            actual, _ = flatten(vmap(self.fun, in_axes, self.out_axes)(*none))
-            expected = vmap_loop(self.oracle, in_axes, self.out_axes)(*one)
-            axes = broadcast_prefix(self.out_axes, expected)
-            for a, e, axis in zip(actual, flatten(expected)[0], axes, strict=True):
-                if axis is not None:
-                    empty = np.zeros_like(e) if axis == "sum" else np.moveaxis(np.moveaxis(e, axis, 0)[:0], 0, axis)
-                    assert_same(a, empty, f"vmap({name_of(self.fun)}, {in_axes}) of an empty batch")
+        actual, tree = flatten(self._vmapped([in_axes])(*none))
+        expected = vmap_loop(self.oracle, in_axes, self.out_axes)(*one)
+        axes = broadcast_prefix(self.out_axes, expected)
+        leaves, wanted = flatten(expected)
+        what = f"{self._what([in_axes])} of an empty batch"
+        if tree != wanted:
+            raise AssertionError(f"{what}: has structure {tree}, not {wanted}")
+        for a, e, axis in zip(actual, leaves, axes, strict=True):
+            if axis is not None:
+                empty = np.zeros_like(e) if axis == "sum" else np.moveaxis(np.moveaxis(e, axis, 0)[:0], 0, axis)
+                assert_same(a, empty, what)
 
     def _check_aliases(self, what: str, actual: Any, args: list[Any], in_axes: tuple[Any, ...]) -> None:
-        """A result may share memory with an argument only where `fun`'s own does: a write to one changes the other."""
-        results, _ = flatten(actual)
-        shared = [x for x in args if _shares(x, results)]
+        """Results may share memory only where `fun`'s own do: a write to one changes the other."""
+        shared = aliases(args, flatten(actual)[0])
         if shared:
-            own, _ = flatten(self.oracle(*[example(x, a, 0) for x, a in zip(args, in_axes, strict=True)]))
-            if not all(_shares(x, own) for x in shared):
-                raise AssertionError(f"{what}: the result shares memory with an argument, but one example's does not")
+            values = [example(x, a, 0) for x, a in zip(args, in_axes, strict=True)]
+            wrong = shared - aliases(values, flatten(self.oracle(*values))[0])
+            if wrong:
+                raise AssertionError(f"{what}: {min(wrong)}, but for one example it does not")
 
-    def _reproducible(self, args: list[Any], levels: list[tuple[Any, ...]]) -> Any:
-        source = function_source(self.fun)
-        for in_axes in reversed(levels[1:]):
-            source = f"vmap({source}, {unflatten(self.tree, in_axes)}, {self.out_axes!r})"
-        options = f", in_axes={unflatten(self.tree, levels[0])}, out_axes={self.out_axes!r}"
-        return reproducible("check_vmap", source, unflatten(self.tree, args), options)
+    def _vmapped(self, levels: list[tuple[Any, ...]]) -> Fun:
+        vmapped = self.of_leaves
+        for in_axes in reversed(levels):
+            vmapped = vmap(vmapped, in_axes, self.out_axes)
+        return vmapped
 
+    def _what(self, levels: list[tuple[Any, ...]]) -> str:
+        return " of ".join([f"vmap({name_of(self.fun)}, {in_axes})" for in_axes in levels])
 
-def _shares(x: Any, ys: list[Any]) -> bool:
-    return isinstance(x, np.ndarray) and any(isinstance(y, np.ndarray) and np.may_share_memory(x, y) for y in ys)
+    def reproducible(self, args: Sequence[Any], axes: Sequence[Any] | None) -> Any:
+        """Says how the check of these arguments is done again."""
+        options = "" if self.like is None else f", like={function_source(self.like)}"
+        if self.out_axes != 0:
+            options += f", out_axes={self.out_axes!r}"
+        if axes is not None:
+            options += f", in_axes={unflatten(self.tree, axes)}"
+        return reproducible("check_vmap", self.fun, unflatten(self.tree, args), options)

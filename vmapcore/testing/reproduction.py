@@ -1,0 +1,79 @@
+"""The line of Python that shows a failure again: imports, and a call with arguments in full where they are small."""
+
+import contextlib
+import dataclasses
+import functools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import name_of
+from .compare import on_host
+
+SHOWN_AGAIN = "Shown again by: "
+
+IN_FULL = 64
+"""The most values of an array that are written out; for a larger one, random values stand in."""
+
+
+@contextlib.contextmanager
+def reproducible(check: str, fun: Any, args: Sequence[Any], options: str = "") -> Iterator[None]:
+    """Adds to what is raised meanwhile the source of `check(fun, *args, options)`, unless it has such a note."""
+    try:
+        yield
+    except Exception as error:
+        if not any(note.startswith(SHOWN_AGAIN) for note in getattr(error, "__notes__", ())):
+            imports = ["import numpy as np", f"from vmapcore.testing import {check}", *_imports(fun)]
+            call = f"{check}({', '.join([function_source(fun), *map(source_of, args)])}{options})"
+            error.add_note(SHOWN_AGAIN + "; ".join([*imports, call]))
+        raise
+
+
+def function_source(fun: Any) -> str:
+    """How a call names `fun`."""
+    if isinstance(fun, functools.partial):
+        params = [f"{name}={source_of(value)}" for name, value in fun.keywords.items()]
+        return f"partial({', '.join([function_source(fun.func), *map(source_of, fun.args), *params])})"
+    name = name_of(fun)
+    return f"np.{name}" if getattr(np, name, None) is fun else name
+
+
+def _imports(fun: Any) -> list[str]:
+    """The imports by which `function_source(fun)` means `fun`; none for one that no module has by its name."""
+    if isinstance(fun, functools.partial):
+        return ["from functools import partial", *_imports(fun.func)]
+    module = getattr(getattr(fun, "eval", fun), "__module__", None) or ""  # a primitive is where its eval is
+    found = getattr(sys.modules.get(module), name_of(fun), None)
+    return [f"from {module} import {name_of(fun)}"] if found is fun and module not in ("numpy", "__main__") else []
+
+
+def source_of(x: Any) -> str:
+    """Python source for an argument."""
+    if type(x) is dict:
+        return "{" + ", ".join([f"{key!r}: {source_of(value)}" for key, value in x.items()]) + "}"
+    if type(x) in (tuple, list):
+        parts = ", ".join([source_of(value) for value in x])
+        return f"[{parts}]" if type(x) is list else f"({parts},)" if parts else "()"
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        fields = [f"{f.name}={source_of(getattr(x, f.name))}" for f in dataclasses.fields(x)]
+        return f"{type(x).__name__}({', '.join(fields)})"
+    if hasattr(x, "dtype"):
+        return _array_source(x)
+    return _with_names(repr(x)) if isinstance(x, (float, complex)) else repr(x)
+
+
+def _array_source(x: Any) -> str:
+    if x.size > IN_FULL:
+        return f"np.random.default_rng(0).uniform(-2, 2, {x.shape}).astype('{x.dtype}')"
+    values = on_host(x)
+    if x.dtype.kind == "c" and not np.isfinite(values).all():  # the repr of a complex NaN is no Python
+        pairs = np.stack([values.real, values.imag], -1).tolist()
+        return f"np.array({_with_names(repr(pairs))}, '{values.real.dtype}').view('{x.dtype}')[..., 0]"
+    shape = "" if x.size else f".reshape({x.shape})"
+    return f"np.array({_with_names(repr(values.tolist()))}, '{x.dtype}'){shape}"
+
+
+def _with_names(text: str) -> str:
+    return text.replace("nan", "np.nan").replace("inf", "np.inf")
