@@ -1,21 +1,27 @@
 """vmap, grad and their kin for plain NumPy and CuPy code."""
 
-from . import errors, numpy, rules
+from . import errors, numpy, ops, rules
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, hessian, jacfwd, jacrev, stop_gradient, value_and_grad, vjp
+from .errors import PerformanceWarning
 from .forward import jvp
 from .numpy_protocol import implements, supported
+from .ops import custom_op, explain, external, strict
 from .pytree import register_pytree, tree_map
 from .rules.at import at
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "PerformanceWarning",
     "at",
     "custom_jvp",
+    "custom_op",
     "custom_vjp",
     "errors",
+    "explain",
+    "external",
     "grad",
     "hessian",
     "implements",
@@ -23,9 +29,11 @@ __all__ = [
     "jacrev",
     "jvp",
     "numpy",
+    "ops",
     "register_pytree",
     "rules",
     "stop_gradient",
+    "strict",
     "supported",
     "tree_map",
     "value_and_grad",

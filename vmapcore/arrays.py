@@ -14,6 +14,9 @@ Array = Any
 """A NumPy array, a CuPy array or a tracer of either."""
 
 _NAMESPACES: dict[type, Any] = {np.ndarray: np}
+LIBRARIES = ("numpy", "cupy")
+"""The names of the array libraries."""
+
 UNTRACED = frozenset({np.ndarray, int, float, bool, complex, np.float64, np.float32, np.int64, np.bool_})
 """Types common enough to be known at a glance for what they are: no tracer, and not CuPy's."""
 
@@ -58,3 +61,8 @@ def asarray(x: Any, like: Any = None) -> Array:
     """Returns `x` as an array of `like`'s library, without a copy where `x` is one already."""
     xp = np if like is None else namespace((like,))
     return xp.asarray(x)
+
+
+def on_host(x: Any) -> Any:
+    """Returns an array or number as a NumPy array, of whatever library it is."""
+    return x.get() if namespace((x,)) is not np else np.asarray(x)

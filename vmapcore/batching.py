@@ -49,13 +49,14 @@ class BatchedTensor(Tracer):
 class BatchTrace(Trace):
     """One running vmap."""
 
-    __slots__ = ("size",)
+    __slots__ = ("report", "size")
 
     overwrites = True
 
     def __init__(self, call: str, size: int) -> None:
         Trace.__init__(self, call)
         self.size = size
+        self.report: Any = None  # what operations have to say when the vmap is over, by its method tell()
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
@@ -165,11 +166,13 @@ class _Door:
         args, kwargs = unflatten(treedef, inputs)
         token = RUNNING.set((*RUNNING.get(), trace))
         try:
-            result = self.fun(*args, **kwargs)
-            return self._results(trace, result)
+            result = self._results(trace, self.fun(*args, **kwargs))
         finally:
             RUNNING.reset(token)
             trace.ended = True
+        if trace.report is not None:
+            trace.report.tell()
+        return result
 
     def _results(self, trace: BatchTrace, result: Any) -> Any:
         if (

@@ -16,7 +16,7 @@ from .errors import ArgumentError, LeakedTracerError, MissingRuleError
 from .tracer import Tracer
 
 PRIMITIVES: dict[str, "Primitive"] = {}
-"""Every primitive by name: read by tests and documentation, never by dispatch."""
+"""Every primitive of the package by name: read by tests and documentation, never by dispatch."""
 
 Rule = Callable[..., Any]
 
@@ -41,7 +41,9 @@ class Primitive:
 
     __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "vjps", "vmap")
 
-    def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False) -> None:
+    def __init__(
+        self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True
+    ) -> None:
         self.name = name or evaluate.__name__
         self.eval = evaluate
         self.multiple = multiple
@@ -51,7 +53,8 @@ class Primitive:
         self.forward: Rule | None = None
         self.__doc__ = evaluate.__doc__
         self.__name__ = self.name
-        PRIMITIVES[self.name] = self
+        if listed:
+            PRIMITIVES[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Applies the operation to arrays, tracers or both."""
@@ -92,12 +95,16 @@ class Primitive:
         self.vjps = None
 
     def def_forward(self, rule: Rule) -> Rule:
-        """Declares `rule(*args, **params) -> (out, pullback)`, used in place of `vjps` by reverse mode.
+        """Declares `rule(wanted, *args, **params) -> (out, pullback)`, used in place of `vjps` by reverse mode.
 
-        `pullback(g)` returns one cotangent, or None, per argument.
+        `pullback(g)` returns one cotangent, or None, per argument; `wanted` has a bool for each, whether it is read.
         """
         self.forward = rule
         return rule
+
+    def remedy(self, kind: str) -> str:
+        """What to do, says an error, about a missing rule of this kind: "vmap", "vjp" or "jvp"."""
+        return f"Declare one with {self.name}.def_{kind}"
 
 
 class _Variadic:
@@ -178,9 +185,8 @@ class Trace:
 
     def no_rule(self, primitive: Primitive, kind: str) -> MissingRuleError:
         """The error for a primitive that lacks the rule this trace needs."""
-        name = primitive.name
         return MissingRuleError(
-            self.call, f"primitive '{name}' has no {kind} rule", "", f"Declare one with {name}.def_{kind}"
+            self.call, f"primitive '{primitive.name}' has no {kind} rule", "", primitive.remedy(kind)
         )
 
 

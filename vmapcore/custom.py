@@ -42,7 +42,7 @@ def custom_vjp_call_vmap(size: int, mapped: Sequence[bool], *leaves: Any, fun: F
 
 
 @custom_vjp_call.def_forward
-def custom_vjp_call_forward(*leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
+def custom_vjp_call_forward(wanted: Any, *leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
     outs, residuals = fwd(*leaves)
 
     def pullback(gs: Sequence[Any]) -> Any:
@@ -94,7 +94,7 @@ def custom_jvp_call_jvp(tangents: Any, out: Any, *leaves: Any, fun: Flat, rule: 
 
 
 @custom_jvp_call.def_forward
-def custom_jvp_call_forward(*leaves: Any, fun: Flat, rule: Flat) -> Any:
+def custom_jvp_call_forward(wanted: Any, *leaves: Any, fun: Flat, rule: Flat) -> Any:
     outs = tuple(fun(*leaves))
     moving = [i for i, x in enumerate(leaves) if _inexact(x)]
 

@@ -64,6 +64,10 @@ class MissingRuleError(VmapcoreError, NotImplementedError):
     """A primitive or a NumPy function has no rule for what was asked."""
 
 
+class PerformanceWarning(UserWarning):
+    """An operation without a vmap rule ran once per example, in a loop."""
+
+
 def message(call: str, fact: str, allowed: str = "", remedy: str = "") -> str:
     """Builds `<call>: <fact>; <allowed>. <remedy>.`, leaving out what is empty."""
     text = f"{call}: {fact}"

@@ -19,6 +19,9 @@ Some keys are not functions: "getitem", "setitem", "cast" and "namespace" are wh
 and `(ufunc, "at")` is the method `ufunc.at`.
 """
 
+MAKERS: list[Callable[[Any], Callable[..., Any]]] = []
+"""What makes a function of tracers from a ufunc that has no entry, such as one of SciPy; `vmapcore.ops` adds one."""
+
 REDUCE: dict[Any, Callable[..., Any]] = {
     np.add: np.sum,
     np.multiply: np.prod,
@@ -84,7 +87,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if method == "__call__" and not kwargs:
         ours = NUMPY.get(ufunc)
         if ours is None:
-            raise missing(ufunc)
+            ours = _unlisted(ufunc)
         return ours(*inputs)
     if method == "__call__":
         return _call_with_options(ufunc, inputs, **kwargs)
@@ -100,6 +103,12 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if method == "at" and (ufunc, "at") in NUMPY:
         return NUMPY[ufunc, "at"](*inputs)
     raise missing_method(ufunc, method)
+
+
+def _unlisted(ufunc: Any) -> Callable[..., Any]:
+    for make in MAKERS:
+        return make(ufunc)
+    raise missing(ufunc)
 
 
 def missing_method(ufunc: Any, method: str) -> MissingRuleError:

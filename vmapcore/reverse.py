@@ -95,7 +95,7 @@ class GradTrace(Trace):
     def _process_forward(self, primitive: Primitive, values: Any, params: Any, parents: Any) -> Any:
         assert primitive.forward is not None
         values = [v if p is not None else self.keep(v) for v, p in zip(values, parents, strict=True)]
-        out, pullback = primitive.forward(*values, **params)
+        out, pullback = primitive.forward([p is not None for p in parents], *values, **params)
         for o in out if primitive.multiple else (out,):
             if isinstance(o, Tracer) and o._trace.level >= self.level:
                 raise ArgumentError(

@@ -1,0 +1,249 @@
+"""explain: what a function's operations cost, and which of them loop.
+
+While it runs, the call of primitives is replaced by one that takes notes, so that it costs nothing at other times.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core import Primitive
+from ..pytree import flatten
+from ..tracer import Tracer
+from .forms import Form
+from .levels import Batched
+from .loops import LISTENER
+from .op import CustomOp
+
+MOVERS = {"casts", "diagonals", "gather", "joining", "layout", "repeating", "slicing"}
+"""The modules of rules whose operations move elements and compute nothing."""
+
+FAMILIES = {"trailing_vmap": "trailing", "unary_vmap": "elementwise", "binary_vmap": "elementwise"}
+"""Names of vmap rules that many primitives share, and what they are called here."""
+
+
+class Row(NamedTuple):
+    """What one operation did."""
+
+    op: str
+    """Its name."""
+    rule: str
+    """How it batches: "elementwise", "trailing" (as itself), "gufunc", "reduction", "own" (by a rule written for it),
+    "expand_dims", "broadcast_all", "loop", or "none"."""
+    calls: int
+    """How often it was applied."""
+    bytes: int
+    """The sizes of the arrays it read and wrote."""
+    copies: int
+    """How often it moved elements to new memory, computing nothing."""
+    loops: int
+    """How many examples it ran one by one."""
+    seconds: float
+    """The time spent in it, that of operations within left out."""
+
+
+class Explanation:
+    """What `explain` found: `rows` by operation, slowest first; `result` of the function; `seconds` in all."""
+
+    def __init__(self, result: Any, rows: list[Row], seconds: float) -> None:
+        self.result = result
+        self.rows = rows
+        self.seconds = seconds
+
+    @property
+    def outside(self) -> float:
+        """The seconds spent outside of operations: in Python, in transforms, in NumPy on arrays no transform traces."""
+        return max(0.0, self.seconds - sum(row.seconds for row in self.rows))
+
+    def __str__(self) -> str:
+        titles = ("operation", "rule", "calls", "bytes", "copies", "loops", "time")
+        cells = [
+            (row.op, row.rule, f"{row.calls}", _amount(row.bytes), f"{row.copies}", f"{row.loops}", _time(row.seconds))
+            for row in self.rows
+        ]
+        total = [sum(column) for column in zip(*[row[2:6] for row in self.rows], strict=True)] or [0] * 4
+        cells.append(("(outside)", "", "", "", "", "", _time(self.outside)))
+        cells.append(("(all)", "", f"{total[0]}", _amount(total[1]), f"{total[2]}", f"{total[3]}", _time(self.seconds)))
+        widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+        return "\n".join(
+            "  ".join(
+                [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
+            ).rstrip()
+            for line in (titles, *cells)
+        )
+
+    __repr__ = __str__
+
+
+def explain(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
+    """Runs `fun` once and tells what every operation in it did, on the values that transforms trace.
+
+    Law:  explain(fun, *args).result == fun(*args)
+
+    Args:
+        fun: a function, most often one that `vmap`, `grad` or `jvp` made.
+        *args: its arguments.
+        **kwargs: its keyword arguments.
+
+    Returns:
+        An `Explanation`, whose text is a table: per operation how it batches, calls, bytes read and written, copies,
+        examples looped over, and time. Formulas of derivatives that run on plain arrays count as outside.
+
+    Example:
+        >>> import numpy as np
+        >>> from vmapcore import vmap
+        >>> found = explain(vmap(lambda x: np.sum(np.sin(x))), np.ones((5, 3)))
+        >>> [(row.op, row.rule, row.calls, row.bytes) for row in sorted(found.rows)]
+        [('reduce_sum', 'trailing', 1, 160), ('sin', 'elementwise', 1, 240)]
+    """
+    notes = _Notes()
+    with _noting(notes):
+        start = time.perf_counter()
+        result = fun(*args, **kwargs)
+        seconds = time.perf_counter() - start
+    rows = [Row(*entry) for entry in notes.entries.values()]
+    return Explanation(result, sorted(rows, key=lambda row: -row.seconds), seconds)
+
+
+class _Notes:
+    """An entry per operation, and the applications that are running, innermost last."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, list[Any]] = {}
+        self.running: list[list[Any]] = []  # operation, number of applications within, their seconds
+        self.kept: list[Any] = []  # operations, so that none takes the id of another
+
+    def entry(self, op: Any) -> list[Any]:
+        found = self.entries.get(id(op))
+        if found is None:
+            self.kept.append(op)
+            found = self.entries[id(op)] = [op.name, _rule(op), 0, 0, 0, 0, 0.0]
+        return found
+
+    def apply(self, call: Callable[..., Any], primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
+        """`call(primitive, *args, **params)`, taken down."""
+        op = _operation(primitive)
+        entry = self.entry(op)
+        outer = self.running[-1] if self.running else None
+        mine: list[Any] = [op, 0, 0.0]
+        self.running.append(mine)
+        start = time.perf_counter()
+        try:
+            out = call(primitive, *args, **params)
+        finally:
+            self.running.pop()
+            spent = time.perf_counter() - start
+            entry[6] += spent - mine[2]
+            if outer is not None:
+                outer[1] += 1
+                outer[2] += spent
+        if outer is None or outer[0] is not op:
+            entry[2] += 1
+        if not mine[1]:
+            self._note_memory(op, entry, args, out)
+        return out
+
+    def _note_memory(self, op: Any, entry: list[Any], args: Any, out: Any) -> None:
+        read = [_innermost(x) for x in flatten(args)[0]]
+        written = [_innermost(x) for x in flatten(out)[0]]
+        entry[3] += sum(_bytes(x) for x in read + written)
+        if op.eval.__module__.rpartition(".")[2] in MOVERS:
+            entry[4] += sum(not any(_shares(x, y) for y in read) for x in written)
+
+    def loop(self, op: Any, calls: int) -> None:
+        """Takes down a loop of `op` over `calls` examples."""
+        entry = self.entry(op)
+        entry[1] = "loop"
+        entry[5] += calls
+
+
+def _amount(size: int) -> str:
+    """Bytes, in the unit that leaves three digits."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    amount = float(size)
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.3g} {units[0]}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e3:.3f} ms"
+
+
+def _operation(primitive: Any) -> Any:
+    """The operation that a primitive is, or is a form of."""
+    if isinstance(primitive, Batched):
+        primitive = primitive.form
+    return primitive.op if isinstance(primitive, Form) else primitive
+
+
+def _rule(op: Any) -> str:
+    if isinstance(op, CustomOp):
+        return op.kind or "none"
+    return "none" if op.vmap is None else FAMILIES.get(op.vmap.__name__, "own")
+
+
+def _innermost(x: Any) -> Any:
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
+
+
+def _bytes(x: Any) -> int:
+    """The memory that an array refers to: what is broadcast counts once."""
+    if not hasattr(x, "nbytes"):
+        return 0
+    size = x.dtype.itemsize
+    for n, step in zip(x.shape, x.strides, strict=True):
+        size *= n if step else min(n, 1)
+    return size
+
+
+def _shares(x: Any, y: Any) -> bool:
+    if isinstance(x, np.ndarray):
+        return isinstance(y, np.ndarray) and np.may_share_memory(x, y)
+    return getattr(x, "base", None) is not None
+
+
+_NOTES: ContextVar[_Notes | None] = ContextVar("notes", default=None)
+_LOCK = threading.Lock()
+_running = 0
+_CALLS: dict[type[Primitive], Callable[..., Any]] = {kind: kind.__call__ for kind in (Primitive, CustomOp)}
+
+
+def _noting_call(kind: type[Primitive]) -> Callable[..., Any]:
+    call = _CALLS[kind]
+
+    def __call__(self: Primitive, *args: Any, **params: Any) -> Any:  # noqa: N807  what it replaces is named so
+        notes = _NOTES.get()
+        return call(self, *args, **params) if notes is None else notes.apply(call, self, args, params)
+
+    return __call__
+
+
+@contextlib.contextmanager
+def _noting(notes: _Notes) -> Iterator[None]:
+    """Has what primitives do in this context taken down."""
+    _replace(1)
+    token, listener = _NOTES.set(notes), LISTENER.set(notes.loop)
+    try:
+        yield
+    finally:
+        LISTENER.reset(listener)
+        _NOTES.reset(token)
+        _replace(-1)
+
+
+def _replace(change: int) -> None:
+    """Counts explanations that begin and end, and replaces the call of primitives while there are any."""
+    global _running
+    with _LOCK:
+        _running += change
+        for kind, call in _CALLS.items():
+            kind.__call__ = _noting_call(kind) if _running else call  # type: ignore[method-assign]

@@ -1,0 +1,351 @@
+"""Kinds of operations, and the rules that follow from them.
+
+- elementwise: batches as itself, on arguments whose axes are aligned; derivatives from partial derivatives
+- gufunc: batches as itself, on arguments whose leading axes are aligned; derivative rules for the core axes alone
+- reduction: batches as itself, over axes counted from the end; derivatives from partial derivatives
+- linear, bilinear: derivatives from transposes; say nothing of batches
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import UNTRACED
+from ..errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe
+from ..pytree import flatten, tree_map, unflatten
+from ..rules._families import add_tangents, align, fit, last_axes, match
+from .forms import Form, check_batch
+from .levels import leading, over_jvp, over_vjp
+
+Rule = Callable[..., Any]
+
+
+class Kind:
+    """How an operation batches, and what a derivative rule of its author's must be told."""
+
+    name = "own"
+
+    def rule(self, made: Form) -> Rule:
+        """The vmap rule of a form."""
+        raise NotImplementedError
+
+    def direct(self, op: Any) -> Rule:
+        """The vmap rule of the operation itself, for arrays and one array as result."""
+        raise NotImplementedError
+
+    def vjp(self, i: int, rule: Rule) -> Rule:
+        """The author's vjp rule for argument `i`, made to take what the operation takes."""
+        return rule
+
+    def jvp(self, rule: Rule) -> Rule:
+        """The author's jvp rule, made to take what the operation takes."""
+        return rule
+
+
+class Elementwise(Kind):
+    """Works element by element, and broadcasts its arguments as NumPy does."""
+
+    name = "elementwise"
+
+    def rule(self, made: Form) -> Rule:
+        def elementwise_vmap(size: int, mapped: Sequence[bool], /, *leaves: Any, **params: Any) -> Any:
+            return made.with_batch(size, made(*align(mapped, leaves), **params))
+
+        return elementwise_vmap
+
+    def direct(self, op: Any) -> Rule:
+        evaluate = op.evaluate
+
+        def elementwise_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
+            if len(args) == 1:
+                x = args[0]
+                if type(x) is not np.ndarray:
+                    return op(x, **params)
+                out = evaluate(np, x, **params)
+                if getattr(out, "shape", None) != x.shape:
+                    raise self._misshaped(op.name, out, x)
+                return out
+            args = tuple(align(mapped, args))
+            for x in args:
+                if type(x) not in UNTRACED:
+                    return op(*args, **params)
+            out = evaluate(np, *args, **params)
+            check_batch(op.name, size, out, "elementwise")
+            return out
+
+        return elementwise_vmap
+
+    def _misshaped(self, name: str, out: Any, x: Any) -> ShapeError:
+        return ShapeError(name, f"returned {describe(out)} for {describe(x)}", "it is declared elementwise")
+
+    def vjp(self, i: int, rule: Rule) -> Rule:
+        def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+            ct = rule(g, out, *args, **params)
+            x = args[i]
+            return match(ct, x) if getattr(ct, "shape", None) != x.shape and _is_broadcast(ct, x, args) else ct
+
+        return vjp
+
+
+def _is_broadcast(ct: Any, x: Any, args: Sequence[Any]) -> bool:
+    """Whether the cotangent of `x` has the shape that the arguments together are broadcast to."""
+    return getattr(ct, "shape", None) == np.broadcast_shapes(*[np.shape(a) for a in args]) and ct.dtype == x.dtype
+
+
+class Gufunc(Kind):
+    """Broadcasts over leading axes, given the core axes of each argument, as NumPy's generalised ufuncs do."""
+
+    name = "gufunc"
+
+    def __init__(self, op: str, signature: str) -> None:
+        self.op = op
+        self.text = signature.replace(" ", "")
+        dims = r"\((?:\w+(?:,\w+)*)?\)"
+        if not re.fullmatch(rf"{dims}(,{dims})*->{dims}(,{dims})*", self.text):
+            raise ArgumentError(
+                f"{op}.gufunc",
+                f"the signature is {signature!r}",
+                "it must name the core axes of arguments and results, as in '(m,n),(n)->(m)'",
+            )
+        before = self.text.split("->")[0]
+        self.core = [tuple(d for d in group.split(",") if d) for group in re.findall(r"\(([^)]*)\)", before)]
+
+    def rule(self, made: Form) -> Rule:
+        def gufunc_vmap(size: int, mapped: Sequence[bool], /, *leaves: Any, **params: Any) -> Any:
+            return made.with_batch(size, made(*self._aligned(made.name, mapped, leaves), **params))
+
+        return gufunc_vmap
+
+    def direct(self, op: Any) -> Rule:
+        def gufunc_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
+            out = op(*self._aligned(op.name, mapped, args), **params)
+            check_batch(op.name, size, out, "gufunc")
+            return out
+
+        return gufunc_vmap
+
+    def loops(self, name: str, args: Sequence[Any], mapped: Sequence[bool]) -> list[tuple[int, ...]]:
+        """The shape of each argument in front of its core axes, the batch left out; raises if those do not fit."""
+        if len(args) != len(self.core):
+            raise ArgumentError(name, f"got {len(args)} arguments", f"its signature is {self.text}")
+        sizes: dict[str, int] = {}
+        shapes = []
+        for x, m, dims in zip(args, mapped, self.core, strict=True):
+            shape = np.shape(x)[1:] if m else np.shape(x)
+            if len(shape) < len(dims):
+                raise ShapeError(name, f"an argument has the shape {shape}", f"its signature is {self.text}")
+            cut = len(shape) - len(dims)
+            for dim, n in zip(dims, shape[cut:], strict=True):
+                if sizes.setdefault(dim, int(dim) if dim.isdigit() else n) != n:
+                    raise ShapeError(
+                        name, f"core axis '{dim}' has {sizes[dim]} and {n}", f"its signature is {self.text}"
+                    )
+            shapes.append(shape[:cut])
+        return shapes
+
+    def _aligned(self, name: str, mapped: Sequence[bool], args: Sequence[Any]) -> list[Any]:
+        """Gives mapped arguments axes of size 1 after the batch, so that all leading axes broadcast."""
+        ranks = [len(shape) for shape in self.loops(name, args, mapped)]
+        rank = max(ranks)
+        return [
+            x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
+            for x, m, r in zip(args, mapped, ranks, strict=True)
+        ]
+
+    def vjp(self, i: int, rule: Rule) -> Rule:
+        def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+            shapes = self.loops(self.op, args, [False] * len(args))
+            if not any(shapes):
+                return rule(g, out, *args, **params)
+            levels, dropped = leading(shapes)
+            reduced = [_squeezed(x, axes) for x, axes in zip(args, dropped, strict=True)]
+            ct = over_vjp(levels, i, lambda g, out, *xs: rule(g, out, *xs, **params))(g, out, *reduced)
+            return ct.reshape(args[i].shape) if dropped[i] else ct
+
+        return vjp
+
+    def jvp(self, rule: Rule) -> Rule:
+        if getattr(rule, "free", False):
+            return rule
+
+        def jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
+            shapes = self.loops(self.op, args, [False] * len(args))
+            if not any(shapes):
+                return rule(tangents, out, *args, **params)
+            levels, dropped = leading(shapes)
+            reduced = [_squeezed(x, axes) for x, axes in zip(args, dropped, strict=True)]
+            moving = tuple(
+                [None if t is None else _squeezed(t, axes) for t, axes in zip(tangents, dropped, strict=True)]
+            )
+            return over_jvp(levels, lambda ts, out, *xs: rule(ts, out, *xs, **params))(moving, out, *reduced)
+
+        return jvp
+
+
+def _squeezed(x: Any, axes: tuple[int, ...]) -> Any:
+    """`x` without these axes, of length 1."""
+    return x.reshape([n for k, n in enumerate(x.shape) if k not in axes]) if axes else x
+
+
+class Reduction(Kind):
+    """Takes axes away, those that the static parameter named `axis` says."""
+
+    name = "reduction"
+
+    def __init__(self, axis: str) -> None:
+        self.axis = axis
+
+    def rule(self, made: Form) -> Rule:
+        return self._vmap(made, lambda size, out: made.with_batch(size, out))
+
+    def direct(self, op: Any) -> Rule:
+        def check(size: int, out: Any) -> Any:
+            check_batch(op.name, size, out, "reduction")
+            return out
+
+        return self._vmap(op, check)
+
+    def _vmap(self, made: Any, check: Callable[[int, Any], Any]) -> Rule:
+        def reduction_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
+            args = tuple(align(mapped, args))
+            shapes = [np.shape(x)[1:] if m else np.shape(x) for x, m in zip(args, mapped, strict=True)]
+            shape = np.broadcast_shapes(*shapes)
+            axis = params[self.axis]
+            if axis is not None:
+                axes = last_axes(axis, len(shape), made.name)
+                return check(size, made(*args, **{**params, self.axis: axes if isinstance(axis, tuple) else axes[0]}))
+            # All axes of an example, as one: an index or an order among all elements stays what it was.
+            flat = [
+                _flat(np.broadcast_to(x, x.shape[:1] + shape) if m else np.broadcast_to(x, shape), size if m else None)
+                for x, m in zip(args, mapped, strict=True)
+            ]
+            outs = check(size, made(*flat, **{**params, self.axis: -1}))
+            return outs if not params.get("keepdims") else _kept(outs, size, len(shape))
+
+        return reduction_vmap
+
+
+def _flat(x: Any, size: int | None) -> Any:
+    lead = () if size is None else (size,)
+    return x.reshape((*lead, math.prod(x.shape[len(lead) :])))
+
+
+def _kept(outs: Any, size: int, ndim: int) -> Any:
+    """Results of a reduction of all axes, with those axes as axes of length 1."""
+    if isinstance(outs, tuple):
+        return tuple([out.reshape((size,) + (1,) * ndim) for out in outs])
+    return outs.reshape((size,) + (1,) * ndim)
+
+
+PLAIN = Kind()
+"""Tells rules nothing: they get what the operation gets."""
+
+
+# Derivatives from partial derivatives.
+
+
+def elementwise_rules(name: str, partials: Sequence[Any]) -> tuple[tuple[Rule | None, ...], Rule]:
+    """The vjp rules, one per argument, and the jvp rule of an elementwise operation of any number of results."""
+
+    def times(factors: Sequence[Any], i: int, out: Any, args: Any, params: Any) -> list[Any]:
+        """The partial derivative of each result by argument `i`, times the factor for it."""
+        found = partials[i](out, *args, **params) if callable(partials[i]) else partials[i]
+        try:
+            each = flatten(out)[1].flatten_up_to(found)
+        except ValueError:
+            fact = f"the partial derivative by argument {i} is {describe(found)}"
+            raise StructureError(f"{name}.elementwise", fact, "it must have an entry for each result") from None
+        return [None if d is None else h * d for h, d in zip(factors, each, strict=True)]
+
+    def vjp_by(i: int) -> Rule:
+        def elementwise_vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+            total = add_tangents(times(flatten(g)[0], i, out, args, params))
+            return np.zeros_like(args[i]) if total is None else match(total, args[i])
+
+        return elementwise_vjp
+
+    def elementwise_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
+        outs, tree = flatten(out)
+        moving = [i for i, t in enumerate(tangents) if t is not None and partials[i] is not None]
+        columns = [times([tangents[i]] * len(outs), i, out, args, params) for i in moving]
+        totals = [add_tangents(terms) for terms in zip(*columns, strict=True)] if columns else [None] * len(outs)
+        return unflatten(tree, [None if t is None else fit(t, o) for t, o in zip(totals, outs, strict=True)])
+
+    return tuple([None if p is None else vjp_by(i) for i, p in enumerate(partials)]), elementwise_jvp
+
+
+def reduction_rules(partials: Sequence[Any], axis: str) -> tuple[tuple[Rule | None, ...], Rule]:
+    """The vjp rules, one per argument, and the jvp rule of a reduction to one result."""
+
+    def kept(x: Any, args: Any, params: Any) -> Any:
+        """A result, or its cotangent, with axes of length 1 where it was reduced."""
+        if params.get("keepdims"):
+            return x
+        return np.expand_dims(x, last_axes(params[axis], max([len(np.shape(a)) for a in args])))
+
+    def derivative(i: int, out: Any, args: Any, params: Any) -> Any:
+        return partials[i](kept(out, args, params), *args, **params) if callable(partials[i]) else partials[i]
+
+    def vjp_by(i: int) -> Rule:
+        def reduction_vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+            ct = kept(g, args, params) * derivative(i, out, args, params)
+            return match(_spread(ct, args), args[i])
+
+        return reduction_vjp
+
+    def reduction_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
+        terms = [
+            t * derivative(i, out, args, params)
+            for i, t in enumerate(tangents)
+            if t is not None and partials[i] is not None
+        ]
+        if not terms:
+            return None
+        total = _spread(add_tangents(terms), args)
+        return fit(np.sum(total, axis=params[axis], keepdims=bool(params.get("keepdims"))), out)
+
+    return tuple([None if p is None else vjp_by(i) for i, p in enumerate(partials)]), reduction_jvp
+
+
+def _spread(x: Any, args: Sequence[Any]) -> Any:
+    """`x` broadcast to the shape that the arguments have together."""
+    shape = np.broadcast_shapes(*[np.shape(a) for a in args])
+    return x if x.shape == shape else np.broadcast_to(x, shape)
+
+
+# Derivatives of linear and bilinear operations.
+
+
+def linear_rules(op: Any, transpose: Rule) -> tuple[Any, Rule]:
+    """The vjp rules and the jvp rule of an operation that is linear in its first argument."""
+
+    def others(*_: Any, **__: Any) -> Any:
+        raise MissingRuleError(
+            op.name,
+            f"is declared linear in '{op.signature.name(0)}', which says nothing of its other arguments",
+            "",
+            f"Declare rules for all of them with {op.name}.def_vjp, or bilinear; stop_gradient makes one constant",
+        )
+
+    def linear_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
+        if any(t is not None for t in tangents[1:]):
+            others()
+        return op(tangents[0], *args[1:], **params)
+
+    linear_jvp.free = True  # type: ignore[attr-defined]  # told to Gufunc.jvp: takes leading axes as op does
+    return (transpose, *[others] * (len(op.signature.arrays) - 1)), linear_jvp
+
+
+def bilinear_rules(op: Any, left: Rule, right: Rule) -> tuple[Any, Rule]:
+    """The vjp rules and the jvp rule of an operation that is linear in each of its two arguments."""
+
+    def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, /, **params: Any) -> Any:
+        dx, dy = tangents
+        terms = [None if dx is None else op(dx, y, **params), None if dy is None else op(x, dy, **params)]
+        return terms[0] if terms[1] is None else terms[1] if terms[0] is None else tree_map(np.add, *terms)
+
+    bilinear_jvp.free = True  # type: ignore[attr-defined]  # told to Gufunc.jvp: takes leading axes as op does
+    return (left, right), bilinear_jvp

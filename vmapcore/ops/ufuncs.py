@@ -1,0 +1,102 @@
+"""Ufuncs of any library as operations: they batch as themselves, elementwise or by their core axes.
+
+One that nobody declared is made into an operation when it first meets a tracer.
+"""
+
+import functools
+import inspect
+import sys
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..numpy_protocol import MAKERS, NUMPY, full_name
+from .kinds import Elementwise, Gufunc
+from .op import CustomOp
+from .signature import Signature
+
+DECLARED: dict[Any, CustomOp] = {}
+"""Ufuncs that a user made operations of, with derivatives perhaps."""
+
+
+def is_ufunc(x: Any) -> bool:
+    """Whether `x` is a ufunc, NumPy's class or one that does what it does."""
+    return isinstance(x, np.ufunc) or (callable(x) and hasattr(x, "nin") and hasattr(x, "nout"))
+
+
+def path_of(ufunc: Any) -> str:
+    """Where a ufunc is found, `scipy.special.erf`, as far as the modules loaded tell; else its bare name."""
+    name = ufunc.__name__.partition(" ")[0]
+    found = [
+        module
+        for module, content in list(sys.modules.items())
+        if content is not None and "._" not in module and vars(content).get(name) is ufunc
+    ]
+    return f"{min(found, key=lambda m: (m.count('.'), len(m)))}.{name}" if found else name
+
+
+class UfuncOp(CustomOp):
+    """A ufunc as an operation."""
+
+    def __init__(self, ufunc: Any, name: str | None = None) -> None:
+        self.ufunc = ufunc
+
+        def evaluate(xp: Any, *args: Any) -> Any:
+            if xp is not np:
+                path = path_of(ufunc)
+                raise ArgumentError(
+                    path,
+                    f"got an array of {xp.__name__}",
+                    "it computes on NumPy arrays alone",
+                    f"Say what does it there: vmapcore.custom_op({path}).def_eval({xp.__name__}=...)",
+                )
+            return ufunc(*args)
+
+        names = ["x"] if ufunc.nin == 1 else [f"x{i + 1}" for i in range(ufunc.nin)]
+        parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+        CustomOp.__init__(self, evaluate, Signature(parameters), name or path_of(ufunc), ufunc.__doc__)
+        signature = getattr(ufunc, "signature", None)
+        if signature is None:
+            self.vmap_kind = Elementwise()
+        elif "?" not in signature:
+            self.vmap_kind = Gufunc(self.name, signature)
+        self._reset()
+
+    def elementwise(self, *partials: Any) -> Self:
+        if getattr(self.ufunc, "signature", None) is not None:
+            raise ArgumentError(
+                f"{self.name}.elementwise", f"it has the signature {self.ufunc.signature}", "", "Use def_vjp"
+            )
+        return CustomOp.elementwise(self, *partials)
+
+    def remedy(self, kind: str) -> str:
+        made = f"vmapcore.custom_op({path_of(self.ufunc)})"
+        if kind == "vmap":
+            return f"Declare one with {made}.def_vmap"
+        if getattr(self.ufunc, "signature", None) is not None:
+            return f"Declare its derivative with {made}.def_vjp(...)"
+        args = ", ".join(self.signature.arrays)
+        partials = ", ".join([f"lambda out, {args}: ..."] * self.ufunc.nin)
+        return f"Declare its derivative with {made}.elementwise({partials})"
+
+
+def declare_ufunc(ufunc: Any, name: str | None = None) -> CustomOp:
+    """The operation that tracers run for `ufunc` from now on."""
+    if ufunc in NUMPY:
+        raise ArgumentError(f"custom_op({full_name(ufunc)})", "it is an operation of vmapcore's already")
+    DECLARED[ufunc] = op = UfuncOp(ufunc, name)
+    return op
+
+
+@functools.lru_cache(maxsize=256)
+def _undeclared(ufunc: Any) -> CustomOp:
+    return UfuncOp(ufunc)
+
+
+def operation_of(ufunc: Any) -> CustomOp:
+    """The operation that a ufunc of any library is to tracers."""
+    return DECLARED.get(ufunc) or _undeclared(ufunc)
+
+
+MAKERS.append(operation_of)
