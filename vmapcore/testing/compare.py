@@ -29,8 +29,13 @@ def assert_same(actual: Any, expected: Any, what: str = "result", tol: float = 1
                 raise AssertionError(f"{what}{path}: is {a!r}, not {e!r}")
             continue
         assert_like(a, e, f"{what}{path}")
-        real = e.dtype.itemsize // (2 if e.dtype.kind == "c" else 1)
-        assert_close(a, e, f"{what}{path}", tol * TOLERANCE.get(real, 0.0) if e.dtype.kind in "fc" else 0.0)
+        bound = tol * TOLERANCE.get(real_bytes(e), 0.0) if e.dtype.kind in "fc" else 0.0
+        assert_close(a, e, f"{what}{path}", bound)
+
+
+def real_bytes(x: Any) -> int:
+    """The bytes of a real number of the dtype of `x`; of a complex one, those of its real part."""
+    return x.dtype.itemsize // (2 if x.dtype.kind == "c" else 1)
 
 
 def assert_like(actual: Any, expected: Any, what: str) -> None:

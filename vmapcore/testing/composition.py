@@ -13,22 +13,35 @@ from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten
 from .compare import assert_same, untouched
-from .derivatives import direction, is_inexact
+from .derivatives import MODES, direction, is_inexact
+from .law import SIZES, Mapped, axes_of, nested, nests, of_leaves, patterns
 from .oracles import Fun, vmap_loop
 from .reproduction import reproducible
 
 
 def check_composition(
-    fun: Fun, *args: Any, argnums: Sequence[int] | None = None, tol: float = 1.0, seed: int = 0
+    fun: Fun,
+    *args: Any,
+    argnums: Sequence[int] | None = None,
+    order: int = 2,
+    modes: Sequence[str] = MODES,
+    deep: bool = False,
+    tol: float = 1.0,
+    seed: int = 0,
 ) -> None:
     """Checks that `vmap`, `grad` and `jvp` agree in either order with a loop over the derivatives of examples.
 
     Law:  vmap(grad(fun))(x)[i] == grad(fun)(x[i]) == grad(lambda x: sum(vmap(fun)(x)))(x)[i]
 
     Args:
-        fun: a function of arrays, written for one example; where its result is no scalar, a weighted sum is taken.
-        *args: its arguments, each an array with a batch of two or more on axis 0.
-        argnums: which to differentiate; by default those of floats or complex numbers.
+        fun: a function of arrays in any pytree, written for one example; where its result is no scalar, a weighted sum
+            is taken.
+        *args: its arguments, every leaf an array with a batch of two or more on axis 0.
+        argnums: which to differentiate; by default every leaf of floats or complex numbers.
+        order: 1 leaves out the derivatives of derivatives.
+        modes: "fwd" for `jvp`, "rev" for `grad`.
+        deep: whether to check every combination of mapped and unmapped leaves in every order, and `grad` around two
+            vmaps, between and in them.
         tol: a factor on the tolerances.
         seed: for the weights and directions.
 
@@ -38,90 +51,169 @@ def check_composition(
     Example:
         >>> check_composition(lambda x: np.exp(x) * x, np.linspace(0, 1, 6).reshape(3, 2))
     """
-    moving = tuple(argnums) if argnums is not None else tuple([i for i, x in enumerate(args) if is_inexact(x)])
-    results, _ = flatten(fun(*[x[0] for x in args]))
+    leaves, tree = flatten(args)
+    owners = [i for i, arg in enumerate(args) for _ in flatten(arg)[0]]
+    moving = tuple(
+        [j for j, x in enumerate(leaves) if (owners[j] in argnums if argnums is not None else is_inexact(x))]
+    )
+    f = of_leaves(fun, tree)
+    results, _ = flatten(f(*[x[0] for x in leaves]))
     if not moving or not any(map(is_inexact, results)):
         return
     rng = np.random.default_rng(seed)
-    scalar = _weighted(fun, [direction(y, rng) for y in results if is_inexact(y)])
-    law = _Composition(name_of(fun), fun, scalar, args, moving, [direction(args[i], rng) for i in moving], tol)
-    shown = reproducible("check_composition", fun, args, f", argnums={argnums}")
-    with shown, untouched(f"a composition of {name_of(fun)}", args):
-        law.check_gradients()
-        law.check_tangents()
-        law.check_curvature()
-        for position in moving:
-            law.check_shared(position)
-
-
-def _weighted(fun: Fun, weights: list[Any]) -> Fun:
-    """The sum of the inexact results of `fun`, weighted, as one real number."""
-
-    def scalar(*args: Any) -> Any:
-        results = [y for y in flatten(fun(*args))[0] if is_inexact(y)]
-        terms = [np.sum(w * y) for w, y in zip(weights, results, strict=True)]
-        return sum([np.real(t) if t.dtype.kind == "c" else t for t in terms])
-
-    return scalar
+    weights = [direction(y, rng) for y in results if is_inexact(y)]
+    law = _Composition(f, weights, leaves, moving, [direction(leaves[i], rng) for i in moving], tol)
+    options = "" if argnums is None else f", argnums={tuple(argnums)}"
+    options += f", order={order}, modes={tuple(modes)}" + (", deep=True" if deep else "")
+    shown = reproducible("check_composition", fun, args, options)
+    with shown, untouched(f"a composition of {name_of(fun)}", [*leaves, *weights, *law.tangents]):
+        law.check(order, modes, deep)
 
 
 @dataclass(frozen=True)
 class _Composition:
-    """A function, a scalar of its results, and a batch of points with directions at them."""
+    """A function of leaves, weights of its results, and a batch of points with directions at them."""
 
-    name: str
     fun: Fun
-    scalar: Fun
-    args: Sequence[Any]
+    weights: list[Any]
+    leaves: Sequence[Any]
     moving: tuple[int, ...]
     tangents: list[Any]
     tol: float
 
-    def check_gradients(self) -> None:
-        """Each of each example, and that of a weighted sum over the examples."""
-        gradient = grad(self.scalar, self.moving)
-        expected = vmap_loop(gradient)(*self.args)
-        assert_same(vmap(gradient)(*self.args), expected, f"vmap(grad({self.name}))", self.tol)
-        factors = asarray(np.linspace(1.0, 2.0, len(self.args[0])), self.args[0])
-        total = grad(lambda *xs: np.sum(factors * vmap(self.scalar)(*xs)), self.moving)(*self.args)
-        weighted = tuple([g * factors.reshape((-1,) + (1,) * (g.ndim - 1)) for g in expected])
-        assert_same(total, weighted, f"grad(vmap({self.name}))", self.tol)
+    def check(self, order: int, modes: Sequence[str], deep: bool) -> None:
+        k = len(self.leaves)
+        every = (True,) * k
+        shared = [tuple([i != j for i in range(k)]) for j in self.moving] if k > 1 else []
+        for pattern in patterns(k) if deep else [every, *shared]:
+            if "rev" in modes:
+                self._check_gradients(pattern)
+            if "fwd" in modes and (deep or pattern == every):
+                self._check_along(self.fun, self.name, pattern)
+            if order > 1 and (deep or pattern == every):
+                self._check_curvature(pattern, modes)
+        if not deep:
+            return
+        for levels in nests(k):
+            if len(levels) == 2 and "rev" in modes:
+                self._check_nested(levels)
+        self._check_spread(modes)
+        if "rev" in modes:
+            self._check_empty()
 
-    def check_tangents(self) -> None:
-        """Those of each example, in either order."""
-        expected = vmap_loop(self._along(self.fun))(*self.args, *self.tangents)
-        actual = vmap(self._along(self.fun))(*self.args, *self.tangents)
-        assert_same(actual, expected, f"vmap(jvp({self.name}))", self.tol)
-        actual = self._along(vmap(self.fun))(*self.args, *self.tangents)
-        assert_same(actual, expected, f"jvp(vmap({self.name}))", self.tol)
-
-    def check_curvature(self) -> None:
-        """Hessian times tangent: the tangent of the gradient, in either order."""
-        gradient = grad(self.scalar, self.moving)
-        expected = vmap_loop(self._along(gradient))(*self.args, *self.tangents)
-        actual = vmap(self._along(gradient))(*self.args, *self.tangents)
-        assert_same(actual, expected, f"vmap(jvp(grad({self.name})))", self.tol)
-        actual = self._along(vmap(gradient))(*self.args, *self.tangents)
-        assert_same(actual, expected, f"jvp(vmap(grad({self.name})))", self.tol)
-
-    def check_shared(self, position: int) -> None:
-        """One argument has the same value for all examples: the gradient of each, and of the sum over them."""
-        size = len(self.args[0])
-        shared = [x[0] if i == position else x for i, x in enumerate(self.args)]
-        in_axes = tuple([None if i == position else 0 for i in range(len(self.args))])
-        gradient = grad(self.scalar, self.moving)
-        expected = vmap_loop(gradient, in_axes, axis_size=size)(*shared)
-        actual = vmap(gradient, in_axes, axis_size=size)(*shared)
+    def _check_gradients(self, mapped: Mapped) -> None:
+        """That of each example, and that of a weighted sum over the examples."""
+        gradient, point, in_axes = grad(self._scalar, self.moving), self._point(mapped), axes_of(mapped)
+        size = len(self.leaves[0])
+        expected = vmap_loop(gradient, in_axes, axis_size=size)(*point)
+        actual = vmap(gradient, in_axes, axis_size=size)(*point)
         assert_same(actual, expected, f"vmap(grad({self.name}), {in_axes})", self.tol)
-        total = grad(lambda *xs: np.sum(vmap(self.scalar, in_axes, axis_size=size)(*xs)), position)(*shared)
-        summed = np.sum(expected[self.moving.index(position)], axis=0)
-        assert_same(total, summed, f"grad(vmap({self.name}, {in_axes}), {position})", self.tol)
+        factors = asarray(np.linspace(1.0, 2.0, size), self.leaves[0])
+        total = grad(lambda *xs: np.sum(factors * vmap(self._scalar, in_axes)(*xs)), self.moving)(*point)
+        weighted = [g * factors.reshape((-1,) + (1,) * (g.ndim - 1)) for g in expected]
+        summed = tuple([w if mapped[i] else np.sum(w, axis=0) for i, w in zip(self.moving, weighted, strict=True)])
+        assert_same(total, summed, f"grad(vmap({self.name}, {in_axes}))", self.tol)
+
+    def _check_curvature(self, mapped: Mapped, modes: Sequence[str]) -> None:
+        """The tangent of the gradient, in either order, and the gradient of the gradient."""
+        gradient, in_axes = grad(self._scalar, self.moving), axes_of(mapped)
+        if "rev" in modes and "fwd" in modes:
+            self._check_along(gradient, f"grad({self.name})", mapped)
+        if "rev" in modes:
+            values = [*self._point(mapped), *self._tangents(mapped)]
+            axes = (*in_axes, *[in_axes[i] for i in self.moving])
+            curvature = grad(self._slope, self.moving)
+            expected = vmap_loop(curvature, axes)(*values)
+            assert_same(vmap(curvature, axes)(*values), expected, f"vmap(grad(grad({self.name})), {in_axes})", self.tol)
+
+    def _check_along(self, fun: Fun, name: str, mapped: Mapped) -> None:
+        in_axes = axes_of(mapped)
+        values = [*self._point(mapped), *self._tangents(mapped)]
+        axes = (*in_axes, *[in_axes[i] for i in self.moving])
+        expected = vmap_loop(self._along(fun), axes)(*values)
+        assert_same(vmap(self._along(fun), axes)(*values), expected, f"vmap(jvp({name}), {in_axes})", self.tol)
+        actual = self._along(vmap(fun, in_axes))(*values)
+        assert_same(actual, expected, f"jvp(vmap({name}, {in_axes}))", self.tol)
+
+    def _check_nested(self, levels: Sequence[Mapped]) -> None:
+        """The gradient in two vmaps, between them and around them."""
+        outer, inner = map(axes_of, levels)
+        point = [nested(x, True, [level[i] for level in levels]) for i, x in enumerate(self.leaves)]
+        gradient, what = grad(self._scalar, self.moving), f"in vmaps {outer} of {inner}"
+        sizes = SIZES[: len(levels)]
+        expected = vmap_loop(vmap_loop(gradient, inner, axis_size=sizes[1]), outer, axis_size=sizes[0])(*point)
+        actual = vmap(vmap(gradient, inner), outer)(*point)
+        assert_same(actual, expected, f"vmap(vmap(grad({self.name}))), {what}", self.tol)
+
+        def summed(levels: Sequence[Mapped], values: Any) -> Any:
+            """Over the outermost axis of each gradient, if its leaf has no batch there."""
+            return tuple([g if levels[0][i] else np.sum(g, axis=0) for i, g in zip(self.moving, values, strict=True)])
+
+        between = grad(lambda *xs: np.sum(vmap(self._scalar, inner)(*xs)), self.moving)
+        in_each = vmap_loop(lambda *gs: summed(levels[1:], gs))(*expected)
+        assert_same(vmap(between, outer)(*point), in_each, f"vmap(grad(vmap({self.name}))), {what}", self.tol)
+        around = grad(lambda *xs: np.sum(vmap(vmap(self._scalar, inner), outer)(*xs)), self.moving)(*point)
+        assert_same(around, summed(levels, in_each), f"grad(vmap(vmap({self.name}))), {what}", self.tol)
+
+    def _check_spread(self, modes: Sequence[str]) -> None:
+        """At one point along a batch of directions: the batch is in tangents, or in cotangents, alone."""
+        point, count = [x[0] for x in self.leaves], len(self.leaves)
+        if "fwd" in modes:
+            values = [*point, *self.tangents]
+            axes = (*[None] * count, *[0] * len(self.moving))
+            along = self._along(self.fun)
+            expected = vmap_loop(along, axes)(*values)
+            assert_same(vmap(along, axes)(*values), expected, f"vmap(jvp({self.name})) over tangents", self.tol)
+        if "rev" in modes:
+            gradient = grad(self._weighted, tuple([i + 1 for i in self.moving]))
+            values = [[np.stack([w, -2.0 * w]) for w in self.weights], *point]
+            axes = (0, *[None] * count)
+            expected = vmap_loop(gradient, axes)(*values)
+            assert_same(vmap(gradient, axes)(*values), expected, f"vmap(vjp({self.name})) over cotangents", self.tol)
+
+    def _check_empty(self) -> None:
+        """Of no examples, the gradient of each is none, and that of their sum, by what is not mapped, zero."""
+        count = len(self.leaves)
+        for pattern in patterns(count):
+            in_axes = axes_of(pattern)
+            point = [x[:0] if m else x[0] for x, m in zip(self.leaves, pattern, strict=True)]
+            total = grad(lambda *xs, a=in_axes: np.sum(vmap(self._scalar, a)(*xs)), self.moving)(*point)
+            zero = tuple([np.zeros_like(point[i]) for i in self.moving])
+            assert_same(total, zero, f"grad(vmap({self.name}, {in_axes})) of no examples", self.tol)
+            each = vmap(grad(self._scalar, self.moving), in_axes)(*point)
+            none = tuple([np.zeros_like(self.leaves[i][:0]) for i in self.moving])
+            assert_same(each, none, f"vmap(grad({self.name}), {in_axes}) of no examples", self.tol)
+
+    @property
+    def name(self) -> str:
+        return name_of(self.fun)
+
+    def _point(self, mapped: Mapped) -> list[Any]:
+        return [x if m else x[0] for x, m in zip(self.leaves, mapped, strict=True)]
+
+    def _tangents(self, mapped: Mapped) -> list[Any]:
+        return [t if mapped[i] else t[0] for i, t in zip(self.moving, self.tangents, strict=True)]
+
+    def _scalar(self, *leaves: Any) -> Any:
+        return self._weighted(self.weights, *leaves)
+
+    def _weighted(self, weights: Any, *leaves: Any) -> Any:
+        """The sum of the inexact results, weighted, as one real number."""
+        results = [y for y in flatten(self.fun(*leaves))[0] if is_inexact(y)]
+        terms = [np.sum(w * y) for w, y in zip(weights, results, strict=True)]
+        return sum([np.real(t) if t.dtype.kind == "c" else t for t in terms])
+
+    def _slope(self, *values: Any) -> Any:
+        """The gradient of the scalar along the tangents, which come after the leaves."""
+        count = len(self.leaves)
+        grads = grad(self._scalar, self.moving)(*values[:count])
+        return sum([np.real(np.sum(g * t)) for g, t in zip(grads, values[count:], strict=True)])
 
     def _along(self, fun: Fun) -> Fun:
         """The derivative of `fun` as a function of all arguments and of the tangents of those that move."""
 
         def tangent(*values: Any) -> Any:
-            point, tangents = list(values[: len(self.args)]), values[len(self.args) :]
+            point, tangents = list(values[: len(self.leaves)]), values[len(self.leaves) :]
 
             def f(*primals: Any) -> Any:
                 for i, x in zip(self.moving, primals, strict=True):

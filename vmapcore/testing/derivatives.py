@@ -1,6 +1,7 @@
 """The laws of jvp and vjp, checked along random directions and through orders."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,15 @@ from ..derivatives import vjp
 from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten, unflatten
-from .compare import assert_close, assert_like, assert_same, on_host, untouched
+from .compare import aliases, assert_close, assert_like, assert_same, on_host, real_bytes, untouched
 from .oracles import Fun, numeric_jvp
 from .reproduction import reproducible
+
+MODES = ("fwd", "rev")
+
+FINITE = {2: (5e-2, 1e-1), 4: (1e-3, 5e-3), 8: (1e-6, 1e-5)}
+"""By bytes of a real number: how far a derivative may be from a finite difference, relative to 1 + |value|, and the
+step of the difference."""
 
 
 def check_grads(
@@ -20,7 +27,7 @@ def check_grads(
     *args: Any,
     argnums: Sequence[int] | None = None,
     order: int = 2,
-    modes: Sequence[str] = ("fwd", "rev"),
+    modes: Sequence[str] = MODES,
     tol: float = 1.0,
     seed: int = 0,
 ) -> None:
@@ -28,9 +35,13 @@ def check_grads(
 
     Law:  <pullback(g), t> == <g, jvp(fun, (x,), (t,))[1]>, with <a, b> = Re(sum(a * b))
 
+    Also that arguments and results have alone the derivatives that they have together, that tangents and cotangents
+    have the shape and dtype of what they belong to and memory of their own, and that nothing given is written to.
+
     Args:
         fun: a function of arrays in any pytree.
-        *args: where to check it: float64 or complex128, at a point around which `fun` is smooth.
+        *args: where to check it: a point around which `fun` is smooth, with values, results and derivatives of order
+            one. With floats of fewer than 64 bits, three digits of the derivative are checked.
         argnums: which to differentiate; by default every leaf of floats or complex numbers.
         order: 2 checks the derivatives of the derivatives as well, and so on.
         modes: "fwd" for `jvp`, "rev" for `vjp`.
@@ -43,14 +54,15 @@ def check_grads(
     Example:
         >>> check_grads(np.sin, np.linspace(0, 1, 4))
     """
-    f, primals = _of_inexact(fun, args, argnums)
-    options = f", argnums={argnums}, order={order}, modes={tuple(modes)}"
-    with reproducible("check_grads", fun, args, options):
-        _check(f, primals, order, modes, BOUND * tol, np.random.default_rng(seed))
-
-
-BOUND = 1e-6
-"""How far a derivative may be from a finite difference, relative to 1 + |value|: the differences are no better."""
+    f, primals = of_inexact(fun, args, argnums)
+    options = "" if argnums is None else f", argnums={tuple(argnums)}"
+    with reproducible("check_grads", fun, args, f"{options}, order={order}, modes={tuple(modes)}"):
+        results = f(*primals)
+        if primals and results:
+            bound, step = FINITE.get(min(map(real_bytes, primals + results)), FINITE[8])
+            law = _Derivative(modes, tol * bound, step, tol, np.random.default_rng(seed))
+            law.check_alone(f, primals)
+            law.check(f, primals, order)
 
 
 def is_inexact(x: Any) -> bool:
@@ -58,7 +70,7 @@ def is_inexact(x: Any) -> bool:
     return hasattr(x, "dtype") and x.dtype.kind in "fc"
 
 
-def _of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> tuple[Fun, list[Any]]:
+def of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> tuple[Fun, list[Any]]:
     """`fun` as a function of the leaves to differentiate that returns a list of the leaves with a derivative."""
     leaves, tree = flatten(list(args))
     owners = [i for i, arg in enumerate(args) for _ in flatten(arg)[0]]
@@ -73,44 +85,95 @@ def _of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) ->
     return _named(name_of(fun), f), [leaves[j] for j in moving]
 
 
-def _check(f: Fun, primals: list[Any], order: int, modes: Sequence[str], bound: float, rng: Any) -> None:
-    """Both modes along one random direction; then the same for what they compute, up to `order`."""
-    tangents = [direction(x, rng) for x in primals]
-    cotangents = [direction(y, rng) for y in f(*primals)]
-    if not primals or not cotangents:
-        return
-    expected = numeric_jvp(f, primals, tangents)
-    higher = []
-    with untouched(f"a derivative of {name_of(f)}", primals + tangents + cotangents):
-        if "fwd" in modes:
-            _check_jvp(f, primals, tangents, expected, bound)
-            higher.append((_jvp_of(f, tangents), primals))
-        if "rev" in modes:
-            _check_vjp(f, primals, tangents, cotangents, expected, bound)
-            higher.append((_vjp_of(f, len(cotangents)), cotangents + primals))
-    if order > 1:
-        for derivative, point in higher:
-            _check(derivative, point, order - 1, modes, bound, rng)
+@dataclass(frozen=True)
+class _Derivative:
+    """Which modes to check, and how exactly: `bound` for finite differences of `step`, `tol` for the same two ways."""
+
+    modes: Sequence[str]
+    bound: float
+    step: float
+    tol: float
+    rng: np.random.Generator
+
+    def check(self, f: Fun, primals: list[Any], order: int) -> None:
+        """The modes along one random direction; then the same for what they compute, up to `order`."""
+        tangents = [direction(x, self.rng) for x in primals]
+        cotangents = [direction(y, self.rng) for y in f(*primals)]
+        expected = numeric_jvp(f, primals, tangents, self.step)
+        higher = []
+        with untouched(f"a derivative of {name_of(f)}", primals + tangents + cotangents):
+            if "fwd" in self.modes:
+                self._check_jvp(f, primals, tangents, expected)
+                higher.append((_jvp_of(f, tangents), primals))
+            if "rev" in self.modes:
+                self._check_vjp(f, primals, tangents, cotangents, expected)
+                higher.append((_vjp_of(f, len(cotangents)), cotangents + primals))
+        if order > 1:
+            for derivative, point in higher:
+                self.check(derivative, point, order - 1)
+
+    def _check_jvp(self, f: Fun, primals: list[Any], tangents: list[Any], expected: list[Any]) -> None:
+        what = f"the tangent of {name_of(f)}"
+        out, actual = jvp(f, tuple(primals), tuple(tangents))
+        assert_same(out, f(*primals), f"the value of jvp({name_of(f)})", self.tol)
+        for t, e, y in zip(actual, expected, out, strict=True):
+            assert_like(t, y, what)
+            assert_close(t, e, what, self.bound)
+        assert_own(what, actual, [*primals, *out, *tangents])
+
+    def _check_vjp(
+        self, f: Fun, primals: list[Any], tangents: list[Any], cotangents: list[Any], expected: list[Any]
+    ) -> None:
+        what = f"a cotangent of {name_of(f)}"
+        out, pullback = vjp(f, *primals)
+        assert_same(out, f(*primals), f"the value of vjp({name_of(f)})", self.tol)
+        grads = pullback(cotangents)
+        for ct, x in zip(grads, primals, strict=True):
+            assert_like(ct, x, what)
+        assert_close(_dot(grads, tangents), _dot(cotangents, expected), f"<pullback(g), t> of {name_of(f)}", self.bound)
+        assert_own(what, grads, [*primals, *out, *cotangents])
+        with untouched(f"pullback(2 * g) of {name_of(f)}", [*grads, *out]):
+            twice = pullback([g + g for g in cotangents])
+        for ct, x in zip(twice, grads, strict=True):
+            assert_close(ct, 2 * x, f"pullback(2 * g) of {name_of(f)}, against 2 * pullback(g)", self.bound)
+        assert_same(pullback(cotangents), grads, f"pullback(g) of {name_of(f)}, the second time", self.tol)
+        assert_same(out, f(*primals), f"the value of vjp({name_of(f)}), after pullbacks", self.tol)
+
+    def check_alone(self, f: Fun, primals: list[Any]) -> None:
+        """What moves alone has the derivative that it has among others: rules are told that those stand still."""
+        tangents = [direction(x, self.rng) for x in primals]
+        cotangents = [direction(y, self.rng) for y in f(*primals)]
+        parts = [_part(f, primals, i) for i in range(len(primals))]
+        if "fwd" in self.modes and len(primals) > 1:
+            alone = [jvp(p, (x,), (t,))[1] for p, x, t in zip(parts, primals, tangents, strict=True)]
+            for i, t in enumerate(jvp(f, tuple(primals), tuple(tangents))[1]):
+                what = f"the tangents of {name_of(f)} by each argument alone, summed,"
+                assert_close(sum([ts[i] for ts in alone]), t, what, self.bound)
+        if "rev" not in self.modes:
+            return
+        together = vjp(f, *primals)[1](cotangents)
+        for p, x, ct in zip(parts, primals, together, strict=True) if len(primals) > 1 else ():
+            assert_close(vjp(p, x)[1](cotangents)[0], ct, f"the cotangent of {name_of(p)}", self.bound)
+        if len(cotangents) > 1:
+            each = [vjp(_output(f, j), *primals)[1](g) for j, g in enumerate(cotangents)]
+            for i, ct in enumerate(together):
+                what = f"the cotangents of {name_of(f)} from each result alone, summed,"
+                assert_close(sum([cts[i] for cts in each]), ct, what, self.bound)
 
 
-def _check_jvp(f: Fun, primals: list[Any], tangents: list[Any], expected: list[Any], bound: float) -> None:
-    out, actual = jvp(f, tuple(primals), tuple(tangents))
-    assert_same(out, f(*primals), f"the value of jvp({name_of(f)})", bound / BOUND)
-    for t, e, y in zip(actual, expected, out, strict=True):
-        assert_like(t, y, f"the tangent of {name_of(f)}")
-        assert_close(t, e, f"the tangent of {name_of(f)}", bound)
+def assert_own(what: str, results: Sequence[Any], others: Sequence[Any]) -> None:
+    """Asserts that the results of a transform have memory that nothing else has: a user may write to them."""
+    shared = aliases(others, results)
+    if shared:
+        raise AssertionError(f"{what}: {min(shared)}")
 
 
-def _check_vjp(
-    f: Fun, primals: list[Any], tangents: list[Any], cotangents: list[Any], expected: list[Any], bound: float
-) -> None:
-    out, pullback = vjp(f, *primals)
-    assert_same(out, f(*primals), f"the value of vjp({name_of(f)})", bound / BOUND)
-    grads = pullback(cotangents)
-    for ct, x in zip(grads, primals, strict=True):
-        assert_like(ct, x, f"a cotangent of {name_of(f)}")
-    assert_same(pullback(cotangents), grads, f"pullback(g) of {name_of(f)}, the second time", bound / BOUND)
-    assert_close(_dot(grads, tangents), _dot(cotangents, expected), f"<pullback(g), t> of {name_of(f)}", bound)
+def _part(f: Fun, primals: list[Any], i: int) -> Fun:
+    return _named(f"{name_of(f)} by argument {i} alone", lambda x: f(*primals[:i], x, *primals[i + 1 :]))
+
+
+def _output(f: Fun, j: int) -> Fun:
+    return lambda *primals: f(*primals)[j]
 
 
 def _jvp_of(f: Fun, tangents: list[Any]) -> Fun:

@@ -66,8 +66,8 @@ def check_vmap(
         with law.reproducible(leaves, axes):
             law.check_sizes(front, axes)
             every = tuple([hasattr(x, "shape") for x in front])
-            nested = [_nested(x, m, [True, m]) for x, m in zip(front, mapped, strict=True)]
-            law.check(nested, [_axes(every), _axes(mapped)])
+            values = [nested(x, m, [True, m]) for x, m in zip(front, mapped, strict=True)]
+            law.check(values, [axes_of(every), axes_of(mapped)])
 
 
 def of_leaves(fun: Fun, tree: Any) -> Fun:
@@ -80,7 +80,7 @@ def of_leaves(fun: Fun, tree: Any) -> Fun:
     return f
 
 
-def _axes(mapped: Mapped) -> tuple[int | None, ...]:
+def axes_of(mapped: Mapped) -> tuple[int | None, ...]:
     return tuple([0 if m else None for m in mapped])
 
 
@@ -117,7 +117,7 @@ SIZES = (2, 3, 2)
 """Batch sizes of the levels, outermost first: neighbours differ, so that swapped levels do not fit."""
 
 
-def _nested(x: Any, is_mapped: bool, levels: list[bool]) -> Any:
+def nested(x: Any, is_mapped: bool, levels: list[bool]) -> Any:
     """A leaf with an axis for each level that maps it, its examples spread over them so that neighbours differ."""
     if not any(levels):
         return x[0]
@@ -158,14 +158,14 @@ class _Law:
         """All the ways to map leaves that have the batch on axis 0."""
         for pattern in patterns(len(front)):
             values = [x if m else x[0] for x, m in zip(front, pattern, strict=True)]
-            with self.reproducible(values, _axes(pattern)):
-                self.check_sizes(values, _axes(pattern))
+            with self.reproducible(values, axes_of(pattern)):
+                self.check_sizes(values, axes_of(pattern))
         for placed, placement in _placements(front):
             with self.reproducible(placed, placement):
                 self.check(placed, [placement])
         for levels in nests(len(front)):
-            values = [_nested(x, True, [level[i] for level in levels]) for i, x in enumerate(front)]
-            self.check(values, [_axes(m) for m in levels])
+            values = [nested(x, True, [level[i] for level in levels]) for i, x in enumerate(front)]
+            self.check(values, [axes_of(m) for m in levels])
         self.check_nested_empty([x[0] for x in front])
 
     def check(self, args: list[Any], levels: list[tuple[Any, ...]]) -> None:
@@ -198,7 +198,7 @@ class _Law:
             return
         results, _ = flatten(self.oracle(*[np.copy(x) for x in examples]))
         expected = [y if hasattr(y, "dtype") else np.asarray(y) for y in results]
-        levels = [_axes((True,) * len(examples))] * 2
+        levels = [axes_of((True,) * len(examples))] * 2
         for sizes in (0, 2), (2, 0):
             results, _ = flatten(self._vmapped(levels)(*[np.zeros_like(x, shape=sizes + x.shape) for x in examples]))
             for y, e in zip(results, expected, strict=True):

@@ -36,17 +36,28 @@ def function_source(fun: Any) -> str:
     if isinstance(fun, functools.partial):
         params = [f"{name}={source_of(value)}" for name, value in fun.keywords.items()]
         return f"partial({', '.join([function_source(fun.func), *map(source_of, fun.args), *params])})"
-    name = name_of(fun)
-    return f"np.{name}" if getattr(np, name, None) is fun else name
+    module, name = _place(fun)
+    return f"np.{name}" if module == "numpy" else name
 
 
 def _imports(fun: Any) -> list[str]:
-    """The imports by which `function_source(fun)` means `fun`; none for one that no module has by its name."""
+    """The imports by which `function_source(fun)` means `fun`."""
     if isinstance(fun, functools.partial):
         return ["from functools import partial", *_imports(fun.func)]
-    module = getattr(getattr(fun, "eval", fun), "__module__", None) or ""  # a primitive is where its eval is
-    found = getattr(sys.modules.get(module), name_of(fun), None)
-    return [f"from {module} import {name_of(fun)}"] if found is fun and module not in ("numpy", "__main__") else []
+    module, name = _place(fun)
+    return [] if module in ("numpy", "__main__", None) else [f"from {module} import {name}"]
+
+
+def _place(fun: Any) -> tuple[str | None, str]:
+    """A module that has `fun`, if one does, and its name there."""
+    names = [
+        (module, name)
+        for module, found in list(sys.modules.items())
+        for name, value in list(getattr(found, "__dict__", {}).items())
+        if value is fun
+    ]
+    own = getattr(fun, "__module__", None)
+    return min(names, key=lambda place: (place[0] != own, len(place[0]))) if names else (None, name_of(fun))
 
 
 def source_of(x: Any) -> str:
@@ -61,6 +72,8 @@ def source_of(x: Any) -> str:
         return f"{type(x).__name__}({', '.join(fields)})"
     if hasattr(x, "dtype"):
         return _array_source(x)
+    if callable(x):
+        return function_source(x)
     return _with_names(repr(x)) if isinstance(x, (float, complex)) else repr(x)
 
 
