@@ -129,16 +129,6 @@ class Tracer:
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return NUMPY["namespace"]()
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ABSENT:
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        raise MissingAttributeError(
-            f"x.{name}",
-            f"a {type(self).__name__} has no bytes in memory of its own",
-            "it has the attributes of np.ndarray that say nothing of memory",
-            ABSENT[name],
-        )
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         remedy = (
             "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them, and "
@@ -273,6 +263,24 @@ class Tracer:
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
+
+
+def _absent(name: str, remedy: str) -> property:
+    """An attribute that raises; `__getattr__`, which would serve for all, makes every other attribute slower."""
+
+    def absent(self: Tracer) -> Any:
+        raise MissingAttributeError(
+            f"x.{name}",
+            f"a {type(self).__name__} has no bytes in memory of its own",
+            "it has the attributes of np.ndarray that say nothing of memory",
+            remedy,
+        )
+
+    return property(absent)
+
+
+for _name, _remedy in ABSENT.items():
+    setattr(Tracer, _name, _absent(_name, _remedy))
 
 
 def _method(function: Any) -> Callable[..., Any]:

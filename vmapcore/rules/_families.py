@@ -186,6 +186,8 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
 
     def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
         if mapped[0] and mapped[1]:
+            if type(x) is type(y) is np.ndarray and x.ndim == y.ndim and x.size < LARGE:
+                return call(x, y)  # the common case, at once
             if x.ndim != y.ndim:
                 x, y = align(mapped, (x, y))
         else:
