@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
-from vmapcore import jvp, vjp
 from vmapcore.errors import VmapcoreError
 from vmapcore.numpy_protocol import NUMPY
-from vmapcore.pytree import flatten, tree_map
-from vmapcore.testing import assert_same, check_composition, check_grads, check_vmap
-from vmapcore.testing.derivatives import is_inexact
+from vmapcore.pytree import tree_map
+from vmapcore.testing import assert_same, check_composition, check_dtypes, check_grads, check_vmap
 
 from .ops import OPS
 from .reference import PlainTrace, PlainTracer
@@ -103,33 +101,9 @@ def test_derivatives(row, xp):
 @float_rows
 def test_dtypes_of_derivatives(row):
     """A cotangent has the dtype of its argument, a tangent that of its result, though others have another."""
-    moving = differentiable(row)
-    fun, plain = bind(row)
-    exact = arguments(row, "float64")
-    for narrow in {tuple(moving), tuple(moving[:1]), tuple(moving[1:])} - {()}:
-        args = [x.astype(np.float32) if i in narrow else x for i, x in enumerate(exact)]
-        try:
-            plain(*[x.copy() for x in args])
-        except TypeError:
-            continue  # an out= or a place to write to that is too narrow, for NumPy too
-
-        def f(*primals):
-            values = list(args)
-            for i, x in zip(moving, primals, strict=True):
-                values[i] = x
-            return [y for y in flatten(fun(*values))[0] if is_inexact(y)]
-
-        primals = [args[i] for i in moving]
-        tangents = [np.ones_like(x) for x in primals]
-        out, tangent = jvp(f, tuple(primals), tuple(tangents))
-        expected = tree_map(np.zeros_like, f(*primals))
-        assert_same(tree_map(np.zeros_like, out), expected, f"results by floats of arguments {narrow}")
-        assert_same(tree_map(np.zeros_like, tangent), expected, f"tangents by floats of arguments {narrow}")
-        _, pullback = vjp(f, *primals)
-        cotangents = pullback([np.ones_like(y) for y in out])
-        assert_same(
-            tree_map(np.zeros_like, cotangents), tuple([np.zeros_like(x) for x in primals]), f"cotangents, {narrow}"
-        )
+    fun, _ = bind(row)
+    tol = np.inf if row.name.startswith("empty") else row.tol  # whose values are anything
+    check_dtypes(fun, *arguments(row, "float64"), argnums=differentiable(row), tol=tol)
 
 
 @rows

@@ -7,7 +7,16 @@ what differs and a line that shows it again. It uses the transforms like any cal
 from .compare import assert_same
 from .composition import check_composition
 from .derivatives import check_grads
+from .dtypes import check_dtypes
 from .law import check_vmap
 from .oracles import numeric_jvp, vmap_loop
 
-__all__ = ["assert_same", "check_composition", "check_grads", "check_vmap", "numeric_jvp", "vmap_loop"]
+__all__ = [
+    "assert_same",
+    "check_composition",
+    "check_dtypes",
+    "check_grads",
+    "check_vmap",
+    "numeric_jvp",
+    "vmap_loop",
+]

@@ -1,0 +1,107 @@
+"""The law of dtypes: with fewer bits, a function and its derivatives compute the same, less exactly."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..derivatives import vjp
+from ..errors import name_of
+from ..forward import jvp
+from ..pytree import flatten, unflatten
+from .compare import TOLERANCE, assert_close, assert_like
+from .derivatives import MODES, direction, is_inexact, of_inexact
+from .oracles import Fun
+from .reproduction import reproducible
+
+NARROW = {"d": np.dtype(np.float32), "D": np.dtype(np.complex64)}
+WIDE = {"f": np.dtype(np.float64), "F": np.dtype(np.complex128)}
+
+
+def check_dtypes(
+    fun: Fun,
+    *args: Any,
+    argnums: Sequence[int] | None = None,
+    modes: Sequence[str] = MODES,
+    tol: float = 1.0,
+    seed: int = 0,
+) -> None:
+    """Checks `fun` and its derivatives where some arguments have 32 bits: the dtypes, and the values against 64 bits.
+
+    Law:  jvp(fun, (x32,), (t32,)) == jvp(fun, (x64,), (t64,)) as exactly as 32 bits tell, in the dtypes of fun(x32)
+
+    All arguments to differentiate are narrowed, then each alone, then all but each. What `fun` does not take, raising
+    TypeError, is left out.
+
+    Args:
+        fun: a function of arrays in any pytree.
+        *args: arguments of 64 bits, at a point around which `fun` is smooth.
+        argnums: which to narrow and to differentiate; by default every leaf of floats or complex numbers.
+        modes: "fwd" for `jvp`, "rev" for `vjp`.
+        tol: a factor on the tolerances.
+        seed: for the directions of tangents and cotangents.
+
+    Raises:
+        AssertionError: a result, tangent or cotangent has the wrong dtype, or is not as exact as its dtype.
+
+    Example:
+        >>> check_dtypes(np.hypot, np.ones(3), np.linspace(0, 1, 3))
+    """
+    options = "" if argnums is None else f", argnums={tuple(argnums)}"
+    with reproducible("check_dtypes", fun, args, f"{options}, modes={tuple(modes)}"):
+        for given in _narrowed(args, argnums):
+            try:
+                fun(*given)
+            except TypeError:
+                continue
+            _check(fun, given, argnums, modes, tol * TOLERANCE[4], np.random.default_rng(seed))
+
+
+def _narrowed(args: Sequence[Any], argnums: Sequence[int] | None) -> Iterator[list[Any]]:
+    """The arguments with some leaves in fewer bits."""
+    leaves, tree = flatten(list(args))
+    owners = [i for i, arg in enumerate(args) for _ in flatten(arg)[0]]
+    wide = [
+        j
+        for j, x in enumerate(leaves)
+        if is_inexact(x) and x.dtype.char in NARROW and (argnums is None or owners[j] in argnums)
+    ]
+    subsets = [wide, *[[j] for j in wide], *[[i for i in wide if i != j] for j in wide]]
+    for narrow in {tuple(s): s for s in subsets if s}.values():
+        values = [x.astype(NARROW[x.dtype.char]) if j in narrow else x for j, x in enumerate(leaves)]
+        yield unflatten(tree, values)
+
+
+def _check(
+    fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None, modes: Sequence[str], bound: float, rng: Any
+) -> None:
+    """Results, tangents and cotangents at `args`, against those at the same point with more bits."""
+    f, primals = of_inexact(fun, args, argnums)
+    exact, point = of_inexact(fun, _widened(args), argnums)
+    what = f"{name_of(fun)} of {', '.join([str(x.dtype) for x in primals])}"
+    results = f(*primals)
+    _compare(f"the result of {what}", results, results, exact(*point), bound)
+    if "fwd" in modes:
+        tangents = [direction(x, rng) for x in primals]
+        out, actual = jvp(f, tuple(primals), tuple(tangents))
+        _, expected = jvp(exact, tuple(point), tuple(_widened(tangents)))
+        _compare(f"the value of the jvp of {what}", out, results, results, bound)
+        _compare(f"the tangent of {what}", actual, results, expected, bound)
+    if "rev" in modes:
+        cotangents = [direction(y, rng) for y in results]
+        out, pullback = vjp(f, *primals)
+        wide = [g.astype(e.dtype) for g, e in zip(cotangents, exact(*point), strict=True)]
+        expected = vjp(exact, *point)[1](wide)
+        _compare(f"the value of the vjp of {what}", out, results, results, bound)
+        _compare(f"a cotangent of {what}", pullback(cotangents), primals, expected, bound)
+
+
+def _compare(what: str, actual: Sequence[Any], like: Sequence[Any], expected: Sequence[Any], bound: float) -> None:
+    for a, y, e in zip(actual, like, expected, strict=True):
+        assert_like(a, y, what)
+        assert_close(a, e, what, bound)
+
+
+def _widened(args: Sequence[Any]) -> list[Any]:
+    leaves, tree = flatten(list(args))
+    return unflatten(tree, [x.astype(WIDE.get(x.dtype.char, x.dtype)) if is_inexact(x) else x for x in leaves])
