@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from vmapcore import threads, vmap
 from vmapcore.rules import _threaded
 from vmapcore.rules._large import LARGE
-from vmapcore.rules._threaded import product
+from vmapcore.rules._threaded import product, products
 from vmapcore.rules.conv import conv2d, conv_input_grad, conv_weight_grad
 
 
@@ -133,3 +133,23 @@ def test_large_elementwise_functions(fun, dtype):
     got, expected = vmap(fun)(x), np.stack([fun(row) for row in x])
     assert got.dtype == expected.dtype
     assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    "names, shapes",
+    [
+        ("ab,ac->abc", ((4, 600), (4, 700))),
+        ("a,b->ab", ((1000,), (900,))),
+        ("ab,ac->cab", ((4, 600), (4, 700))),
+        ("abc,a->bc", ((4, 600, 700), (4,))),
+        ("ab,b->ab", ((1000, 900), (900,))),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_large_results_of_einsum(names, shapes, dtype):
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(-9, 9, shape).astype(dtype) for shape in shapes)
+    got, expected = products(names, x, y), np.einsum(names, x, y)
+    assert got.size >= LARGE
+    assert got.dtype == expected.dtype and np.array_equal(got, expected)
+    assert products(names, x, y.astype(np.float64)).dtype == np.float64

@@ -5,11 +5,13 @@ Two OpenBLAS threads wait for each other in a loop, so a product beside any othe
 
 import functools
 import itertools
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import memory, threads
+from ._large import LARGE
 
 WORTH = 100_000_000
 """Multiplications and additions from which handing out pieces costs nothing: two milliseconds on one core."""
@@ -34,6 +36,26 @@ def product(function: str, x: Any, y: Any) -> Any:
             rows, columns = (a[piece] if a.ndim == out.ndim and len(a) > 1 else a for a in (x, y))
         tasks.append(functools.partial(_multiply, rows, columns, out[piece]))
     threads.run(tasks, lambda: None)
+    return out
+
+
+def products(names: str, x: Any, y: Any) -> Any:
+    """`np.einsum(names, x, y)` of two terms; of a large result, a piece of its first axis at a time."""
+    x_term, y_term, out_term = names.replace("->", ",").split(",")
+    size = dict(zip(x_term, x.shape, strict=True)) | dict(zip(y_term, y.shape, strict=True))
+    shape = tuple([size[c] for c in out_term])
+    if math.prod(shape) < LARGE:
+        return np.einsum(names, x, y)
+    out = memory.empty(np, shape, x.dtype if x.dtype == y.dtype else np.result_type(x, y))
+    first = out_term[0]
+
+    def cut(a: Any, term: str, piece: slice) -> Any:
+        return a[(slice(None),) * term.index(first) + (piece,)] if first in term else a
+
+    def multiply(state: None, piece: slice) -> None:
+        np.einsum(names, cut(x, x_term, piece), cut(y, y_term, piece), out=out[piece])
+
+    threads.run([functools.partial(multiply, piece=piece) for piece in _pieces(len(out))], lambda: None)
     return out
 
 

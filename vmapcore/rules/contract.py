@@ -15,7 +15,7 @@ import numpy as np
 from ..core import primitive
 from ._blas import plan_product, terms_of
 from ._families import bilinear, cast_like
-from ._threaded import product
+from ._threaded import product, products
 
 LETTERS = ascii_letters + "".join(map(chr, range(0x3B1, 0x3CA)))
 """Names for axes; those past the alphabet serve batch axes once it is used up."""
@@ -38,7 +38,7 @@ def contract(xp: Any, x: Any, y: Any, *, subscripts: str) -> Any:
     if right is not None:
         y = right.apply(xp, y)
     if names:
-        out = xp.einsum(names, x, y)
+        out = products(names, x, y) if xp is np else xp.einsum(names, x, y)
     else:
         out = product(function, x, y) if xp is np else getattr(xp, function)(x, y)
     if shape is not None:
