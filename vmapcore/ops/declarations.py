@@ -183,7 +183,10 @@ class Declarations(Primitive):
         names = self.signature.arrays
         if not self.signature.variadic and len(rules) != len(names):
             raise ArgumentError(
-                call, f"got {len(rules)} rules", f"it needs one for each of {', '.join(names)}", "None is no gradient"
+                call,
+                f"the number of rules is {len(rules)}",
+                f"it needs one for each of {', '.join(names)}",
+                "None is no gradient",
             )
         for i, rule in enumerate(rules):
             if rule is not None:
@@ -438,7 +441,7 @@ class Declarations(Primitive):
         if partials and (self.signature.variadic or len(partials) != len(names)):
             raise ArgumentError(
                 f"{self.name}.{kind}",
-                f"got {len(partials)} partial derivatives",
+                f"the number of partial derivatives is {len(partials)}",
                 f"it needs one for each of {', '.join(names)}" if names else "the number of arguments is not known",
                 "None is no gradient",
             )

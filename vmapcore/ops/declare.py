@@ -52,7 +52,9 @@ def custom_op(fun: Callable[..., Any] | None = None, *, name: str | None = None)
     if is_ufunc(fun):
         return declare_ufunc(fun, name)
     name = name or name_of(fun)
-    return CustomOp(fun, after_xp(f"custom_op({name})", fun), name, fun.__doc__)
+    op = CustomOp(fun, after_xp(f"custom_op({name})", fun), name, fun.__doc__)
+    op.__module__ = fun.__module__
+    return op
 
 
 def elementwise(*partials: Any) -> Decorator:

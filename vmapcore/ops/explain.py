@@ -38,7 +38,7 @@ class Row(NamedTuple):
     calls: int
     """How often it was applied."""
     bytes: int
-    """The sizes of the arrays it read and wrote."""
+    """The sizes of the arrays it read and wrote; a view is neither."""
     copies: int
     """How often it moved elements to new memory, computing nothing."""
     loops: int
@@ -151,9 +151,12 @@ class _Notes:
     def _note_memory(self, op: Any, entry: list[Any], args: Any, out: Any) -> None:
         read = [_innermost(x) for x in flatten(args)[0]]
         written = [_innermost(x) for x in flatten(out)[0]]
-        entry[3] += sum(_bytes(x) for x in read + written)
         if op.eval.__module__.rpartition(".")[2] in MOVERS:
-            entry[4] += sum(not any(_shares(x, y) for y in read) for x in written)
+            written = [x for x in written if not any(_shares(x, y) for y in read)]
+            if not written:
+                return  # views, which move nothing
+            entry[4] += len(written)
+        entry[3] += sum(_bytes(x) for x in read + written)
 
     def loop(self, op: Any, calls: int) -> None:
         """Takes down a loop of `op` over `calls` examples."""

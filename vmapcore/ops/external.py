@@ -21,8 +21,12 @@ class ExternalOp(CustomOp):
 
     def __init__(self, fun: Callable[..., Any], name: str, vmap_method: str | None) -> None:
         def evaluate(xp: Any, *args: Any, **params: Any) -> Any:
-            result = fun(*[x if type(x) is np.ndarray else tree_map(on_host, x) for x in args], **params)
-            if type(result) is np.ndarray and xp is np:
+            for x in args:
+                if type(x) is not np.ndarray:
+                    args = tuple([_host(x) for x in args])
+                    break
+            result = fun(*args, **params)
+            if xp is np and isinstance(result, (np.ndarray, np.generic)):
                 return result
             return tree_map(lambda x: _array(xp, x), result)
 
@@ -39,6 +43,11 @@ class ExternalOp(CustomOp):
                 f"declare a rule with {self.name}.def_vmap; vmap_method='loop' says that the loop is meant"
             )
         return f"It cannot be traced: declare its derivative with {self.name}.def_vjp or {self.name}.def_jvp"
+
+
+def _host(x: Any) -> Any:
+    """An argument, a pytree perhaps, with NumPy arrays for what there is of arrays and numbers."""
+    return np.asarray(x) if isinstance(x, (np.generic, int, float, complex)) else tree_map(on_host, x)
 
 
 def _array(xp: Any, x: Any) -> Any:

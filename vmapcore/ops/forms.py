@@ -3,6 +3,7 @@
 Rules get and return what their author's function does; a form takes that apart and puts it together, and checks it.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,17 +59,14 @@ class Form(Primitive):
         """The arguments with these leaves."""
         return leaves if self.plain else unflatten(self.tree, leaves)
 
-    def outputs(self, result: Any) -> tuple[Any, ...]:
+    def outputs(self, result: Any, of: str = "for arguments of the same structure it was") -> tuple[Any, ...]:
         """The leaves of what a function or rule returned, all of them arrays."""
         leaves, tree = ([result], LEAF) if is_array(result) else flatten(result)
         if self.out_tree is None:
             self.out_tree = tree
         elif tree != self.out_tree:
-            raise StructureError(
-                self.name,
-                f"returned a result of structure {tree}",
-                f"for arguments of the same structure it was {self.out_tree} before",
-            )
+            fact = f"returned {_structure(result)}"
+            raise StructureError(self.name, fact, f"{of} {_named_structure(self.out_tree)}")
         for x in leaves:
             if not is_array(x) and not isinstance(x, (Tracer, ArraySpec)):
                 raise ArgumentError(
@@ -91,31 +89,43 @@ class Form(Primitive):
             return tree.flatten_up_to(value)
         except ValueError:
             raise StructureError(
-                rule, f"the rule returned {_structure(value)}", f"{of} has the structure {tree}"
+                rule, f"the rule returned {_structure(value)}", f"{of} is {_named_structure(tree)}"
             ) from None
 
     # Evaluation and batches.
 
     def _evaluate(self, xp: Any, *leaves: Any, **params: Any) -> Any:
-        outs = self.outputs(self.op.evaluate(xp, *self.arguments(leaves), **params))
-        declared = self.declared([spec_of(x) for x in leaves], params) if self.op.result is not None else None
+        declared = None if self.op.result is None else self.declared([spec_of(x) for x in leaves], params)
+        of = "for arguments of the same structure it was" if declared is None else "its declared result is"
+        outs = self.outputs(self.op.evaluate(xp, *self.arguments(leaves), **params), of)
+        for out in outs:
+            if isinstance(out, Tracer):
+                raise ArgumentError(
+                    self.name,
+                    f"its function closes over a value traced by {out._trace.call}",
+                    "only arguments reach its rules",
+                    "Pass the value as an argument",
+                )
         if declared is not None:
             for out, spec in zip(outs, declared, strict=True):
-                check_spec(self.name, out, spec)
+                extra = out.ndim - len(spec.shape) if self.op.vmap_kind is not None else 0  # of a batch, run as it is
+                check_spec(self.name, out, spec, out.shape[: max(extra, 0)])
         return outs
 
-    def runs(self, xp: Any, params: dict[str, Any]) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
-        """How a loop computes its first example, and the others."""
-        evaluate = self.op.evaluate
+    def swiftly(self, xp: Any, params: dict[str, Any]) -> tuple[Callable[..., Any], bool]:
+        """What computes the results of an example once one is known, and whether it returns just one array."""
+        run = functools.partial(self.op.evaluate, xp, **params)
+        if self.plain and self.out_tree == LEAF:
+            return run, True
+        count = self.out_tree.num_leaves
+        if not self.plain or self.out_tree != flatten((0,) * count)[1]:
+            return functools.partial(self._evaluate, xp, **params), False
 
-        def first(*leaves: Any) -> Any:
-            return self._evaluate(xp, *leaves, **params)
+        def run_for_tuple(*leaves: Any) -> Any:
+            result = run(*leaves)
+            return result if type(result) is tuple and len(result) == count else self.outputs(result)
 
-        def again(*leaves: Any) -> Any:
-            return evaluate(xp, *leaves, **params)
-
-        single = self.plain and self.out_tree == LEAF
-        return first, again if single else None
+        return run_for_tuple, False
 
     def _vmap(self, size: int, mapped: Sequence[bool], *leaves: Any, **params: Any) -> Any:
         return batched(self, ((size, tuple(mapped)),), leaves, params)
@@ -290,7 +300,11 @@ def check_batch(name: str, size: int, out: Any, kind: str) -> None:
 
 def _structure(value: Any) -> str:
     tree = flatten(value)[1]
-    return describe(value) if tree == LEAF else f"the structure {tree}"
+    return describe(value) if tree == LEAF else _named_structure(tree)
+
+
+def _named_structure(tree: Any) -> str:
+    return "one array" if tree == LEAF else f"the structure {tree}"
 
 
 def check_leaves(op: Any, args: Sequence[Any], leaves: Sequence[Any]) -> None:

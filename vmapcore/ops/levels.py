@@ -3,6 +3,7 @@
 Its derivative rules are the operation's, vmapped over the same levels, so they see one example in every nesting.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -138,9 +139,13 @@ def _looped(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: d
     (size, mapped), *rest = levels
     if rest:
         inner = tuple(rest)
-        return loop(form.name, lambda *xs: _looped(form, xp, inner, xs, params), None, xp, size, mapped, leaves)
-    first, again = form.runs(xp, params)
-    return loop(form.name, first, again, xp, size, mapped, leaves)
+
+        def run_inner(*xs: Any) -> Any:
+            return _looped(form, xp, inner, xs, params)
+
+        return loop(form.name, run_inner, lambda: (run_inner, False), xp, size, mapped, leaves)
+    first = functools.partial(form.eval, xp, **params)
+    return loop(form.name, first, lambda: form.swiftly(xp, params), xp, size, mapped, leaves)
 
 
 def _at_once(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from itertools import repeat
+from itertools import islice, repeat, starmap
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from ..core import RUNNING
 from ..errors import MissingRuleError, PerformanceWarning, ShapeError, describe
 
 Run = Callable[..., Any]
+
+BLOCK = 1 << 16
+"""Bytes of results that are gathered before they are put where they belong, all at once."""
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -91,10 +94,9 @@ class _Tally:
             f"'{op.name}' has no vmap rule and ran in a loop: {calls} calls, {seconds:.1g} s"
             for op, calls, seconds in self.loops.values()
         ]
-        op = next(iter(self.loops.values()))[0]
-        warnings.warn(
-            f"{self.call}: {'; '.join(told)}. {op.remedy('vmap')}.", PerformanceWarning, stacklevel=_callers_level()
-        )
+        ops = [op for op, _, _ in self.loops.values()]
+        remedy = ops[0].remedy("vmap") if len(ops) == 1 else "Declare vmap rules for them, or that the loops are meant"
+        warnings.warn(f"{self.call}: {'; '.join(told)}. {remedy}.", PerformanceWarning, stacklevel=_callers_level())
 
 
 def _callers_level() -> int:
@@ -123,40 +125,51 @@ def note_loop(op: Any, declared: bool, calls: int, seconds: float) -> None:
     trace.report.add(op, calls, seconds)
 
 
-def loop(call: str, first: Run, again: Run | None, xp: Any, size: int, mapped: Sequence[bool], args: Any) -> Any:
+def loop(
+    call: str, first: Run, then: Callable[[], tuple[Run, bool]], xp: Any, size: int, mapped: Sequence[bool], args: Any
+) -> tuple[Any, ...]:
     """Runs an operation on one example after another, `size` of them and at least one, and stacks each result.
 
-    `first(*example)` returns a tuple of arrays and is run on the first example; `again`, if given, returns one array
-    and is run on the others, else `first` is.
+    `first(*example)` returns a tuple of arrays and is run on the first example. After it, `then()` says what is run on
+    the others, and whether that returns just one array instead of as many.
     """
-    examples = zip(*[_examples(x) if m else repeat(x) for x, m in zip(args, mapped, strict=True)], strict=False)
+    examples = zip(*[iter(x) if m else repeat(x) for x, m in zip(args, mapped, strict=True)], strict=False)
     outs = []
     for result in first(*next(examples)):
         out = xp.empty((size, *result.shape), result.dtype)
         out[0] = result
         outs.append(out)
-    if again is None:
-        for i, example in enumerate(examples, 1):
-            outs = [_put(call, xp, out, i, result) for out, result in zip(outs, first(*example), strict=True)]
-        return tuple(outs)
-    (out,) = outs
-    shape, dtype = out.shape[1:], out.dtype
+    again, single = then()
+    if single:
+        return (_fill(call, xp, outs[0], again, examples),)
     for i, example in enumerate(examples, 1):
-        result = again(*example)
-        if getattr(result, "dtype", None) is dtype and result.shape == shape:
-            out[i] = result
-        else:
-            out = _put(call, xp, out, i, result)
-            dtype = out.dtype
-    return (out,)
+        for k, result in enumerate(again(*example)):
+            out = outs[k]
+            if getattr(result, "dtype", None) is out.dtype and result.shape == out.shape[1:]:
+                out[i] = result
+            else:
+                outs[k] = _put(call, out, i, result)
+    return tuple(outs)
 
 
-def _examples(x: Any) -> Any:
-    """The examples of `x`, whose batch is on axis 0, as arrays even where they are 0-d."""
-    return iter(x) if x.ndim > 1 else (x[i, ...] for i in range(len(x)))
+def _fill(call: str, xp: Any, out: Any, run: Run, examples: Iterator[Any]) -> Any:
+    """`out` with the results of `run` from example 1 on; of NumPy's, many small ones are put in at a time."""
+    size = len(out)
+    many = max(1, min(size, BLOCK // max(out[0].nbytes, 1))) if xp is np else 1
+    for start in range(1, size, many):
+        results = list(starmap(run, islice(examples, many)))
+        if many > 1:
+            with contextlib.suppress(ValueError):  # of several shapes, which the loop below tells
+                block = np.array(results)
+                if block.dtype == out.dtype and block.shape[1:] == out.shape[1:]:
+                    out[start : start + many] = block
+                    continue
+        for i, result in enumerate(results, start):
+            out = _put(call, out, i, result)
+    return out
 
 
-def _put(call: str, xp: Any, out: Any, i: int, result: Any) -> Any:
+def _put(call: str, out: Any, i: int, result: Any) -> Any:
     """`out` with `result` as example `i`, in the dtype that stacking the examples would give."""
     if getattr(result, "shape", None) != out.shape[1:]:
         raise ShapeError(

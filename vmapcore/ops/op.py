@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..arrays import UNTRACED, is_array, namespace
-from ..core import Primitive
 from ..errors import MissingRuleError
 from ..pytree import flatten, unflatten
 from ..tracer import Tracer
 from .declarations import Declarations
-from .forms import Form, check_batch, check_cotangent, check_leaves
+from .forms import LEAF, Form, check_batch, check_cotangent, check_leaves
 from .levels import batched
-from .signature import Signature
+from .signature import REQUIRED, Signature
 
 Rule = Callable[..., Any]
 
@@ -31,7 +30,10 @@ class CustomOp(Declarations):
 
     def __init__(self, evaluate: Rule, signature: Signature, name: str, doc: str | None = None) -> None:
         self._forms: dict[Any, Form] = {}
-        self._arity = -1  # the number of arrays for which a call has been seen to return one array
+        self._direct: set[Any] = set()  # numbers of arrays, and parameters, for which a call returned one array
+        self._arity = -1  # such a number, of calls without parameters
+        self._defaults = {name: value for name, value in signature.params.items() if value is not REQUIRED}
+        self.__signature__ = signature.inspected
         Declarations.__init__(self, evaluate, signature, name, doc)
 
     def __repr__(self) -> str:
@@ -52,14 +54,21 @@ class CustomOp(Declarations):
                 elif not is_array(a):
                     return self._apply(args, params, False)
         if params or len(args) != self._arity:
-            return self._apply(args, params, True)
+            try:
+                known = (len(args), *params.items()) in self._direct
+            except TypeError:  # a parameter that cannot be hashed, for bind to name
+                known = False
+            if not known:
+                return self._apply(args, params, True)
+            if self._defaults:
+                params = {**self._defaults, **params}
         if trace is None:
-            return self.eval(namespace(args), *args)
+            return self.eval(namespace(args), *args, **params)
         return trace.process(self, args, params)
 
     def _apply(self, args: Sequence[Any], params: dict[str, Any], plain: bool) -> Any:
         """A call with parameters or pytrees, or the first one: by the form for these."""
-        given = len(args)
+        given, passed = len(args), params
         args, params = self.signature.bind(self.name, args, params)
         plain = plain and (len(args) == given or all(_is_plain(a) for a in args[given:]))
         key: Any = len(args)
@@ -68,11 +77,11 @@ class CustomOp(Declarations):
             leaves, key = flatten(tuple(args))
             check_leaves(self, args, leaves)
         form = self._form(key, params)
-        if form.direct:
-            return Primitive.__call__(self, *args, **params)
         outs = form(*leaves, **params)
-        if form.direct and not self.signature.params and not self.signature.any_params:
-            self._arity = len(args)
+        if form.direct and given == len(args):
+            self._direct.update([(given, *passed.items()), (given, *params.items())])
+            if not params:
+                self._arity = given
         return unflatten(form.out_tree, outs)
 
     def _form(self, key: Any, params: dict[str, Any]) -> Form:
@@ -84,6 +93,7 @@ class CustomOp(Declarations):
             tree = flatten((0,) * key)[1] if plain else key
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
+                self._direct.clear()
             form = self._forms[full] = Form(self, tree, plain)
         return form
 
@@ -109,6 +119,7 @@ class CustomOp(Declarations):
     def _reset(self) -> None:
         """Makes the rules that traces read, for calls with arrays and one array as result, of what is declared."""
         self._forms = {}
+        self._direct = set()
         self._arity = -1
         self.eval = self.evaluate
         self.vmap = self._vmap if self.vmap_kind is None else self.vmap_kind.direct(self)
@@ -125,18 +136,24 @@ class CustomOp(Declarations):
     def _vmap(self, size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
         rule = self.own_vmap
         if rule is None or any(isinstance(x, Tracer) for x in args):
-            return batched(self._form(len(args), params), ((size, tuple(mapped)),), args, params)[0]
+            return batched(self._single(len(args), params), ((size, tuple(mapped)),), args, params)[0]
         out = rule(size, mapped, *args, **params)
         check_batch(self.name, size, out, "own")
         return out
 
+    def _single(self, count: int, params: dict[str, Any]) -> Form:
+        """The form for this many arrays and one array as result, where traces have called the operation itself."""
+        form = self._form(count, params)
+        form.out_tree = LEAF
+        return form
+
     def _jvp(self, tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
-        rule = self._form(len(args), params).jvp
+        rule = self._single(len(args), params).jvp
         assert rule is not None
         return rule(tangents, (out,), *args, **params)[0]
 
     def _forward(self, wanted: Sequence[bool], *args: Any, **params: Any) -> Any:
-        rule = self._form(len(args), params).forward
+        rule = self._single(len(args), params).forward
         assert rule is not None
         outs, pullback = rule(wanted, *args, **params)
         return outs[0], lambda g: pullback([g])

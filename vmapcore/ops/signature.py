@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..arrays import is_array
 from ..errors import ArgumentError, describe
 from ..tracer import Tracer
@@ -16,10 +18,11 @@ STATIC = frozenset({int, float, bool, str, type(None)})
 class Signature:
     """The parameters of an operation: arrays are positional, static ones keyword-only."""
 
-    __slots__ = ("any_params", "arrays", "defaults", "params", "variadic")
+    __slots__ = ("any_params", "arrays", "defaults", "inspected", "params", "variadic")
 
     def __init__(self, parameters: Sequence[inspect.Parameter]) -> None:
         """From the parameters of the function that computes it, `xp` left out."""
+        self.inspected = inspect.Signature(list(parameters))
         self.arrays = [p.name for p in parameters if p.kind in POSITIONAL]
         self.defaults = {p.name: p.default for p in parameters if p.kind in POSITIONAL and p.default is not REQUIRED}
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -62,7 +65,7 @@ class Signature:
                 continue
             if value is REQUIRED:
                 raise ArgumentError(call, f"parameter '{name}' is missing", f"it is called as {call}({self})")
-            if is_array(value) or isinstance(value, Tracer):
+            if isinstance(value, Tracer) or (is_array(value) and not isinstance(value, np.generic)):
                 raise ArgumentError(
                     call,
                     f"parameter '{name}' is {describe(value)}",
