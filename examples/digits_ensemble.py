@@ -89,12 +89,14 @@ def train(
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("training", total=epochs * steps)
-        for _ in range(epochs):
+        for epoch in range(epochs):
             orders = np.stack([rng.permutation(len(data.train_images)) for _ in range(members)])
             losses = []
             for i in range(steps):
                 batch = orders[:, i * BATCH : (i + 1) * BATCH]
-                nets, state, value = step(nets, state, data.train_images[batch], data.train_labels[batch], opt)
+                left = 1 - (epoch * steps + i) / (epochs * steps)
+                slower = nn.replace(opt, {"lr": opt.lr * left})  # the rate falls to zero along a line
+                nets, state, value = step(nets, state, data.train_images[batch], data.train_labels[batch], slower)
                 losses.append(value)
                 progress.advance(task)
             accuracy = member_accuracy(probabilities(nets, data.test_images), data.test_labels)
