@@ -41,9 +41,7 @@ class Primitive:
 
     __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "vjps", "vmap")
 
-    def __init__(
-        self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True
-    ) -> None:
+    def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True) -> None:
         self.name = name or evaluate.__name__
         self.eval = evaluate
         self.multiple = multiple
