@@ -9,13 +9,16 @@ from .composition import check_composition
 from .derivatives import check_grads
 from .dtypes import check_dtypes
 from .law import check_vmap
+from .ops import OpCheck, check_op
 from .oracles import numeric_jvp, vmap_loop
 
 __all__ = [
+    "OpCheck",
     "assert_same",
     "check_composition",
     "check_dtypes",
     "check_grads",
+    "check_op",
     "check_vmap",
     "numeric_jvp",
     "vmap_loop",

@@ -110,7 +110,7 @@ class _Composition:
         assert_same(actual, expected, f"vmap(grad({self.name}), {in_axes})", self.tol)
         factors = asarray(np.linspace(1.0, 2.0, size), self.leaves[0])
         total = grad(lambda *xs: np.sum(factors * vmap(self._scalar, in_axes)(*xs)), self.moving)(*point)
-        weighted = [g * factors.reshape((-1,) + (1,) * (g.ndim - 1)) for g in expected]
+        weighted = [(g * factors.reshape((-1,) + (1,) * (g.ndim - 1))).astype(g.dtype) for g in expected]
         summed = tuple([w if mapped[i] else np.sum(w, axis=0) for i, w in zip(self.moving, weighted, strict=True)])
         assert_same(total, summed, f"grad(vmap({self.name}, {in_axes}))", self.tol)
 

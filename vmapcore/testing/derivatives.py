@@ -107,7 +107,7 @@ class _Derivative:
                 higher.append((_jvp_of(f, tangents), primals))
             if "rev" in self.modes:
                 self._check_vjp(f, primals, tangents, cotangents, expected)
-                higher.append((_vjp_of(f, len(cotangents)), cotangents + primals))
+                higher.append((along_vjp(f, len(cotangents)), cotangents + primals))
         if order > 1:
             for derivative, point in higher:
                 self.check(derivative, point, order - 1)
@@ -180,8 +180,8 @@ def _jvp_of(f: Fun, tangents: list[Any]) -> Fun:
     return _named(f"the jvp of {name_of(f)}", lambda *primals: jvp(f, primals, tuple(tangents))[1])
 
 
-def _vjp_of(f: Fun, n: int) -> Fun:
-    """As a function of the `n` cotangents, in which it is linear, and the primals."""
+def along_vjp(f: Fun, n: int) -> Fun:
+    """The vjp of `f` as a function of the `n` cotangents, in which it is linear, and the primals."""
     return _named(f"the vjp of {name_of(f)}", lambda *values: list(vjp(f, *values[n:])[1](list(values[:n]))))
 
 

@@ -25,7 +25,7 @@ def reproducible(check: str, fun: Any, args: Sequence[Any], options: str = "") -
         yield
     except Exception as error:
         if not any(note.startswith(SHOWN_AGAIN) for note in getattr(error, "__notes__", ())):
-            imports = ["import numpy as np", f"from vmapcore.testing import {check}", *_imports(fun)]
+            imports = ["import numpy as np", f"from vmapcore.testing import {check.partition('(')[0]}", *_imports(fun)]
             call = f"{check}({', '.join([function_source(fun), *map(source_of, args)])}{options})"
             error.add_note(SHOWN_AGAIN + "; ".join([*imports, call]))
         raise

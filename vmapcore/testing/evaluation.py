@@ -1,0 +1,80 @@
+"""What is asked of the function of an operation on plain arrays, before any transform.
+
+It returns the same for the same values however they lie in memory, writes to nothing, and returns memory of its own.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import name_of
+from ..pytree import flatten, tree_map, unflatten
+from .compare import aliases, assert_same, untouched
+from .oracles import Fun
+
+LAYOUTS = ("strided", "reversed", "Fortran-ordered", "read-only")
+
+
+def check_evaluation(fun: Fun, first: Sequence[Any], second: Sequence[Any], views: bool, tol: float) -> None:
+    """Checks `fun` on two inputs: plain calls, calls again, and calls with arrays laid out otherwise in memory.
+
+    `views` allows results to share memory with arguments.
+    """
+    name = name_of(fun)
+    for args in (first, second):
+        with untouched(name, flatten(list(args))[0]):
+            fun(*args)
+    expected = _copies(fun(*_copies(list(first))))
+    result = fun(*first)
+    assert_same(result, expected, f"{name}, called again with the same arguments", tol)
+    _check_memory(fun, result, first, second, views)
+    for layout in LAYOUTS:
+        leaves, tree = flatten(list(first))
+        given = unflatten(tree, [laid_out(x, layout) if hasattr(x, "dtype") else x for x in leaves])
+        assert_same(fun(*given), expected, f"{name} of {layout} arrays", tol)
+
+
+def _check_memory(fun: Fun, result: Any, first: Sequence[Any], second: Sequence[Any], views: bool) -> None:
+    """Results share memory with nothing: not with arguments, not with one another, not with those of other calls."""
+    name = name_of(fun)
+    leaves, _ = flatten(result)
+    arguments, _ = flatten(list(first))
+    shared = aliases([] if views else arguments, leaves)
+    if shared:
+        raise AssertionError(
+            f"{name}: {min(shared)}. Under vmap a write to one would not be seen by the other: return a copy"
+        )
+    with untouched(f"{name}, called again, ", leaves):
+        again, _ = flatten([fun(*first), fun(*second)])
+    shared = aliases([] if views else leaves, again)
+    if shared:
+        raise AssertionError(f"{name}: a result shares memory with that of another call: return an array of its own")
+
+
+def _copies(tree: Any) -> Any:
+    return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, tree)
+
+
+def laid_out(x: Any, layout: str) -> Any:
+    """The values of `x`, laid out otherwise in memory.
+
+    Example:
+        >>> laid_out(np.ones((2, 3)), "reversed").strides
+        (-24, -8)
+    """
+    if layout == "strided":
+        wide = np.zeros_like(x, shape=(*[2 * n for n in x.shape], 2))
+        index: Any = (*[slice(None, None, 2)] * x.ndim, 0, ...)
+        new = wide[index]
+        new[...] = x
+        return new
+    if layout == "reversed":
+        back = (slice(None, None, -1),) * x.ndim
+        return x[back].copy()[(*back, ...)]
+    if layout == "Fortran-ordered":
+        return x.T.copy(order="C").T
+    new = x.copy()
+    if isinstance(new, np.ndarray):
+        new.flags.writeable = False
+    return new

@@ -1,0 +1,353 @@
+"""check_op: everything that is asked of an operation and its rules, in one call."""
+
+import contextlib
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..core import Primitive
+from ..derivatives import vjp
+from ..errors import MissingRuleError, PerformanceWarning, name_of
+from ..forward import jvp
+from ..pytree import flatten, tree_map, unflatten
+from .compare import on_host, real_bytes
+from .composition import check_composition
+from .derivatives import MODES, check_grads, direction, is_inexact, of_inexact
+from .dtypes import NARROW, WIDE, check_dtypes
+from .evaluation import check_evaluation
+from .law import check_vmap
+from .oracles import Fun, numeric_jvp
+from .reproduction import reproducible, source_of
+from .special import BROKEN, FAR, SMOOTH, check_special, special_points
+from .variants import Sample, outcome, stacked, variants
+
+TOO_SMALL = 1e-4
+"""Results below it are too near to zero for a wrong one to be told from rounding."""
+
+
+def check_op(op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
+    """Checks an operation and every rule it has, on inputs like the one given.
+
+    Law:  vmap(op)(x)[i] == op(x[i]), in every order of nesting with grad and jvp
+
+    Other inputs are made from the example: of the same shapes, floats of the same signs from near it, integers from
+    among those it has. On them it is checked
+
+    - that `op` returns the same for the same values, however they lie in memory, and memory of its own;
+    - `vmap` against the loop: every combination of mapped and unmapped leaves, every axis, batches of 0, 1, 3 and as
+      many as an axis is long, two and three levels, one example alone at zero, far out, infinite or NaN;
+    - `vjp` against `jvp` against finite differences to second order, alone and in every order with `vmap`; at zeros, at
+      other signs and far out, where `op` is smooth there;
+    - float32 against float64, and complex numbers where `op` takes them and is holomorphic;
+    - shapes and dtypes of all this, axes of length 0, and that nothing that was passed is written to;
+    - the same with other values of the static parameters.
+
+    Args:
+        op: a `custom_op`, a primitive, or any function of arrays.
+        *examples: its arguments, one example of each: arrays or pytrees of them, with results and derivatives of order
+            one. Pass complex arrays to an operation that is made for them.
+        **params: its static parameters.
+
+    Raises:
+        AssertionError: a law is broken. What the operation itself raises is passed on. A note has a line of Python that
+            raises it again.
+
+    Example:
+        >>> from vmapcore import custom_op
+        >>> @custom_op
+        ... def softplus(xp, x):
+        ...     return xp.logaddexp(x, 0)
+        >>> _ = softplus.elementwise(lambda out, x: 1 - np.exp(-out))
+        >>> check_op(softplus, np.linspace(-2, 2, 5))
+    """
+    OpCheck()(op, *examples, **params)
+
+
+@dataclass(frozen=True)
+class OpCheck:
+    """`check_op` with other settings.
+
+    Law:  OpCheck()(op, *examples, **params) checks what check_op(op, *examples, **params) checks
+
+    Args:
+        tol: a factor on all tolerances.
+        order: 1 leaves out the derivatives of derivatives.
+        argnums: the arguments to differentiate; by default all of floats or complex numbers.
+        sample: `sample(rng)` returns the arguments of one more example, for arguments that have a structure of their
+            own: a symmetric matrix, sorted points.
+        special: whether to check at zeros, other signs, large values, infinities and NaN.
+        views: whether results may share memory with arguments.
+        vary_params: whether to check other values of the static parameters.
+        seed: for all that is drawn.
+
+    Example:
+        >>> OpCheck(order=1, tol=10)(np.tanh, np.linspace(-2, 2, 5))
+    """
+
+    tol: float = 1.0
+    order: int = 2
+    argnums: Sequence[int] | None = None
+    sample: Sample | None = None
+    special: bool = True
+    views: bool = False
+    vary_params: bool = True
+    seed: int = 0
+
+    def __call__(self, op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
+        options = "".join([f", {name}={source_of(value)}" for name, value in params.items()])
+        with reproducible(self._source(), op, examples, options), _quiet():
+            run = _Run(self, bound(op, params), examples)
+            run.modes = declared_modes(op) if isinstance(op, Primitive) else run.tried_modes()
+            run.check_size(examples)
+            run.check_numbers()
+            if self.special:
+                run.check_special()
+            run.check_empty_axes()
+            for changed in other_params(op, params) if self.vary_params else ():
+                run.check_params(bound(op, changed))
+
+    def _source(self) -> str:
+        changed = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
+        settings = ", ".join([f"{name}={source_of(value)}" for name, value in changed])
+        return f"OpCheck({settings})" if changed else "check_op"
+
+
+class _Run:
+    """One check: the function, the example with floats in 64 bits if the function takes those, three other inputs, and
+    the modes in which there are derivatives."""
+
+    def __init__(self, settings: OpCheck, fun: Fun, examples: Sequence[Any]) -> None:
+        self.settings = settings
+        self.fun = fun
+        self.tol = settings.tol
+        self.modes: Sequence[str] = ()
+        self.example = _arrays(examples)
+        if not flatten(self.example)[0]:
+            raise AssertionError(f"check_op({name_of(fun)}): pass an example of each argument")
+        wide = _cast(self.example, WIDE)
+        if takes(fun, [wide]):
+            self.example = wide
+        rng = np.random.default_rng(settings.seed)
+        self.points = (
+            variants(fun, self.example, 3, rng)
+            if settings.sample is None
+            else [_arrays(settings.sample(rng)) for _ in range(3)]
+        )
+
+    @property
+    def of_grads(self) -> dict[str, Any]:
+        """Options for the checks of derivatives."""
+        return {"argnums": self.settings.argnums, "modes": self.modes, "tol": self.tol}
+
+    def tried_modes(self) -> Sequence[str]:
+        """The modes in which a function that does not tell has derivatives."""
+        f, primals = of_inexact(self.fun, self.points[0], self.settings.argnums)
+        tangents = [direction(x, np.random.default_rng(0)) for x in primals]
+        found = []
+        for mode, run in (
+            ("fwd", lambda: jvp(f, tuple(primals), tuple(tangents))),
+            ("rev", lambda: vjp(f, *primals)),
+        ):
+            with contextlib.suppress(MissingRuleError):
+                if primals:
+                    run()
+                    found.append(mode)
+        return found
+
+    def check_size(self, examples: Sequence[Any]) -> None:
+        """The function takes the example, and its results are large enough for mistakes to show."""
+        results = [on_host(y) for y in flatten(self.fun(*_copies(examples)))[0] if is_inexact(y)]
+        size = max([float(np.max(np.abs(y), initial=0.0)) for y in results], default=1.0)
+        if 0 < size < TOO_SMALL:
+            raise AssertionError(
+                f"check_op({name_of(self.fun)}): the results are at most {size:.1g}, where a wrong one passes for "
+                "rounding; scale the example"
+            )
+
+    def check_numbers(self) -> None:
+        """The kind of numbers of the example, then others that the operation takes."""
+        self._check_values(self.points)
+        self._check_scalars()
+        if self.modes:
+            batch = stacked(self.points)
+            check_grads(self.fun, *self.points[0], order=self.settings.order, **self.of_grads)
+            check_composition(self.fun, *batch, order=self.settings.order, deep=True, **self.of_grads)
+            check_dtypes(self.fun, *self.points[0], **self.of_grads)
+        for cast in (_narrow, _real, _complex):
+            points = [cast(p) for p in self.points]
+            if not takes(self.fun, points):
+                continue
+            self._check_values(points)
+            if not self.modes or (cast is _complex and not is_holomorphic(self.fun, points[0], self.settings.argnums)):
+                continue
+            if cast is not _narrow:
+                check_grads(self.fun, *points[0], order=1, **self.of_grads)
+            check_composition(self.fun, *stacked(points), order=1, **self.of_grads)
+
+    def _check_values(self, points: list[Any]) -> None:
+        check_evaluation(self.fun, points[0], points[1], self.settings.views, self.tol)
+        check_vmap(self.fun, *stacked(points), tol=self.tol)
+
+    def _check_scalars(self) -> None:
+        """Numbers in place of arrays without axes, one at a time and not mapped, keep the dtypes they have alone."""
+        batch, tree = flatten(stacked(self.points))
+        for i, x in enumerate(batch):
+            if x.ndim == 1 and len(batch) > 1:
+                values = [x[0].item() if j == i else y for j, y in enumerate(batch)]
+                in_axes = tuple(unflatten(tree, [None if j == i else 0 for j in range(len(batch))]))
+                if takes(self.fun, [unflatten(tree, [y if j == i else y[0] for j, y in enumerate(values)])]):
+                    check_vmap(self.fun, *unflatten(tree, values), in_axes=in_axes, tol=self.tol)
+
+    def check_special(self) -> None:
+        """One example of a batch is unlike the others; derivatives at such a point and at the example itself."""
+        with _silent():
+            for kinds, tol in ((SMOOTH | BROKEN, self.tol), (FAR, 1e6 * self.tol)):
+                found = [point for _, point in special_points(self.points[0], kinds)]
+                same = [p for p in found if _like(outcome(self.fun, p), outcome(self.fun, self.points[0]))]
+                check_vmap(self.fun, *stacked([*self.points[1:], *same]), in_axes=0, tol=tol)
+            if self.modes and all(real_bytes(x) == 8 for x in flatten(self.points[0])[0] if is_inexact(x)):
+                for point in (self.points[0], self.example):
+                    check_special(self.fun, point, self.settings.argnums, self.modes, self.settings.order, self.tol)
+
+    def check_empty_axes(self) -> None:
+        """Arguments without elements, if the function takes them: every axis of one length becomes empty."""
+        for n in sorted({n for x in flatten(self.points[0])[0] for n in x.shape} - {0}):
+            points = [tree_map(functools.partial(_emptied, n), p) for p in self.points]
+            with _silent():
+                if takes(self.fun, points):
+                    check_vmap(self.fun, *stacked(points), in_axes=0, tol=self.tol)
+                    if self.modes:
+                        check_grads(self.fun, *points[0], order=1, **self.of_grads)
+
+    def check_params(self, fun: Fun) -> None:
+        """The function with other static parameters, if it takes them."""
+        if takes(fun, self.points):
+            check_vmap(fun, *stacked(self.points), tol=self.tol)
+            if self.modes:
+                check_grads(fun, *self.points[0], order=1, **self.of_grads)
+
+
+def bound(op: Callable[..., Any], params: dict[str, Any]) -> Fun:
+    """`op` with static parameters filled in, under its name."""
+    if not params:
+        return op
+    fun = functools.partial(op, **params)
+    fun.__name__ = name_of(op)  # type: ignore[attr-defined]  # a partial has no name, but takes one
+    return fun
+
+
+def declared_modes(op: Primitive) -> Sequence[str]:
+    """The modes in which an operation has rules."""
+    if op.vjps is None:
+        return MODES
+    return [*(["fwd"] if op.jvp is not None else []), *(["rev"] if op.forward is not None or op.vjps != () else [])]
+
+
+def takes(fun: Fun, points: Sequence[Any]) -> bool:
+    """Whether `fun` returns finite results for all of these inputs, of the same shapes and dtypes."""
+    if any(p is None for p in points):
+        return False
+    outcomes = [outcome(fun, p) for p in points]
+    return outcomes[0] is not None and _is_finite(outcomes[0]) and all(o == outcomes[0] for o in outcomes)
+
+
+def _is_finite(found: Any) -> bool:
+    return all(finite for _, _, finite in found[1])
+
+
+def _like(found: Any, wanted: Any) -> bool:
+    """Whether results have the same shapes and dtypes, be they finite or not."""
+    return found is not None and wanted is not None and [y[:2] for y in found[1]] == [y[:2] for y in wanted[1]]
+
+
+def is_holomorphic(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> bool:
+    """Whether, by finite differences, the derivative of `fun` at complex arguments is linear in complex numbers."""
+    f, primals = of_inexact(fun, args, argnums)
+    tangents = [direction(x, np.random.default_rng(0)) for x in primals]
+    along = numeric_jvp(f, primals, tangents)
+    across = numeric_jvp(f, primals, [1j * t for t in tangents])
+    return all(np.all(np.abs(1j * a - b) <= 1e-5 * (1 + np.abs(a))) for a, b in zip(along, across, strict=True))
+
+
+def other_params(op: Any, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The static parameters with one of them changed: of those passed, and of an operation's own defaults."""
+    declared: list[inspect.Parameter] = []
+    if isinstance(op, Primitive):
+        signature = inspect.signature(op if hasattr(op, "__signature__") else op.eval)
+        declared = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY and p.default is not p.empty]
+    defaults = {p.name: p.default for p in declared}
+    for name, value in {**defaults, **params}.items():
+        for other in _others(value):
+            yield {**params, name: other}
+
+
+def _emptied(n: int, x: Any) -> Any:
+    """`x` with its axes of length `n` empty."""
+    return x[tuple([slice(0 if m == n else m) for m in x.shape])]
+
+
+def _others(value: Any) -> list[Any]:
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    return [1.5 * value] if isinstance(value, float) else []
+
+
+# Numbers of other kinds.
+
+
+def _arrays(args: Sequence[Any]) -> list[Any]:
+    """The arguments with arrays in place of numbers."""
+    return tree_map(lambda x: np.asarray(x) if isinstance(x, (bool, int, float, complex)) else x, list(args))
+
+
+def _copies(args: Sequence[Any]) -> list[Any]:
+    return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, list(args))
+
+
+def _cast(args: list[Any], dtypes: dict[str, Any]) -> Any:
+    return tree_map(lambda x: x.astype(dtypes[x.dtype.char]) if x.dtype.char in dtypes else x, args)
+
+
+def _has(args: Any, chars: Any) -> bool:
+    return any(x.dtype.char in chars for x in flatten(args)[0])
+
+
+def _narrow(args: list[Any]) -> Any:
+    """With 32 bits in place of 64; None if nothing has 64."""
+    return _cast(args, NARROW) if _has(args, NARROW) else None
+
+
+def _real(args: list[Any]) -> Any:
+    """The real parts; None if all is real."""
+    return tree_map(lambda x: x.real.copy() if x.dtype.kind == "c" else x, args) if _has(args, "FD") else None
+
+
+def _complex(args: list[Any]) -> Any:
+    """With imaginary parts; None if something is complex already, or nothing a float of 64 bits."""
+    if _has(args, "FD") or not _has(args, "d"):
+        return None
+    rng = np.random.default_rng(0)
+    return tree_map(lambda x: x * (1 + 0.2j * direction(x, rng)) if x.dtype.char == "d" else x, args)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Loops are no matter here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PerformanceWarning)
+        yield
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Neither are numbers that are none."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
