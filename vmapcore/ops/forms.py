@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError, StructureError, desc
 from ..pytree import flatten, paths, unflatten
 from ..tracer import Tracer
 from .levels import batched
-from .specs import ArraySpec, check_spec, spec_of
+from .specs import check_spec, spec_of
 from .transposing import cotangents_from, has_derivative, tangents_from
 
 LEAF = flatten(0)[1]
@@ -62,16 +62,15 @@ class Form(Primitive):
     def outputs(self, result: Any, of: str = "for arguments of the same structure it was") -> tuple[Any, ...]:
         """The leaves of what a function or rule returned, all of them arrays."""
         leaves, tree = ([result], LEAF) if is_array(result) else flatten(result)
+        for x in leaves or [None]:
+            if not is_array(x) and not isinstance(x, Tracer):
+                remedy = "Make it one with xp.asarray" if leaves else ""
+                raise ArgumentError(self.name, f"returned {describe(x)}", "results must be arrays", remedy)
         if self.out_tree is None:
             self.out_tree = tree
         elif tree != self.out_tree:
             fact = f"returned {_structure(result)}"
             raise StructureError(self.name, fact, f"{of} {_named_structure(self.out_tree)}")
-        for x in leaves:
-            if not is_array(x) and not isinstance(x, (Tracer, ArraySpec)):
-                raise ArgumentError(
-                    self.name, f"returned {describe(x)}", "results must be arrays", "Make it one with xp.asarray"
-                )
         return tuple(leaves)
 
     def outputs_like(self, rule: str, result: Any, outs: Sequence[Any]) -> list[Any]:
@@ -113,19 +112,16 @@ class Form(Primitive):
         return outs
 
     def swiftly(self, xp: Any, params: dict[str, Any]) -> tuple[Callable[..., Any], bool]:
-        """What computes the results of an example once one is known, and whether it returns just one array."""
+        """What computes the results of an example once one is known, and whether it returns just one array.
+
+        Else it returns what `outputs` makes a tuple of the results, or that tuple itself.
+        """
         run = functools.partial(self.op.evaluate, xp, **params)
         if self.plain and self.out_tree == LEAF:
             return run, True
-        count = self.out_tree.num_leaves
-        if not self.plain or self.out_tree != flatten((0,) * count)[1]:
-            return functools.partial(self._evaluate, xp, **params), False
-
-        def run_for_tuple(*leaves: Any) -> Any:
-            result = run(*leaves)
-            return result if type(result) is tuple and len(result) == count else self.outputs(result)
-
-        return run_for_tuple, False
+        if self.plain and self.out_tree == flatten((0,) * self.out_tree.num_leaves)[1]:
+            return run, False
+        return functools.partial(self._evaluate, xp, **params), False
 
     def _vmap(self, size: int, mapped: Sequence[bool], *leaves: Any, **params: Any) -> Any:
         return batched(self, ((size, tuple(mapped)),), leaves, params)
@@ -145,7 +141,17 @@ class Form(Primitive):
         """The specs of the results for arguments of these specs; None if they are not declared."""
         if self.op.result is None:
             return None
-        return self.outputs(self.op.result(*self.arguments(specs), **params))
+        found, tree = flatten(self.op.result(*self.arguments(specs), **params))
+        for spec in found:
+            if not (hasattr(spec, "shape") and hasattr(spec, "dtype")):
+                allowed = "it must return a vmapcore.ops.ArraySpec for every result"
+                raise ArgumentError(f"{self.name}.def_result", f"the rule returned {describe(spec)}", allowed)
+        if self.out_tree is None:
+            self.out_tree = tree
+        elif tree != self.out_tree:
+            of = f"the result was {_named_structure(self.out_tree)}"
+            raise StructureError(f"{self.name}.def_result", f"the rule returned {_named_structure(tree)}", of)
+        return found
 
     def specs(self, xp: Any, examples: Sequence[Any], params: dict[str, Any]) -> Any:
         """The specs of the results, declared or found out by a run on ones, and on zeros where they are no floats."""
@@ -204,6 +210,8 @@ class Form(Primitive):
         for i, count in enumerate(self.counts):
             rule = op.vjp_rule(i) if any(wanted[start : start + count]) else None
             found.append(None if rule is None else rule(g, out, *args, **params))
+            if rule is not None and found[-1] is None:
+                raise returned_none(op, i)
             start += count
         return self.cotangents(found, leaves)
 
@@ -282,10 +290,15 @@ def check_cotangent(op: Any, i: int, ct: Any, x: Any) -> None:
     """Raises unless `ct` can be the cotangent of argument `i`, the single array `x`."""
     if getattr(ct, "shape", None) == x.shape and ct.dtype == x.dtype:
         return
-    rule, name = f"{op.name}.def_vjp", op.signature.name(i)
     if ct is None:
-        raise StructureError(rule, f"the rule for '{name}' returned None", "", "Declare None in its place")
-    check_like(rule, "cotangent", ct, f"argument '{name}'", x)
+        raise returned_none(op, i)
+    check_like(f"{op.name}.def_vjp", "cotangent", ct, f"argument '{op.signature.name(i)}'", x)
+
+
+def returned_none(op: Any, i: int) -> StructureError:
+    """The error for a vjp rule without a result."""
+    name = op.signature.name(i)
+    return StructureError(f"{op.name}.def_vjp", f"the rule for '{name}' returned None", "", "Declare None in its place")
 
 
 def check_batch(name: str, size: int, out: Any, kind: str) -> None:

@@ -143,9 +143,9 @@ def _looped(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: d
         def run_inner(*xs: Any) -> Any:
             return _looped(form, xp, inner, xs, params)
 
-        return loop(form.name, run_inner, lambda: (run_inner, False), xp, size, mapped, leaves)
+        return loop(form, run_inner, lambda: (run_inner, False), xp, size, mapped, leaves)
     first = functools.partial(form.eval, xp, **params)
-    return loop(form.name, first, lambda: form.swiftly(xp, params), xp, size, mapped, leaves)
+    return loop(form, first, lambda: form.swiftly(xp, params), xp, size, mapped, leaves)
 
 
 def _at_once(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: dict[str, Any]) -> Any:

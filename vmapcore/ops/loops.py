@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from itertools import islice, repeat, starmap
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,6 @@ from ..core import RUNNING
 from ..errors import MissingRuleError, PerformanceWarning, ShapeError, describe
 
 Run = Callable[..., Any]
-
-BLOCK = 1 << 16
-"""Bytes of results that are gathered before they are put where they belong, all at once."""
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -126,9 +123,15 @@ def note_loop(op: Any, declared: bool, calls: int, seconds: float) -> None:
 
 
 def loop(
-    call: str, first: Run, then: Callable[[], tuple[Run, bool]], xp: Any, size: int, mapped: Sequence[bool], args: Any
+    form: Any,
+    first: Run,
+    then: Callable[[], tuple[Run, bool]],
+    xp: Any,
+    size: int,
+    mapped: Sequence[bool],
+    args: Sequence[Any],
 ) -> tuple[Any, ...]:
-    """Runs an operation on one example after another, `size` of them and at least one, and stacks each result.
+    """Runs a form on one example after another, `size` of them and at least one, and stacks each result.
 
     `first(*example)` returns a tuple of arrays and is run on the first example. After it, `then()` says what is run on
     the others, and whether that returns just one array instead of as many.
@@ -141,32 +144,41 @@ def loop(
         outs.append(out)
     again, single = then()
     if single:
-        return (_fill(call, xp, outs[0], again, examples),)
+        return (_fill(form.name, outs[0], again, examples),)
+    return _fill_several(form, outs, again, examples)
+
+
+def _fill(call: str, out: Any, run: Run, examples: Iterator[Any]) -> Any:
+    """`out` with the results of `run` from example 1 on; each put there at once, for the next may overwrite it."""
+    shape, dtype = out.shape[1:], out.dtype
     for i, example in enumerate(examples, 1):
-        for k, result in enumerate(again(*example)):
-            out = outs[k]
-            if getattr(result, "dtype", None) is out.dtype and result.shape == out.shape[1:]:
+        result = run(*example)
+        try:
+            fits = result.dtype is dtype and result.shape == shape
+        except AttributeError:
+            fits = False
+        if fits:
+            out[i] = result
+        else:
+            out = _put(call, out, i, result)
+            dtype = out.dtype
+    return out
+
+
+def _fill_several(form: Any, outs: list[Any], run: Run, examples: Iterator[Any]) -> tuple[Any, ...]:
+    """The same, for a `run` of several results."""
+    places = [(k, out, out.dtype, out.shape[1:]) for k, out in enumerate(outs)]
+    for i, example in enumerate(examples, 1):
+        results = run(*example)
+        if type(results) is not tuple or len(results) != len(places):
+            results = form.outputs(results)
+        for result, (k, out, dtype, shape) in zip(results, places, strict=False):
+            if getattr(result, "dtype", None) is dtype and result.shape == shape:
                 out[i] = result
             else:
-                outs[k] = _put(call, out, i, result)
-    return tuple(outs)
-
-
-def _fill(call: str, xp: Any, out: Any, run: Run, examples: Iterator[Any]) -> Any:
-    """`out` with the results of `run` from example 1 on; of NumPy's, many small ones are put in at a time."""
-    size = len(out)
-    many = max(1, min(size, BLOCK // max(out[0].nbytes, 1))) if xp is np else 1
-    for start in range(1, size, many):
-        results = list(starmap(run, islice(examples, many)))
-        if many > 1:
-            with contextlib.suppress(ValueError):  # of several shapes, which the loop below tells
-                block = np.array(results)
-                if block.dtype == out.dtype and block.shape[1:] == out.shape[1:]:
-                    out[start : start + many] = block
-                    continue
-        for i, result in enumerate(results, start):
-            out = _put(call, out, i, result)
-    return out
+                out = _put(form.name, out, i, result)
+                places[k] = (k, out, out.dtype, shape)
+    return tuple([out for _, out, _, _ in places])
 
 
 def _put(call: str, out: Any, i: int, result: Any) -> Any:
