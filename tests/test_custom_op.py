@@ -254,6 +254,7 @@ SMOOTH = {
     "elementwise, named results": (parts, np.abs(A) + 0.1),
     "elementwise, params": (lambda x: leaky(x, slope=0.5), A),
     "elementwise, default params": (leaky, A),
+    "elementwise, constants": (ops.elementwise(1, -1, 2.5)(lambda xp, x, y, z: x - y + 2.5 * z), A, B, A),
     "several results": (two_and_an_index, A, B),
     "pytrees, vjp, loop": (affine(def_vjp=AFFINE_VJP), A, A[:, 0], B),
     "pytrees, jvp, loop": (affine(def_jvp=[affine_jvp]), A, A[:, 0], B),

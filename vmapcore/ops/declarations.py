@@ -289,7 +289,8 @@ class Declarations(Primitive):
         self._declare("elementwise", "vmap", *(["vjp", "jvp"] if partials else []))
         self.vmap_kind = Elementwise()
         if partials:
-            self._swift = pointwise(Primitive(self.evaluate, name=self.name, listed=False), *partials)
+            terms = [p if callable(p) or p in (None, 1, -1) else _constant(p) for p in partials]
+            self._swift = pointwise(Primitive(self.evaluate, name=self.name, listed=False), *terms)
             self._derive(elementwise_rules(self.name, partials))
         self._reset()
         return self
@@ -453,3 +454,7 @@ class Declarations(Primitive):
         self.vjp_rules, self.jvp_rule = rules
         if all(rule is None for rule in self.vjp_rules):
             self.vjp_rules = None
+
+
+def _constant(value: Any) -> Rule:
+    return lambda out, /, *args, **params: value
