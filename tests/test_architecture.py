@@ -15,7 +15,7 @@ MAX_FILE = 300
 MAX_FUNCTION = 45
 
 FLOORS = [
-    {"errors", "arrays", "memory"},
+    {"errors", "arrays", "memory", "threads"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer"},
     {"core"},
