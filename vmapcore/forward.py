@@ -9,7 +9,7 @@ from .arguments import check_callable, check_differentiable, separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
-from .tracer import TEXT, TRUTH, Tracer
+from .tracer import Tracer
 from .views import as_argument
 
 
@@ -29,14 +29,7 @@ class JVPTracer(Tracer):
         self.tangent = other.tangent
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        if self.tangent is None or wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
-            return self.value
-        raise self._concretization(
-            call,
-            wanted + " without losing its derivative",
-            "Keep it an array; make an array to write it into with vmapcore.numpy.zeros; or use "
-            "vmapcore.stop_gradient(x) first if the derivative is not wanted",
-        )
+        return self._value_without_derivative(call, wanted, self.tangent is None)
 
 
 class JVPTrace(Trace):

@@ -13,7 +13,7 @@ from .arguments import separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
-from .tracer import TEXT, TRUTH, Tracer
+from .tracer import Tracer
 from .views import as_argument
 
 SMALL = 4096  # bytes below which a second copy of a constant costs less than looking for the first
@@ -35,14 +35,7 @@ class GradTracer(Tracer):
         self.node = other.node
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        if self.node is None or wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
-            return self.value
-        raise self._concretization(
-            call,
-            wanted + " without losing its derivative",
-            "Keep it an array; make an array to write it into with vmapcore.numpy.zeros; or use "
-            "vmapcore.stop_gradient(x) first if the derivative is not wanted",
-        )
+        return self._value_without_derivative(call, wanted, self.node is None)
 
 
 class GradTrace(Trace):

@@ -149,6 +149,17 @@ class Tracer:
         """The array behind this tracer where asking for one Python value is exact; else raises."""
         raise self._concretization(call, wanted, "Use array operations instead")
 
+    def _value_without_derivative(self, call: str, wanted: str, is_constant: bool) -> Any:
+        """`_concrete` of a tracer that has one value and carries a derivative, which a branch or a count may lose."""
+        if is_constant or wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
+            return self.value
+        raise self._concretization(
+            call,
+            wanted + " without losing its derivative",
+            "Keep it an array; make an array to write it into with vmapcore.numpy.zeros; or use "
+            "vmapcore.stop_gradient(x) first if the derivative is not wanted",
+        )
+
     def __bool__(self) -> bool:
         return bool(self._concrete("if/while/and/or/bool", TRUTH))
 
