@@ -519,6 +519,17 @@ def test_a_library_of_its_own():
     assert np.array_equal(vmap(grad(lambda x: np.sum(triple(x, n=4))))(A), np.full((4, 3), 4.0))
 
 
+def test_compiled_functions_return_numbers():
+    op = vc.custom_op(lambda xp, x: (xp.sum(x), xp.max(x)), name="op")
+    op.def_eval(numpy=lambda x: (float(sum(x)), float(max(x))))
+    op.vmap_by_loop()
+    assert np.allclose(vmap(op)(A), (A.sum(1), A.max(1)))
+    op = vc.custom_op(lambda xp, x: xp.sum(x), name="op").vmap_by_loop()
+    op.def_eval(numpy=lambda x: float(sum(x)))
+    for _ in range(2):
+        assert np.allclose(vmap(op)(A), A.sum(1))
+
+
 def test_derivatives_of_closures_are_refused():
     def outer(w):
         op = vc.custom_op(lambda xp, x: x * w)
@@ -600,6 +611,15 @@ def test_gufuncs_vmap_by_their_signature():
     check_grads(op, A, B)
     with fails(errors.ArgumentError, "outer_gufunc.elementwise: it has the signature (m),(n)->(m,n). Use def_vjp."):
         op.elementwise(1, 1)
+
+
+def test_a_ufunc_of_another_library_says_where_it_runs():
+    kind = type("Ufunc", (Generalised,), {"__module__": "cupy._core"})
+    op = vc.custom_op(kind("(m),(n)->(m,n)"), name="elsewhere")
+    with fails(errors.ArgumentError, "outer_gufunc: got an array of numpy; it computes on arrays of cupy alone."):
+        op(A[0], B[0])
+    op.def_eval(numpy=np.outer)
+    assert np.array_equal(op(A[0], B[0]), np.outer(A[0], B[0]))
 
 
 @looping

@@ -19,6 +19,7 @@ from .kinds import (
     reduction_rules,
 )
 from .signature import Signature
+from .specs import as_arrays
 
 Rule = Callable[..., Any]
 
@@ -81,6 +82,7 @@ class Declarations(Primitive):
 
         Args:
             **libraries: `numpy=f` or `cupy=f`, with `f(*arrays, **params)`; a compiled function or a raw kernel, say.
+                It may return numbers for arrays without axes.
 
         Returns:
             The operation.
@@ -105,7 +107,7 @@ class Declarations(Primitive):
 
         def evaluate(xp: Any, *args: Any, **params: Any) -> Any:
             own = by_library.get(xp.__name__)
-            return fun(xp, *args, **params) if own is None else own(*args, **params)
+            return fun(xp, *args, **params) if own is None else as_arrays(xp, own(*args, **params))
 
         self.evaluate = evaluate
         self._reset()

@@ -10,6 +10,7 @@ from ..errors import ArgumentError, OptionError, describe, name_of
 from ..pytree import flatten, tree_map
 from .op import CustomOp
 from .signature import Signature, anything, signature_of
+from .specs import as_arrays
 
 METHODS = ("loop", "expand_dims", "broadcast_all")
 
@@ -25,10 +26,7 @@ class ExternalOp(CustomOp):
                 if type(x) is not np.ndarray:
                     args = tuple([_host(x) for x in args])
                     break
-            result = fun(*args, **params)
-            if xp is np and isinstance(result, (np.ndarray, np.generic)):
-                return result
-            return tree_map(lambda x: _array(xp, x), result)
+            return as_arrays(xp, fun(*args, **params))
 
         CustomOp.__init__(self, evaluate, _signature(fun), name, fun.__doc__)
         self.method = None if vmap_method == "loop" else vmap_method
@@ -48,16 +46,6 @@ class ExternalOp(CustomOp):
 def _host(x: Any) -> Any:
     """An argument, a pytree perhaps, with NumPy arrays for what there is of arrays and numbers."""
     return np.asarray(x) if isinstance(x, (np.generic, int, float, complex)) else tree_map(on_host, x)
-
-
-def _array(xp: Any, x: Any) -> Any:
-    """A result of the function, a number perhaps, as an array of the library `xp`."""
-    if isinstance(x, np.generic) and xp is np:
-        return x
-    found = np.asarray(x)
-    if found.dtype.kind not in "fciub":
-        return x  # no array: the form says so
-    return found[()] if xp is np and not found.shape else xp.asarray(found)
 
 
 def _signature(fun: Callable[..., Any]) -> Signature:

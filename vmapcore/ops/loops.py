@@ -4,6 +4,7 @@ All loops of one outermost vmap call are told in one PerformanceWarning when it 
 """
 
 import contextlib
+import os
 import sys
 import time
 import warnings
@@ -21,7 +22,7 @@ from ..errors import MissingRuleError, PerformanceWarning, ShapeError, describe
 
 Run = Callable[..., Any]
 
-PACKAGE = str(Path(__file__).parents[1])
+PACKAGE = os.path.join(str(Path(__file__).parents[1]), "")
 
 _STRICT: ContextVar[bool] = ContextVar("strict", default=False)
 

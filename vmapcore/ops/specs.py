@@ -1,10 +1,11 @@
-"""ArraySpec: the shape and dtype of an array that is not there, and what declared results are compared with."""
+"""Results of foreign code as arrays, and ArraySpec, which describes a result that is not there yet."""
 
 from typing import Any
 
 import numpy as np
 
 from ..errors import DTypeError, ShapeError, describe
+from ..pytree import tree_map
 
 
 class ArraySpec:
@@ -56,3 +57,16 @@ def check_spec(call: str, x: Any, spec: Any, lead: tuple[int, ...] = ()) -> None
         raise ShapeError(call, f"a result is {describe(x)}", f"its declared shape is {spec.shape}{of_all}")
     if x.dtype != spec.dtype:
         raise DTypeError(call, f"a result is {describe(x)}", f"its declared dtype is {spec.dtype}")
+
+
+def as_arrays(xp: Any, result: Any) -> Any:
+    """What foreign code returned, a pytree perhaps, with arrays of the library `xp` for NumPy's and for numbers."""
+    if xp is np and isinstance(result, (np.ndarray, np.generic)):
+        return result
+    return tree_map(lambda x: _as_array(xp, x), result)
+
+
+def _as_array(xp: Any, x: Any) -> Any:
+    if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
+        return x  # an array of xp; or none, as whoever takes the result will say
+    return np.asarray(x)[()] if xp is np else xp.asarray(x)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..arrays import LIBRARIES
 from ..errors import ArgumentError
 from ..numpy_protocol import MAKERS, NUMPY, full_name
 from .kinds import Elementwise, Gufunc
@@ -33,7 +34,8 @@ def path_of(ufunc: Any) -> str:
         for module, content in list(sys.modules.items())
         if content is not None and "._" not in module and vars(content).get(name) is ufunc
     ]
-    return f"{min(found, key=lambda m: (m.count('.'), len(m)))}.{name}" if found else name
+    module = min(found, key=lambda m: (m.count("."), len(m)), default="__main__")
+    return name if module == "__main__" else f"{module}.{name}"
 
 
 class UfuncOp(CustomOp):
@@ -41,14 +43,16 @@ class UfuncOp(CustomOp):
 
     def __init__(self, ufunc: Any, name: str | None = None) -> None:
         self.ufunc = ufunc
+        library = type(ufunc).__module__.partition(".")[0]
+        home = library if library in LIBRARIES else "numpy"
 
         def evaluate(xp: Any, *args: Any) -> Any:
-            if xp is not np:
+            if xp.__name__ != home:
                 path = path_of(ufunc)
                 raise ArgumentError(
                     path,
                     f"got an array of {xp.__name__}",
-                    "it computes on NumPy arrays alone",
+                    f"it computes on arrays of {home} alone",
                     f"Say what does it there: vmapcore.custom_op({path}).def_eval({xp.__name__}=...)",
                 )
             return ufunc(*args)
@@ -85,7 +89,10 @@ def declare_ufunc(ufunc: Any, name: str | None = None) -> CustomOp:
     """The operation that tracers run for `ufunc` from now on."""
     if ufunc in NUMPY:
         raise ArgumentError(f"custom_op({full_name(ufunc)})", "it is an operation of vmapcore's already")
-    DECLARED[ufunc] = op = UfuncOp(ufunc, name)
+    op = UfuncOp(ufunc, name)
+    # A compiler's gufunc may wrap one of NumPy's, which is then what tracers are called with.
+    for met in (ufunc, getattr(ufunc, "ufunc", ufunc)):
+        DECLARED[met] = op
     return op
 
 
