@@ -530,6 +530,33 @@ def test_compiled_functions_return_numbers():
         assert np.allclose(vmap(op)(A), A.sum(1))
 
 
+@looping
+@pytest.mark.parametrize(
+    "view", [lambda x: x, lambda x: x[...], lambda x: np.broadcast_to(x, x.shape), lambda x: x.T.T]
+)
+@pytest.mark.parametrize("declare", [
+    lambda op: op.elementwise(1),
+    lambda op: op.vmap_by_loop().def_vjp(lambda g, out, x: g),
+    lambda op: (op.def_vmap(lambda n, mapped, x: op.evaluate(np, x)), op.def_vjp(lambda g, out, x: g)),
+])  # fmt: skip
+def test_results_share_no_memory_with_arguments(view, declare):
+    """So that a write to one is the same in a loop, where NumPy would write through, and in a batch."""
+    op = vc.custom_op(lambda xp, x: view(x), name="view")
+    declare(op)
+
+    def f(x):
+        y = op(x)
+        y[0] = 7.0
+        return np.sum(x * x) + np.sum(y)
+
+    for _ in range(2):
+        expected = np.array([f(x.copy()) for x in A])
+        assert np.allclose(expected, np.sum(A * A, 1) + 7 + np.sum(A[:, 1:], 1))
+        assert np.allclose(vmap(f)(A), expected)
+        assert np.allclose(vmap(grad(f))(A), 2 * A + [0, 1, 1])
+        check_vmap(f, A)
+
+
 def test_derivatives_of_closures_are_refused():
     def outer(w):
         op = vc.custom_op(lambda xp, x: x * w)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import separate
 from ..arrays import is_array
 from ..core import Primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
@@ -30,6 +31,7 @@ class Form(Primitive):
         self.tree = tree
         self.plain = plain
         self.out_tree: Any = None
+        self.shares = False  # whether the function has returned an argument, or a view of one, for a copy to be made
         self.counts = [t.num_leaves for t in tree.children()]
         self.vmap = op.vmap_kind.rule(self) if op.vmap_kind is not None else self._vmap
         if op.vjp_rules is None:
@@ -48,7 +50,7 @@ class Form(Primitive):
     @property
     def direct(self) -> bool:
         """Whether the operation itself can take these arguments: arrays, for one array."""
-        return self.plain and self.out_tree == LEAF and self.op.result is None
+        return self.plain and self.out_tree == LEAF and self.op.result is None and not self.shares
 
     def remedy(self, kind: str) -> str:
         return self.op.remedy(kind)
@@ -109,7 +111,9 @@ class Form(Primitive):
             for out, spec in zip(outs, declared, strict=True):
                 extra = out.ndim - len(spec.shape) if self.op.vmap_kind is not None else 0  # of a batch, run as it is
                 check_spec(self.name, out, spec, out.shape[: max(extra, 0)])
-        return outs
+        own = tuple(separate(list(outs), list(leaves)))
+        self.shares = self.shares or any(a is not b for a, b in zip(own, outs, strict=True))
+        return own
 
     def swiftly(self, xp: Any, params: dict[str, Any]) -> tuple[Callable[..., Any], bool]:
         """What computes the results of an example once one is known, and whether it returns just one array.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import separate
 from ..arrays import namespace
 from ..batching import vmap
 from ..core import Primitive
@@ -120,11 +121,11 @@ def run(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: dict[
     """Computes the results of a form, a tuple, on arrays with the batches of `levels` in front."""
     op = form.op
     if op.own_vmap is not None:
-        return _by_rule(form, levels, leaves, params)
+        return tuple(separate(list(_by_rule(form, levels, leaves, params)), list(leaves)))
     if 0 in [size for size, _ in levels] and (op.result is not None or op.method is None):
         return _of_nothing(form, xp, levels, leaves, params)
     if op.method is not None:
-        return _at_once(form, xp, levels, leaves, params)
+        return tuple(separate(list(_at_once(form, xp, levels, leaves, params)), list(leaves)))
     calls = math.prod([size for size, _ in levels])
     return timed(op, op.declared_loop, calls, lambda: _looped(form, xp, levels, leaves, params))
 

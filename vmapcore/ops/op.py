@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..arguments import separate
 from ..arrays import UNTRACED, is_array, namespace
 from ..errors import MissingRuleError
 from ..pytree import flatten, unflatten
@@ -139,7 +140,9 @@ class CustomOp(Declarations):
             return batched(self._single(len(args), params), ((size, tuple(mapped)),), args, params)[0]
         out = rule(size, mapped, *args, **params)
         check_batch(self.name, size, out, "own")
-        return out
+        if getattr(out, "base", None) is None and not any(out is x for x in args):
+            return out
+        return separate([out], list(args))[0]
 
     def _single(self, count: int, params: dict[str, Any]) -> Form:
         """The form for this many arrays and one array as result, where traces have called the operation itself."""
