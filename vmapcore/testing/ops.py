@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..batching import vmap
 from ..core import Primitive
 from ..derivatives import vjp
 from ..errors import MissingRuleError, PerformanceWarning, name_of
 from ..forward import jvp
 from ..pytree import flatten, tree_map, unflatten
-from .compare import on_host, real_bytes
+from .compare import assert_same, on_host, real_bytes
 from .composition import check_composition
 from .derivatives import MODES, check_grads, direction, is_inexact, of_inexact
 from .dtypes import NARROW, WIDE, check_dtypes
@@ -23,7 +24,7 @@ from .evaluation import check_evaluation
 from .law import check_vmap
 from .oracles import Fun, numeric_jvp
 from .reproduction import reproducible, source_of
-from .special import BROKEN, FAR, SMOOTH, check_special, special_points
+from .special import FAR, INFINITE, NAN, SMOOTH, check_special, special_points
 from .variants import Sample, outcome, stacked, variants
 
 TOO_SMALL = 1e-4
@@ -206,13 +207,26 @@ class _Run:
     def check_special(self) -> None:
         """One example of a batch is unlike the others; derivatives at such a point and at the example itself."""
         with _silent():
-            for kinds, tol in ((SMOOTH | BROKEN, self.tol), (FAR, 1e6 * self.tol)):
-                found = [point for _, point in special_points(self.points[0], kinds)]
-                same = [p for p in found if _like(outcome(self.fun, p), outcome(self.fun, self.points[0]))]
-                check_vmap(self.fun, *stacked([*self.points[1:], *same]), in_axes=0, tol=tol)
+            for kinds, tol in ((SMOOTH | NAN, self.tol), (FAR, 1e6 * self.tol)):
+                check_vmap(self.fun, *stacked([*self.points, *self._special(kinds)]), in_axes=0, tol=tol)
+            self._check_infinite()
             if self.modes and all(real_bytes(x) == 8 for x in flatten(self.points[0])[0] if is_inexact(x)):
                 for point in (self.points[0], self.example):
                     check_special(self.fun, point, self.settings.argnums, self.modes, self.settings.order, self.tol)
+
+    def _special(self, kinds: Any) -> list[Any]:
+        """The special points that the function takes, with results of the usual shapes and dtypes."""
+        usual = outcome(self.fun, self.points[0])
+        found = [point for _, point in special_points(self.points[0], kinds)]
+        return [point for point in found if _like(outcome(self.fun, point), usual)]
+
+    def _check_infinite(self) -> None:
+        """Infinities in one example leave the others alone; in what order they meet in sums is left to that one."""
+        expected = self.fun(*_copies(self.points[0]))
+        for point in self._special(INFINITE):
+            results = vmap(self.fun)(*stacked([self.points[0], point]))
+            what = f"vmap({name_of(self.fun)}) beside an example with infinities"
+            assert_same(tree_map(lambda y: y[0, ...], results), tree_map(np.asarray, expected), what, self.tol)
 
     def check_empty_axes(self) -> None:
         """Arguments without elements, if the function takes them: every axis of one length becomes empty."""

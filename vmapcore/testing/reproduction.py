@@ -14,7 +14,7 @@ from .compare import on_host
 
 SHOWN_AGAIN = "Shown again by: "
 
-IN_FULL = 64
+IN_FULL = 1000
 """The most values of an array that are written out; for a larger one, random values stand in."""
 
 

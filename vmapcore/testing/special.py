@@ -3,6 +3,7 @@
 A function may have a kink or no value there: then nothing is asked of its derivative rules.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -29,8 +30,12 @@ FAR: dict[str, Change] = {
     "large values of other signs": lambda x: -1e3 * x,
 }
 
-BROKEN: dict[str, Change] = {
+NAN: dict[str, Change] = {
     "NaN": lambda x: x + np.nan,
+    "a NaN": lambda x: np.where(np.arange(x.size).reshape(x.shape) == 0, np.nan, x),
+}
+
+INFINITE: dict[str, Change] = {
     "infinities": lambda x: x * np.inf,
 }
 
@@ -46,6 +51,18 @@ def special_points(args: Sequence[Any], kinds: dict[str, Change]) -> Iterator[tu
             yield kind + where, unflatten(tree, values)
 
 
+BOUND = 1e-3
+"""How far a derivative may be from a difference that passed for smooth, relative to 1 + |value|."""
+
+STEP = 1e-5
+
+JUMP = 0.1
+"""By how much a result may change over a step, relative to 1 + |value|."""
+
+DIRECTIONS = 8
+"""Along how many directions a derivative must be linear: at ties, one chooses among arguments by the direction."""
+
+
 def check_special(
     fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None, modes: Sequence[str], order: int, tol: float
 ) -> None:
@@ -54,29 +71,25 @@ def check_special(
     for kind, given in special_points(args, {"the example": lambda x: x} | SMOOTH | FAR):
         f, primals = of_inexact(fun, given, argnums)
         with np.errstate(all="ignore"):
-            try:
-                f(*primals)
-            except Exception:
-                continue  # what the operation does not take is no point of it
             _check(f"{name_of(fun)} at {kind}", f, primals, modes, order, tol * BOUND, rng)
-
-
-BOUND = 1e-3
-"""How far a derivative may be from a difference that passed for smooth, relative to 1 + |value|."""
 
 
 def _check(
     what: str, f: Fun, primals: list[Any], modes: Sequence[str], order: int, bound: float, rng: np.random.Generator
 ) -> None:
-    tangents = [direction(x, rng) for x in primals]
-    slopes = _slopes(f, primals, tangents)
+    directions = [[direction(x, rng) for x in primals] for _ in range(DIRECTIONS)]
+    try:
+        slopes = _slopes(f, primals, directions)
+    except Exception:
+        return  # what the operation does not take is no point of it
+    tangents = directions[0]
     if "fwd" in modes and any(smooth.any() for _, smooth in slopes):
         for t, (slope, smooth) in zip(jvp(f, tuple(primals), tuple(tangents))[1], slopes, strict=True):
             wrong = smooth & ~(np.abs(on_host(t) - slope) <= bound * (1 + np.abs(slope)))
             if wrong.any():
                 at = tuple(np.argwhere(wrong)[0].tolist())
                 raise AssertionError(f"the tangent of {what}: at {at} {on_host(t)[at]}, not {slope[at]}")
-    if "rev" not in modes or not all(smooth.all() for _, smooth in slopes):
+    if "rev" not in modes or not slopes or not all(smooth.all() for _, smooth in slopes):
         return
     out, pullback = vjp(f, *primals)
     cotangents = [direction(y, rng) for y in out]
@@ -89,22 +102,33 @@ def _check(
         _check(f"the vjp of {what}", along_vjp(f, len(out)), cotangents + primals, modes, order - 1, bound, rng)
 
 
-STEP = 1e-5
+def _slopes(f: Fun, primals: list[Any], directions: list[list[Any]]) -> list[tuple[Any, Any]]:
+    """The derivative of each result along the first direction, and where differences show that there is one.
 
+    There is none where a result jumps at the point, bends, or is not additive in the direction.
+    """
 
-def _slopes(f: Fun, primals: list[Any], tangents: list[Any]) -> list[tuple[Any, Any]]:
-    """The derivative along `tangents` of each result, and where differences of several steps agree on it."""
-
-    def at(step: float) -> list[Any]:
+    def at(step: float, tangents: list[Any]) -> list[Any]:
         return [on_host(y) for y in f(*[x + step * t for x, t in zip(primals, tangents, strict=True)])]
 
-    found = []
-    for ahead, behind, y, far_ahead, far_behind in zip(
-        at(STEP), at(-STEP), at(0.0), at(10 * STEP), at(-10 * STEP), strict=True
-    ):
-        slope = (ahead - behind) / (2 * STEP)
-        far = (far_ahead - far_behind) / (20 * STEP)
-        bend = (ahead - y) / STEP - (y - behind) / STEP
-        size = 1 + np.abs(slope)
-        found.append((slope, (np.abs(slope - far) <= 1e-4 * size) & (np.abs(bend) <= BOUND * size)))
-    return found
+    center = at(0.0, directions[0])
+    smooth = [np.isfinite(y) for y in center]
+
+    def along(tangents: list[Any], step: float = STEP) -> list[Any]:
+        ahead, behind = at(step, tangents), at(-step, tangents)
+        slopes = [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
+        for i, (a, b, y) in enumerate(zip(ahead, behind, center, strict=True)):
+            smooth[i] = smooth[i] & (np.abs(a + b - 2 * y) <= BOUND * step * (1 + np.abs(slopes[i])))
+            if not (np.abs(a - y) <= JUMP * (1 + np.abs(y))).all():
+                raise FloatingPointError
+        return slopes
+
+    slopes = before = along(directions[0])
+    far = along(directions[0], 10 * STEP)
+    smooth = [m & (np.abs(s - e) <= 1e-4 * (1 + np.abs(s))) for m, s, e in zip(smooth, slopes, far, strict=True)]
+    for last, tangents in itertools.pairwise(directions):
+        found, both = along(tangents), along([a + b for a, b in zip(last, tangents, strict=True)])
+        for i, (s, e, total) in enumerate(zip(before, found, both, strict=True)):
+            smooth[i] = smooth[i] & (np.abs(s + e - total) <= 1e-4 * (1 + np.abs(total)))
+        before = found
+    return list(zip(slopes, smooth, strict=True))
