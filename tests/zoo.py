@@ -1,0 +1,693 @@
+"""Operations with a mistake each, and the right ones they are made of: what `check_op` must tell apart.
+
+A `Right` is an operation with all its rules, which passes. A `Wrong` is one with some of them replaced.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import vmapcore as vc
+from vmapcore import custom_op, external, stop_gradient
+from vmapcore.core import Primitive
+from vmapcore.ops import ArraySpec
+
+X = np.linspace(0.2, 1.8, 6).reshape(2, 3)
+V = np.array([0.7, -1.2, 0.4])
+A = np.array([[1.0, 0.3, -0.5], [0.2, -0.8, 0.9], [0.6, 0.1, 1.4]])
+Z = np.array([0.5 + 0.8j, -1.1 + 0.3j, 0.9 - 0.7j])
+
+
+@dataclass
+class Right:
+    """A function of arrays, the rules that are declared for it, and an example to check it on."""
+
+    evaluate: object
+    rules: dict
+    examples: tuple
+    params: dict = field(default_factory=dict)
+
+    def op(self):
+        return make(self.evaluate, self.rules)
+
+
+def make(evaluate, rules):
+    op = custom_op(evaluate, name="op")
+    for declare, rule in rules.items():
+        if rule is not None:
+            getattr(op, declare)(*(rule if isinstance(rule, tuple) else (rule,)))
+    return op
+
+
+@dataclass
+class Wrong:
+    """A right operation with other rules, or another function."""
+
+    right: Right
+    rules: dict
+    evaluate: object = None
+
+    @property
+    def examples(self):
+        return self.right.examples
+
+    @property
+    def params(self):
+        return self.right.params
+
+    def op(self):
+        return make(self.evaluate or self.right.evaluate, {**self.right.rules, **self.rules})
+
+
+# Right ones.
+
+
+def product(xp, x, y):
+    return x * y
+
+
+def fit(g, x):
+    """A cotangent summed to the shape of what was broadcast."""
+    lead = tuple(range(g.ndim - x.ndim))
+    return np.sum(g, axis=lead) if lead else g
+
+
+def aligned(mapped, *args):
+    rank = max(np.ndim(x) - m for x, m in zip(args, mapped, strict=True))
+    return [
+        x.reshape(x.shape[:1] + (1,) * (rank + 1 - x.ndim) + x.shape[1:]) if m else x
+        for x, m in zip(args, mapped, strict=True)
+    ]
+
+
+def product_vmap(size, mapped, x, y):
+    x, y = aligned(mapped, x, y)
+    return x * y
+
+
+def product_jvp(tangents, out, x, y):
+    dx, dy = tangents
+    return (0 * out if dx is None else dx * y) + (0 * out if dy is None else x * dy)
+
+
+PRODUCT = Right(
+    product,
+    {
+        "def_vmap": product_vmap,
+        "def_vjp": (lambda g, out, x, y: fit(g * y, x), lambda g, out, x, y: fit(g * x, y)),
+        "def_jvp": product_jvp,
+    },
+    (X, V),
+)
+
+
+SQUARE_PRODUCT = Right(product, PRODUCT.rules, (A, V))
+"""Where it cannot be seen by the shape what was summed over which axis."""
+
+
+def total(xp, x, *, axis=-1, scale=1.0):
+    return xp.sum(x, axis=axis) * scale
+
+
+TOTAL = Right(
+    total,
+    {
+        "def_vmap": lambda size, mapped, x, *, axis, scale: np.sum(x, axis=axis + 1 if axis >= 0 else axis) * scale,
+        "def_vjp": (lambda g, out, x, *, axis, scale: np.broadcast_to(np.expand_dims(g * scale, axis), x.shape),),
+        "def_jvp": lambda tangents, out, x, *, axis, scale: np.sum(tangents[0], axis=axis) * scale,
+    },
+    (np.linspace(-1.0, 1.0, 9).reshape(3, 3) ** 3 + 0.2,),
+    {"axis": 0, "scale": 2.0},
+)
+
+
+def normalised(e):
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def softmax(xp, x):
+    return normalised(xp.exp(x - xp.max(x, axis=-1, keepdims=True)))
+
+
+def softmax_vmap(size, mapped, x):
+    return normalised(np.exp(x - np.max(x, axis=-1, keepdims=True)))
+
+
+SOFTMAX = Right(
+    softmax,
+    {"def_vmap": softmax_vmap, "def_vjp": (lambda g, out, x: out * (g - np.sum(g * out, axis=-1, keepdims=True)),)},
+    (V,),
+)
+
+
+def matvec(xp, a, v):
+    return xp.matmul(a, v)
+
+
+def matvec_vmap(size, mapped, a, v):
+    return np.matmul(a, v[..., None])[..., 0]
+
+
+MATVEC = Right(
+    matvec,
+    {
+        "def_vmap": matvec_vmap,
+        "bilinear": (lambda g, out, a, v: np.outer(g, v), lambda g, out, a, v: np.matmul(a.T, g)),
+    },
+    (A, V),
+)
+
+
+def sine(xp, x):
+    return xp.sin(x)
+
+
+SINE = Right(
+    sine,
+    {
+        "def_vmap": lambda size, mapped, x: np.sin(x),
+        "def_vjp": (lambda g, out, x: g * np.cos(x),),
+        "def_jvp": lambda tangents, out, x: tangents[0] * np.cos(x),
+    },
+    (X,),
+)
+
+
+EXP = Right(
+    lambda xp, x: xp.exp(x),
+    {
+        "def_vmap": lambda size, mapped, x: np.exp(x),
+        "def_vjp": (lambda g, out, x: g * out,),
+        "def_jvp": lambda tangents, out, x: tangents[0] * out,
+    },
+    (X,),
+)
+
+DOUBLE = Right(lambda xp, x: 2 * x, {"vmap_by_loop": (), "linear": lambda g, out, x: 2 * g}, (X,))
+
+
+def power_spectrum(xp, z):
+    return (z * z.conj()).real
+
+
+POWER = Right(
+    power_spectrum,
+    {
+        "def_vmap": lambda size, mapped, z: (z * np.conj(z)).real,
+        "def_vjp": (lambda g, out, z: 2 * g * np.conj(z),),
+        "def_jvp": lambda tangents, out, z: 2 * np.real(tangents[0] * np.conj(z)),
+    },
+    (Z,),
+)
+
+
+def parts(xp, x):
+    return {"sine": xp.sin(x), "double": 2 * x}
+
+
+PARTS = Right(
+    parts,
+    {
+        "def_vmap": lambda size, mapped, x: {"sine": np.sin(x), "double": 2 * x},
+        "def_vjp": (lambda g, out, x: g["sine"] * np.cos(x) + 2 * g["double"],),
+        "def_jvp": lambda tangents, out, x: {"sine": tangents[0] * np.cos(x), "double": 2 * tangents[0]},
+    },
+    (X,),
+)
+
+
+def shifted(xp, x, y):
+    return x * y, y + 1
+
+
+def shifted_vmap(size, mapped, x, y):
+    return x * y, np.broadcast_to(y + 1, (size, *y.shape[mapped[1] :]))
+
+
+SHIFTED = Right(shifted, {"def_vmap": shifted_vmap}, (V, V + 1.5))
+
+
+def affine(xp, params, x):
+    return xp.matmul(x, params["w"]) + params["b"]
+
+
+AFFINE = Right(
+    affine,
+    {
+        "vmap_by_loop": (),
+        "def_vjp": (
+            lambda g, out, params, x: {"w": np.outer(x, g), "b": g},
+            lambda g, out, params, x: np.matmul(params["w"], g),
+        ),
+    },
+    ({"w": A, "b": V}, np.array([0.3, 1.1, -0.6])),
+)
+
+
+def pick(xp, x, i):
+    return xp.take(x, i, axis=-1)
+
+
+def pick_vmap(size, mapped, x, i):
+    if mapped[0] and mapped[1]:
+        return vc.numpy.take_along_axis(x, i, axis=-1)
+    return vc.numpy.take(x, i, axis=-1)
+
+
+def pick_vjp(g, out, x, i):
+    return np.sum(g[..., None] * (i[..., None] == np.arange(x.shape[-1])), axis=0, dtype=g.dtype)
+
+
+PICK = Right(
+    pick, {"def_vmap": pick_vmap, "def_vjp": (pick_vjp, None)}, (np.array([0.3, -0.9, 1.4, 0.8]), np.array([2, 0, 3]))
+)
+
+
+def softplus(xp, x):
+    return xp.logaddexp(x, 0)
+
+
+SOFTPLUS = Right(softplus, {"elementwise": (lambda out, x: 1 - np.exp(-out),)}, (V,))
+
+
+def mean(xp, x, *, axis=None, keepdims=False):
+    return xp.mean(x, axis=axis, keepdims=keepdims)
+
+
+def share(x, axis):
+    """One over how many elements are taken into each mean."""
+    axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    return 1.0 / np.prod([x.shape[a] for a in axes])
+
+
+MEAN = Right(
+    mean, {"reduction": (lambda out, x, *, axis, keepdims: np.full_like(x, share(x, axis)),)}, (X,), {"axis": 0}
+)
+
+
+def length(xp, x):
+    return xp.sqrt(xp.sum(x * x, axis=-1))
+
+
+LENGTH = Right(
+    length, {"gufunc": "(n)->()", "def_vjp": (lambda g, out, x: g * x / out,)}, (np.array([0.6, -1.1, 0.8]),)
+)
+
+
+def sinc(xp, x):
+    return xp.sinc(x)
+
+
+def sinc_slope(out, x):
+    near = np.abs(x) < 0.01
+    apart = np.where(near, 1.0, x)
+    square = (np.pi * x) ** 2
+    series = -(np.pi**2) * x * (1 / 3 - square / 30 + square * square / 840)
+    return np.where(near, series, (np.cos(np.pi * apart) - np.sinc(apart)) / apart)
+
+
+SINC = Right(sinc, {"elementwise": (sinc_slope,)}, (V,))
+
+
+def cube(xp, x):
+    return x * x * x
+
+
+def cube_forward(x):
+    square = x * x
+    return square * x, lambda g: (3 * g * square,)
+
+
+CUBE = Right(cube, {"def_vmap": lambda size, mapped, x: x * x * x, "def_forward": cube_forward}, (X,))
+
+CUBE_BY_VJP = Right(cube, {"elementwise": (), "def_vjp": (lambda g, out, x: 3 * g * x * x,)}, (X,))
+
+
+def outer_product(x, y):
+    return np.multiply.outer(x, y)
+
+
+def outer_specs(x, y):
+    return ArraySpec(x.shape + y.shape, np.result_type(x.dtype, y.dtype))
+
+
+RIGHT = {name: value for name, value in vars().items() if isinstance(value, Right)}
+
+
+# Wrong ones, by what each of them does.
+
+BY_DEF = ("vmap", "vjp", "jvp", "forward")
+
+
+def wrong(right, evaluate=None, **rules):
+    return Wrong(right, {f"def_{name}" if name in BY_DEF else name: rule for name, rule in rules.items()}, evaluate)
+
+
+def only(right, evaluate=None, **rules):
+    """With these rules and no others."""
+    return Wrong(Right(right.evaluate, {}, right.examples, right.params), wrong(right, **rules).rules, evaluate)
+
+
+def total_vmap(shift=1, factor=None, before=lambda x: x, after=lambda y, size: y):
+    """The batching rule of `total`, with places to go wrong at."""
+
+    def vmap(size, mapped, x, *, axis, scale):
+        y = np.sum(before(x), axis=axis + shift if axis >= 0 else axis)
+        return after(y * (scale if factor is None else factor), size)
+
+    return vmap
+
+
+def product_vmap_by(take_for_mapped):
+    """The batching rule of `product`, with its own idea of what is mapped."""
+
+    def vmap(size, mapped, x, y):
+        x, y = aligned(take_for_mapped(size, mapped, x, y), x, y)
+        return x * y
+
+    return vmap
+
+
+def by_length(size, mapped, x, y):
+    return [np.ndim(v) > 0 and v.shape[0] == size for v in (x, y)]
+
+
+def on_arrays(change, x):
+    """What plain arrays alone meet."""
+    return change(x) if type(x) is np.ndarray else x
+
+
+def double_in_place(x):
+    if x.flags.writeable:
+        x *= 2.0
+        return x
+    return 2.0 * x
+
+
+VMAP = {
+    "drops a static parameter": wrong(TOTAL, vmap=total_vmap(factor=1.0)),
+    "keeps to the default of a parameter": wrong(
+        TOTAL, vmap=lambda size, mapped, x, *, axis, scale: np.sum(x, axis=-1) * scale
+    ),
+    "sums over the axis before": wrong(TOTAL, vmap=total_vmap(shift=0)),
+    "counts a negative axis from the front": wrong(
+        TOTAL, vmap=lambda size, mapped, x, *, axis, scale: np.sum(x, axis=axis + 1) * scale
+    ),
+    "puts the batch last": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: np.moveaxis(y, 0, -1))),
+    "returns no batch": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: y[0] if size else y)),
+    "sums over the batch": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: 0 * y + np.sum(y, axis=0))),
+    "turns the batch round": wrong(TOTAL, vmap=total_vmap(before=lambda x: x[::-1])),
+    "takes the first example for all": wrong(TOTAL, vmap=total_vmap(before=lambda x: 0 * x + x[:1])),
+    "rounds to another dtype": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: y.astype(np.float32))),
+    "returns one dtype for all": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: y + np.float64(0.0))),
+    "squeezes a batch of one": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: np.squeeze(y) if size == 1 else y)),
+    "fails on no examples": wrong(
+        TOTAL,
+        vmap=lambda size, mapped, x, *, axis, scale: np.stack([np.sum(x[i], axis=axis) * scale for i in range(size)]),
+    ),
+    "has another shape for no examples": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: y if size else y[:, :0])),
+    "writes to a mapped argument": wrong(
+        TOTAL, vmap=total_vmap(before=lambda x: on_arrays(double_in_place, x), factor=1.0)
+    ),
+    "is right for plain arrays alone": wrong(
+        TOTAL, vmap=total_vmap(after=lambda y, size: y if type(y) is np.ndarray else 2 * y)
+    ),
+    "normalises over the batch": wrong(
+        SOFTMAX, vmap=lambda size, mapped, x: np.exp(x) / np.sum(np.exp(x), axis=(0, -1), keepdims=True)
+    ),
+    "shares a maximum among the examples": wrong(
+        SOFTMAX,
+        vmap=lambda size, mapped, x: normalised(np.exp(x - np.max(x, initial=-np.inf))),
+    ),
+    "lets a NaN out of its example": wrong(
+        SOFTMAX, vmap=lambda size, mapped, x: softmax_vmap(size, mapped, x + 0 * np.sum(x))
+    ),
+    "takes the first argument for mapped": wrong(
+        PRODUCT, vmap=product_vmap_by(lambda size, mapped, x, y: [True, mapped[1]])
+    ),
+    "takes every argument for mapped": wrong(PRODUCT, vmap=product_vmap_by(lambda size, mapped, x, y: [True, True])),
+    "takes the second argument for unmapped": wrong(
+        PRODUCT, vmap=product_vmap_by(lambda size, mapped, x, y: [mapped[0], False])
+    ),
+    "takes what is as long as the batch for mapped": wrong(PRODUCT, vmap=product_vmap_by(by_length)),
+    "makes no room for the axes of the other": wrong(PRODUCT, vmap=lambda size, mapped, x, y: x * y),
+    "takes the vector of the first example": wrong(
+        MATVEC,
+        vmap=lambda size, mapped, a, v: matvec_vmap(size, mapped, a, 0 * v + v[:1] if mapped[1] else v),
+    ),
+    "takes the indices of the first example": wrong(
+        PICK, vmap=lambda size, mapped, x, i: pick_vmap(size, mapped, x, 0 * i + i[:1] if mapped[1] else i)
+    ),
+    "swaps its results": wrong(PARTS, vmap=lambda size, mapped, x: {"sine": 2 * x, "double": np.sin(x)}),
+    "returns another structure": wrong(PARTS, vmap=lambda size, mapped, x: (np.sin(x), 2 * x)),
+    "returns a result too few": wrong(PARTS, vmap=lambda size, mapped, x: {"double": 2 * x}),
+    "gives no batch to what is not mapped": wrong(SHIFTED, vmap=lambda size, mapped, x, y: (x * y, y + 1)),
+}
+
+KIND = {
+    "is not elementwise": only(SOFTMAX, lambda xp, x: xp.exp(x) / xp.sum(xp.exp(x)), elementwise=()),
+    "runs along an axis that is the batch": only(SOFTMAX, lambda xp, x: xp.cumsum(x, axis=0), elementwise=()),
+    "is no gufunc": only(LENGTH, lambda xp, x: xp.sqrt(xp.sum(x * x)), gufunc="(n)->()"),
+    "reduces axis 0 alone": only(
+        MEAN, lambda xp, x, *, axis=None, keepdims=False: xp.mean(x, axis=0, keepdims=keepdims), reduction=()
+    ),
+    "has the slope of a sum for that of a mean": only(MEAN, reduction=(1.0,)),
+    "is affine, not linear": only(DOUBLE, lambda xp, x: 2 * x + 1, linear=lambda g, out, x: 2 * g),
+    "transposes into half": only(DOUBLE, linear=lambda g, out, x: 0.5 * g),
+    "is not bilinear": wrong(MATVEC, lambda xp, a, v: xp.matmul(a, v * v), vmap=None),
+    "transposes a product of matrices": wrong(
+        MATVEC, bilinear=(lambda g, out, a, v: np.outer(v, g), lambda g, out, a, v: np.matmul(a.T, g))
+    ),
+    "forgets to transpose a matrix": wrong(
+        MATVEC, bilinear=(lambda g, out, a, v: np.outer(g, v), lambda g, out, a, v: np.matmul(a, g))
+    ),
+    "has a slope, and says it has none": only(SINE, def_zero_derivative=()),
+    "has a slope by what is said to have none": only(
+        PRODUCT, vmap=product_vmap, vjp=(lambda g, out, x, y: fit(g * y, x), None)
+    ),
+}
+
+# Functions.
+
+BUFFER = np.empty(X.shape)
+CALLS = []
+
+
+def kept_buffer(xp, x):
+    if x.shape == BUFFER.shape and x.dtype == BUFFER.dtype:
+        return np.sin(x, out=BUFFER)
+    return np.sin(x)
+
+
+def counting(xp, x):
+    CALLS.append(1)
+    return np.sin(x) + 1e-6 * len(CALLS)
+
+
+def strided(xp, x):
+    return np.sin(np.lib.stride_tricks.as_strided(x, strides=np.empty_like(x, order="C").strides))
+
+
+EVAL = {
+    "writes to the argument": wrong(SINE, lambda xp, x: xp.sin(double_in_place(x) / 2.0)),
+    "returns a buffer that it keeps": wrong(SINE, kept_buffer),
+    "returns another value each time": wrong(SINE, counting),
+    "reads memory as if it were contiguous": wrong(SINE, strided),
+    "is wrong for float32": wrong(SINE, lambda xp, x: xp.sin(x) * x.dtype.type(1 if x.dtype != np.float32 else 1.01)),
+}
+
+# Derivatives.
+
+
+def product_vjp(left=PRODUCT.rules["def_vjp"][0], right=PRODUCT.rules["def_vjp"][1]):
+    return left, right
+
+
+def product_in_place(g, by):
+    """Writes to `g`, where it is an array."""
+    if type(g) is np.ndarray and g.flags.writeable:
+        g *= by
+        return g
+    return g * by
+
+
+def cube_once(x):
+    kept = [x * x]
+    return kept[0] * x, lambda g: (3 * g * kept.pop(),)
+
+
+SLOPES = {}
+
+
+def remembered_slope(g, out, x):
+    """That of the first point it was asked for."""
+    return g * SLOPES.setdefault((np.shape(x), x.dtype), stop_gradient(np.cos(x)))
+
+
+VJP = {
+    "is twice too large": wrong(SINE, vjp=(lambda g, out, x: 2 * g * np.cos(x),)),
+    "has the wrong sign": wrong(SINE, vjp=(lambda g, out, x: -g * np.cos(x),)),
+    "is one percent too large": wrong(SINE, vjp=(lambda g, out, x: 1.01 * g * np.cos(x),)),
+    "forgets the cotangent": wrong(SINE, vjp=(lambda g, out, x: np.cos(x),)),
+    "is that of another function": wrong(SINE, vjp=(lambda g, out, x: g * np.sin(x),)),
+    "is zero": wrong(SINE, vjp=(lambda g, out, x: 0 * g,)),
+    "holds still at first order": wrong(SINE, vjp=(lambda g, out, x: g * stop_gradient(np.cos(x)),)),
+    "holds the cotangent still": wrong(SINE, vjp=(lambda g, out, x: stop_gradient(g) * np.cos(x),)),
+    "asks for the value of a number": wrong(SINE, vjp=(lambda g, out, x: g * np.cos(x) if np.sum(g) > -9 else g,)),
+    "is computed outside of NumPy's protocols": wrong(
+        SINE, vjp=(lambda g, out, x: g * np.asarray([np.cos(float(v)) for v in x.reshape(-1)]).reshape(x.shape),)
+    ),
+    "has another dtype": wrong(SINE, vjp=(lambda g, out, x: (g * np.cos(x)).astype(np.float32),)),
+    "has one dtype for all": wrong(SINE, vjp=(lambda g, out, x: g * np.cos(x) + np.zeros(1),)),
+    "is wrong for float32": wrong(
+        SINE, vjp=(lambda g, out, x: g * np.cos(x) * x.dtype.type(1 if x.dtype != np.float32 else 1.01),)
+    ),
+    "writes to the cotangent": wrong(SINE, vjp=(lambda g, out, x: product_in_place(g, np.cos(x)),)),
+    "writes to the result": wrong(EXP, vjp=(lambda g, out, x: (g * out, product_in_place(out, 2.0))[0],)),
+    "writes to the argument": wrong(SINE, vjp=(lambda g, out, x: (g * np.cos(x), product_in_place(x, 2.0))[0],)),
+    "remembers its first slope": wrong(SINE, vjp=(remembered_slope,)),
+    "swaps the arguments": wrong(PRODUCT, vjp=product_vjp(*PRODUCT.rules["def_vjp"][::-1])),
+    "derives by the wrong argument": wrong(PRODUCT, vjp=product_vjp(left=lambda g, out, x, y: fit(g * x, x))),
+    "is not summed over what was broadcast": wrong(PRODUCT, vjp=product_vjp(right=lambda g, out, x, y: g * x)),
+    "is summed over the wrong axis": wrong(
+        SQUARE_PRODUCT, vjp=product_vjp(right=lambda g, out, x, y: np.sum(g * x, axis=-1))
+    ),
+    "is taken from the broadcast, not summed": wrong(PRODUCT, vjp=product_vjp(right=lambda g, out, x, y: (g * x)[0])),
+    "drops a static parameter": wrong(
+        TOTAL, vjp=(lambda g, out, x, *, axis, scale: np.broadcast_to(np.expand_dims(g * scale, 0), x.shape),)
+    ),
+    "keeps the default of a parameter": wrong(
+        TOTAL, vjp=(lambda g, out, x, *, axis, scale: np.broadcast_to(np.expand_dims(g, axis), x.shape),)
+    ),
+    "has the wrong conjugate": wrong(POWER, vjp=(lambda g, out, z: 2 * g * z,)),
+    "is real for a complex argument": wrong(POWER, vjp=(lambda g, out, z: 2 * g * z.real,)),
+    "forgets one of the results": wrong(PARTS, vjp=(lambda g, out, x: g["sine"] * np.cos(x),)),
+    "swaps the cotangents of the results": wrong(
+        PARTS, vjp=(lambda g, out, x: g["double"] * np.cos(x) + 2 * g["sine"],)
+    ),
+    "has another structure": wrong(
+        AFFINE, vjp=(lambda g, out, params, x: (np.outer(x, g), g), AFFINE.rules["def_vjp"][1])
+    ),
+    "transposes a weight": wrong(
+        AFFINE, vjp=(lambda g, out, params, x: {"w": np.outer(g, x), "b": g}, AFFINE.rules["def_vjp"][1])
+    ),
+    "forgets a leaf": wrong(
+        AFFINE, vjp=(lambda g, out, params, x: {"w": np.outer(x, g), "b": 0 * g}, AFFINE.rules["def_vjp"][1])
+    ),
+    "takes each index for the first": wrong(PICK, vjp=(lambda g, out, x, i: pick_vjp(g, out, x, 0 * i + i[:1]), None)),
+    "forgets that an index may come twice": wrong(
+        PICK, vjp=(lambda g, out, x, i: np.max(g[:, None] * (i[:, None] == np.arange(len(x))), axis=0), None)
+    ),
+    "overflows far out": wrong(SOFTPLUS, elementwise=(lambda out, x: np.exp(x) / (1 + np.exp(x)),)),
+    "divides by zero at zero": wrong(SINC, elementwise=(lambda out, x: (np.cos(np.pi * x) - out) / x,)),
+    "is right for positive numbers alone": wrong(CUBE_BY_VJP, vjp=(lambda g, out, x: 3 * g * x * np.abs(x),)),
+    "spends what it kept": wrong(CUBE, forward=cube_once),
+    "returns another result than the function": wrong(CUBE, forward=lambda x: (x * x, lambda g: (3 * g * x * x,))),
+    "divides by the number of elements": wrong(
+        LENGTH, vjp=(lambda g, out, x: g * x / out / np.float64(x.shape[-1] or 1).astype(x.dtype),)
+    ),
+}
+
+JVP = {
+    "is half of the vjp": wrong(SINE, jvp=lambda tangents, out, x: 0.5 * tangents[0] * np.cos(x)),
+    "is absent": wrong(SINE, jvp=lambda tangents, out, x: None),
+    "holds still at first order": wrong(SINE, jvp=lambda tangents, out, x: tangents[0] * stop_gradient(np.cos(x))),
+    "has another dtype": wrong(SINE, jvp=lambda tangents, out, x: (tangents[0] * np.cos(x)).astype(np.float32)),
+    "has another shape": wrong(SINE, jvp=lambda tangents, out, x: np.sum(tangents[0] * np.cos(x))),
+    "writes to the tangent": wrong(SINE, jvp=lambda tangents, out, x: product_in_place(tangents[0], np.cos(x))),
+    "needs a tangent of every argument": wrong(
+        PRODUCT, jvp=lambda tangents, out, x, y: tangents[0] * y + x * tangents[1]
+    ),
+    "sees the first argument move alone": wrong(
+        PRODUCT, jvp=lambda tangents, out, x, y: 0 * out if tangents[0] is None else tangents[0] * y
+    ),
+    "counts what both arguments do twice": wrong(
+        PRODUCT,
+        jvp=lambda tangents, out, x, y: (
+            product_jvp(tangents, out, x, y) * (2 if tangents[0] is not None and tangents[1] is not None else 1)
+        ),
+    ),
+    "drops a static parameter": wrong(
+        TOTAL, jvp=lambda tangents, out, x, *, axis, scale: np.sum(tangents[0], axis=axis)
+    ),
+    "has the wrong conjugate": wrong(POWER, jvp=lambda tangents, out, z: 2 * np.real(tangents[0] * z)),
+    "swaps the tangents of its results": wrong(
+        PARTS, jvp=lambda tangents, out, x: {"sine": 2 * tangents[0], "double": tangents[0] * np.cos(x)}
+    ),
+    "is alone, and wrong": only(
+        SINE, vmap=SINE.rules["def_vmap"], jvp=lambda tangents, out, x: tangents[0] * np.sin(x)
+    ),
+}
+
+# Code that is not traced, and primitives.
+
+
+@dataclass
+class Made:
+    """An operation that is made otherwise, wrong or right."""
+
+    make: object
+    examples: tuple
+    params: dict = field(default_factory=dict)
+
+    def op(self):
+        return self.make()
+
+
+def primitive_pair(evaluate=lambda xp, x: (xp.sin(x), x * x), vjp=None):
+    """A primitive of two results, whose rules see None for a cotangent that is not there."""
+    made = Primitive(evaluate, name="op", multiple=True, listed=False)
+
+    def right_vjp(g, out, x):
+        return (0 if g[0] is None else g[0] * np.cos(x)) + (0 if g[1] is None else 2 * g[1] * x)
+
+    made.def_vmap(lambda size, mapped, x: made(x))
+    made.def_vjp(vjp or right_vjp)
+    made.def_jvp(lambda tangents, out, x: (tangents[0] * np.cos(x), 2 * tangents[0] * x))
+    return made
+
+
+def primitive_copy(evaluate=lambda xp, x: x.copy(), vmap=None):
+    """A primitive whose results may be what it got: nothing makes copies of them."""
+    made = Primitive(evaluate, name="op", listed=False)
+    made.def_vmap(vmap or (lambda size, mapped, x: made(x)))
+    made.def_vjp(lambda g, out, x: g)
+    made.def_jvp(lambda tangents, out, x: tangents[0])
+    return made
+
+
+def overlapping(xp, x):
+    both = xp.concatenate([xp.sin(x), xp.sin(x[-1:])])
+    return both[:-1], both[1:]
+
+
+RIGHT |= {
+    "OUTER": Made(lambda: external(outer_product, vmap_method="loop", result=outer_specs, name="op"), (V, V + 1.5)),
+    "PAIR": Made(primitive_pair, (X,)),
+    "PRIMITIVE_COPY": Made(primitive_copy, (X,)),
+}
+
+OTHER = {
+    "does not take leading axes": Made(
+        lambda: external(outer_product, vmap_method="expand_dims", result=outer_specs, name="op"), (V, V + 1.5)
+    ),
+    "declares another result": Made(
+        lambda: external(outer_product, vmap_method="loop", result=lambda x, y: x, name="op"), (V, V + 1.5)
+    ),
+    "needs a cotangent of every result": Made(
+        lambda: primitive_pair(vjp=lambda g, out, x: g[0] * np.cos(x) + 2 * g[1] * x), (X,)
+    ),
+    "loses the derivative in a batch": Made(
+        lambda: primitive_copy(vmap=lambda size, mapped, x: 1 * stop_gradient(x)), (X,)
+    ),
+    "returns its argument": Made(lambda: primitive_copy(lambda xp, x: x), (X,)),
+    "returns a view of its argument": Made(lambda: primitive_copy(lambda xp, x: x[...]), (X,)),
+    "returns the batch it got": Made(lambda: primitive_copy(vmap=lambda size, mapped, x: x), (X,)),
+    "returns results that share memory": Made(lambda: primitive_pair(overlapping), (V,)),
+}
+
+WRONG = {
+    f"{of}: {what}": member
+    for of, members in (("vmap", VMAP), ("kind", KIND), ("eval", EVAL), ("vjp", VJP), ("jvp", JVP), ("other", OTHER))
+    for what, member in members.items()
+}
