@@ -69,8 +69,8 @@ def expected(op: str, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     x, y = x.astype(np.float64), y.astype(np.float64)
     gradient = np.ones_like(x)
     for _ in range(LONG):
-        gradient = gradient * {"multiply": y, "sin": np.cos(x), "add": 1.0}[op]
-        x = {"multiply": x * y, "sin": np.sin(x), "add": x + y}[op]
+        gradient = gradient * {"multiply": y, "sin": np.cos(x), "custom": np.cos(x), "add": 1.0}[op]
+        x = {"multiply": x * y, "sin": np.sin(x), "custom": np.sin(x), "add": x + y}[op]
     return {"value": x, "gradient": gradient}
 
 

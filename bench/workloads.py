@@ -192,11 +192,11 @@ def _table() -> list[Workload]:
             signature="(d),(d)->()",
         ),
     ]
-    for op in ("multiply", "sin", "add"):
+    for op in ("multiply", "sin", "add", "custom"):
         table.append(
             Workload(
                 f"overhead:{op}",
-                f"machinery per primitive, a chain of {op}",
+                f"machinery per primitive, a chain of {'sin as a custom operation' if op == 'custom' else op}",
                 "overhead",
                 ((0, 0),),
                 _chain,
