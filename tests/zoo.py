@@ -68,8 +68,9 @@ def product(xp, x, y):
 
 def fit(g, x):
     """A cotangent summed to the shape of what was broadcast."""
-    lead = tuple(range(g.ndim - x.ndim))
-    return np.sum(g, axis=lead) if lead else g
+    lead = g.ndim - x.ndim
+    g = np.sum(g, axis=tuple(range(lead)))
+    return np.sum(g, axis=tuple([i for i, n in enumerate(x.shape) if n == 1]), keepdims=True)
 
 
 def aligned(mapped, *args):
@@ -104,6 +105,9 @@ PRODUCT = Right(
 SQUARE_PRODUCT = Right(product, PRODUCT.rules, (A, V))
 """Where it cannot be seen by the shape what was summed over which axis."""
 
+EQUAL_PRODUCT = Right(product, PRODUCT.rules, (X, X + 1.5))
+"""Where it cannot be seen by the shape which argument is which."""
+
 
 def total(xp, x, *, axis=-1, scale=1.0):
     return xp.sum(x, axis=axis) * scale
@@ -118,6 +122,12 @@ TOTAL = Right(
     },
     (np.linspace(-1.0, 1.0, 9).reshape(3, 3) ** 3 + 0.2,),
     {"axis": 0, "scale": 2.0},
+)
+
+SCALED = Right(
+    lambda xp, x, *, scale=1.0: scale * x,
+    {"def_vmap": lambda size, mapped, x, *, scale: scale * x, "linear": lambda g, out, x, *, scale: scale * g},
+    (X,),
 )
 
 
@@ -221,7 +231,7 @@ def shifted(xp, x, y):
 
 
 def shifted_vmap(size, mapped, x, y):
-    return x * y, np.broadcast_to(y + 1, (size, *y.shape[mapped[1] :]))
+    return product_vmap(size, mapped, x, y), np.broadcast_to(y + 1, (size, *y.shape[mapped[1] :]))
 
 
 SHIFTED = Right(shifted, {"def_vmap": shifted_vmap}, (V, V + 1.5))
@@ -384,14 +394,24 @@ def double_in_place(x):
     return 2.0 * x
 
 
+def contiguous(x):
+    """What is in memory where `x` would be, were it contiguous."""
+    return np.lib.stride_tricks.as_strided(x, strides=np.empty_like(x, order="C").strides)
+
+
 VMAP = {
     "drops a static parameter": wrong(TOTAL, vmap=total_vmap(factor=1.0)),
     "keeps to the default of a parameter": wrong(
         TOTAL, vmap=lambda size, mapped, x, *, axis, scale: np.sum(x, axis=-1) * scale
     ),
+    "drops a parameter left at its default": wrong(SCALED, vmap=lambda size, mapped, x, *, scale: 1.0 * x),
     "sums over the axis before": wrong(TOTAL, vmap=total_vmap(shift=0)),
     "counts a negative axis from the front": wrong(
         TOTAL, vmap=lambda size, mapped, x, *, axis, scale: np.sum(x, axis=axis + 1) * scale
+    ),
+    "drops axes of length one": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: y if size == 1 else np.squeeze(y))),
+    "reads memory as if it were contiguous": wrong(
+        EXP, vmap=lambda size, mapped, x: np.exp(on_arrays(lambda x: contiguous(x), x))
     ),
     "puts the batch last": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: np.moveaxis(y, 0, -1))),
     "returns no batch": wrong(TOTAL, vmap=total_vmap(after=lambda y, size: y[0] if size else y)),
@@ -430,6 +450,7 @@ VMAP = {
         PRODUCT, vmap=product_vmap_by(lambda size, mapped, x, y: [mapped[0], False])
     ),
     "takes what is as long as the batch for mapped": wrong(PRODUCT, vmap=product_vmap_by(by_length)),
+    "makes no room where arguments broadcast": wrong(EQUAL_PRODUCT, vmap=lambda size, mapped, x, y: x * y),
     "makes no room for the axes of the other": wrong(PRODUCT, vmap=lambda size, mapped, x, y: x * y),
     "takes the vector of the first example": wrong(
         MATVEC,
@@ -485,7 +506,7 @@ def counting(xp, x):
 
 
 def strided(xp, x):
-    return np.sin(np.lib.stride_tricks.as_strided(x, strides=np.empty_like(x, order="C").strides))
+    return np.sin(contiguous(x))
 
 
 EVAL = {
@@ -546,7 +567,11 @@ VJP = {
     "writes to the result": wrong(EXP, vjp=(lambda g, out, x: (g * out, product_in_place(out, 2.0))[0],)),
     "writes to the argument": wrong(SINE, vjp=(lambda g, out, x: (g * np.cos(x), product_in_place(x, 2.0))[0],)),
     "remembers its first slope": wrong(SINE, vjp=(remembered_slope,)),
-    "swaps the arguments": wrong(PRODUCT, vjp=product_vjp(*PRODUCT.rules["def_vjp"][::-1])),
+    "swaps the arguments": wrong(EQUAL_PRODUCT, vjp=product_vjp(*PRODUCT.rules["def_vjp"][::-1])),
+    "is summed too much where arguments broadcast": wrong(
+        EQUAL_PRODUCT,
+        vjp=product_vjp(right=lambda g, out, x, y: g * x if x.shape == y.shape else 0 * y + np.sum(g * x)),
+    ),
     "derives by the wrong argument": wrong(PRODUCT, vjp=product_vjp(left=lambda g, out, x, y: fit(g * x, x))),
     "is not summed over what was broadcast": wrong(PRODUCT, vjp=product_vjp(right=lambda g, out, x, y: g * x)),
     "is summed over the wrong axis": wrong(

@@ -64,14 +64,16 @@ def on_host(x: Any) -> Any:
 
 
 @contextlib.contextmanager
-def untouched(what: str, args: Sequence[Any]) -> Iterator[None]:
-    """Asserts that no array among `args` is written to meanwhile."""
+def untouched(what: str, args: Sequence[Any], which: str = "its argument") -> Iterator[None]:
+    """Asserts that no array among `args` is written to meanwhile, nor by what is raised meanwhile."""
     arrays = [x for x in args if hasattr(x, "dtype")]
     before = [on_host(x).copy() for x in arrays]
-    yield
-    for x, old in zip(arrays, before, strict=True):
-        if on_host(x).tobytes() != old.tobytes():
-            raise AssertionError(f"{what}: wrote to its argument {describe(x)}")
+    try:
+        yield
+    finally:
+        for x, old in zip(arrays, before, strict=True):
+            if on_host(x).tobytes() != old.tobytes():
+                raise AssertionError(f"{what} wrote to {which} {describe(x)}")
 
 
 def aliases(args: Sequence[Any], results: Sequence[Any]) -> set[str]:

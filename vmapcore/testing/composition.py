@@ -63,8 +63,7 @@ def check_composition(
     rng = np.random.default_rng(seed)
     weights = [direction(y, rng) for y in results if is_inexact(y)]
     law = _Composition(f, weights, leaves, moving, [direction(leaves[i], rng) for i in moving], tol)
-    options = "" if argnums is None else f", argnums={tuple(argnums)}"
-    options += f", order={order}, modes={tuple(modes)}" + (", deep=True" if deep else "")
+    options = {"argnums": argnums, "order": order, "modes": tuple(modes), "deep": deep}
     shown = reproducible("check_composition", fun, args, options)
     with shown, untouched(f"a composition of {name_of(fun)}", [*leaves, *weights, *law.tangents]):
         law.check(order, modes, deep)

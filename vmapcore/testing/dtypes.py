@@ -48,8 +48,7 @@ def check_dtypes(
     Example:
         >>> check_dtypes(np.hypot, np.ones(3), np.linspace(0, 1, 3))
     """
-    options = "" if argnums is None else f", argnums={tuple(argnums)}"
-    with reproducible("check_dtypes", fun, args, f"{options}, modes={tuple(modes)}"):
+    with reproducible("check_dtypes", fun, args, {"argnums": argnums, "modes": tuple(modes)}):
         for given, mixed in _narrowed(args, argnums):
             try:
                 fun(*given)

@@ -45,7 +45,7 @@ def _check_memory(fun: Fun, result: Any, first: Sequence[Any], second: Sequence[
         raise AssertionError(
             f"{name}: {min(shared)}. Under vmap a write to one would not be seen by the other: return a copy"
         )
-    with untouched(f"{name}, called again, ", leaves):
+    with untouched(f"{name}, called again,", leaves, "its earlier result"):
         again, _ = flatten([fun(*first), fun(*second)])
     if aliases(leaves, again) and not views:
         raise AssertionError(f"{name}: a result shares memory with that of another call: return an array of its own")

@@ -13,7 +13,7 @@ import numpy as np
 from ..batching import vmap
 from ..core import Primitive
 from ..derivatives import vjp
-from ..errors import MissingRuleError, PerformanceWarning, name_of
+from ..errors import MissingRuleError, PerformanceWarning, VmapcoreError, name_of
 from ..forward import jvp
 from ..pytree import flatten, tree_map, unflatten
 from .compare import assert_same, on_host, real_bytes
@@ -23,7 +23,7 @@ from .dtypes import NARROW, WIDE, check_dtypes
 from .evaluation import check_evaluation
 from .law import check_vmap
 from .oracles import Fun, numeric_jvp
-from .reproduction import reproducible, source_of
+from .reproduction import named_sources, reproducible
 from .special import FAR, INFINITE, NAN, SMOOTH, check_special, special_points
 from .variants import Sample, outcome, stacked, variants
 
@@ -45,7 +45,7 @@ def check_op(op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
     - `vjp` against `jvp` against finite differences to second order, alone and in every order with `vmap`; at zeros, at
       other signs and far out, where `op` is smooth there;
     - float32 against float64, and complex numbers where `op` takes them and is holomorphic;
-    - shapes and dtypes of all this, axes of length 0, and that nothing that was passed is written to;
+    - shapes and dtypes of all this, axes of length 0 and 1, and that nothing that was passed is written to;
     - the same with other values of the static parameters.
 
     Args:
@@ -100,22 +100,21 @@ class OpCheck:
     seed: int = 0
 
     def __call__(self, op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
-        options = "".join([f", {name}={source_of(value)}" for name, value in params.items()])
-        with reproducible(self._source(), op, examples, options), _quiet():
+        with reproducible(self._source(), op, examples, params), _quiet():
             run = _Run(self, bound(op, params), examples)
             run.modes = declared_modes(op) if isinstance(op, Primitive) else run.tried_modes()
             run.check_size(examples)
             run.check_numbers()
             if self.special:
                 run.check_special()
-            run.check_empty_axes()
+            run.check_lengths()
+            run.check_broadcasting()
             for changed in other_params(op, params) if self.vary_params else ():
                 run.check_params(bound(op, changed))
 
     def _source(self) -> str:
-        changed = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
-        settings = ", ".join([f"{name}={source_of(value)}" for name, value in changed])
-        return f"OpCheck({settings})" if changed else "check_op"
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return f"OpCheck({', '.join(named_sources(changed))})" if changed else "check_op"
 
 
 class _Run:
@@ -228,15 +227,31 @@ class _Run:
             what = f"vmap({name_of(self.fun)}) beside an example with infinities"
             assert_same(tree_map(lambda y: y[0, ...], results), tree_map(np.asarray, expected), what, self.tol)
 
-    def check_empty_axes(self) -> None:
-        """Arguments without elements, if the function takes them: every axis of one length becomes empty."""
-        for n in sorted({n for x in flatten(self.points[0])[0] for n in x.shape} - {0}):
-            points = [tree_map(functools.partial(_emptied, n), p) for p in self.points]
-            with _silent():
-                if takes(self.fun, points):
-                    check_vmap(self.fun, *stacked(points), in_axes=0, tol=self.tol)
-                    if self.modes:
-                        check_grads(self.fun, *points[0], order=1, **self.of_grads)
+    def check_lengths(self) -> None:
+        """Other shapes, if the function takes them: every axis of one length becomes empty, or of length 1."""
+        for n in sorted({n for x in flatten(self.points[0])[0] for n in x.shape} - {0, 1}):
+            for length in (0, 1):
+                points = [tree_map(functools.partial(_cut, n, length), p) for p in self.points]
+                with _silent():
+                    if takes(self.fun, points):
+                        self._check_shapes(points)
+
+    def check_broadcasting(self) -> None:
+        """An argument with an axis less, or one of length 1, if the function broadcasts it and no rule refuses it."""
+        leaves, tree = flatten(self.points[0])
+        usual = outcome(self.fun, self.points[0])
+        for i, x in enumerate(leaves) if len(leaves) > 1 else ():
+            for index in [(0,), *[(slice(None),) * k + (slice(1),) for k in range(x.ndim)]] if x.ndim else ():
+                points = [[y[index] if j == i else y for j, y in enumerate(flatten(p)[0])] for p in self.points]
+                points = [unflatten(tree, [np.asarray(y) for y in p]) for p in points]
+                if takes(self.fun, points) and _like(outcome(self.fun, points[0]), usual):
+                    with contextlib.suppress(VmapcoreError):
+                        self._check_shapes(points)
+
+    def _check_shapes(self, points: list[Any]) -> None:
+        check_vmap(self.fun, *stacked(points), in_axes=0, tol=self.tol)
+        if self.modes:
+            check_grads(self.fun, *points[0], order=1, **self.of_grads)
 
     def check_params(self, fun: Fun) -> None:
         """The function with other static parameters, if it takes them."""
@@ -300,9 +315,9 @@ def other_params(op: Any, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**params, name: other}
 
 
-def _emptied(n: int, x: Any) -> Any:
-    """`x` with its axes of length `n` empty."""
-    return x[tuple([slice(0 if m == n else m) for m in x.shape])]
+def _cut(n: int, length: int, x: Any) -> Any:
+    """`x` with its axes of length `n` cut to another."""
+    return x[tuple([slice(length if m == n else m) for m in x.shape])]
 
 
 def _others(value: Any) -> list[Any]:

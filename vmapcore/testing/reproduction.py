@@ -19,23 +19,28 @@ IN_FULL = 1000
 
 
 @contextlib.contextmanager
-def reproducible(check: str, fun: Any, args: Sequence[Any], options: str = "") -> Iterator[None]:
-    """Adds to what is raised meanwhile the source of `check(fun, *args, options)`, unless it has such a note."""
+def reproducible(check: str, fun: Any, args: Sequence[Any], options: dict[str, Any]) -> Iterator[None]:
+    """Adds to what is raised meanwhile the source of `check(fun, *args, **options)`, unless it has such a note."""
     try:
         yield
     except Exception as error:
         if not any(note.startswith(SHOWN_AGAIN) for note in getattr(error, "__notes__", ())):
             imports = ["import numpy as np", f"from vmapcore.testing import {check.partition('(')[0]}", *_imports(fun)]
-            call = f"{check}({', '.join([function_source(fun), *map(source_of, args)])}{options})"
-            error.add_note(SHOWN_AGAIN + "; ".join([*imports, call]))
+            arguments = [function_source(fun), *map(source_of, args), *named_sources(options)]
+            error.add_note(SHOWN_AGAIN + "; ".join([*imports, f"{check}({', '.join(arguments)})"]))
         raise
+
+
+def named_sources(values: dict[str, Any]) -> list[str]:
+    """Python source for keyword arguments."""
+    return [f"{name}={source_of(value)}" for name, value in values.items()]
 
 
 def function_source(fun: Any) -> str:
     """How a call names `fun`."""
     if isinstance(fun, functools.partial):
-        params = [f"{name}={source_of(value)}" for name, value in fun.keywords.items()]
-        return f"partial({', '.join([function_source(fun.func), *map(source_of, fun.args), *params])})"
+        arguments = [function_source(fun.func), *map(source_of, fun.args), *named_sources(fun.keywords)]
+        return f"partial({', '.join(arguments)})"
     module, name = _place(fun)
     return f"np.{name}" if module == "numpy" else name
 
