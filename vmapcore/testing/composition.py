@@ -63,7 +63,7 @@ def check_composition(
     rng = np.random.default_rng(seed)
     weights = [direction(y, rng) for y in results if is_inexact(y)]
     law = _Composition(f, weights, leaves, moving, [direction(leaves[i], rng) for i in moving], tol)
-    options = {"argnums": argnums, "order": order, "modes": tuple(modes), "deep": deep}
+    options = {"argnums": argnums, "order": order, "modes": tuple(modes), "deep": deep or None}
     shown = reproducible("check_composition", fun, args, options)
     with shown, untouched(f"a composition of {name_of(fun)}", [*leaves, *weights, *law.tangents]):
         law.check(order, modes, deep)

@@ -20,13 +20,17 @@ IN_FULL = 1000
 
 @contextlib.contextmanager
 def reproducible(check: str, fun: Any, args: Sequence[Any], options: dict[str, Any]) -> Iterator[None]:
-    """Adds to what is raised meanwhile the source of `check(fun, *args, **options)`, unless it has such a note."""
+    """Adds to what is raised meanwhile the source of `check(fun, *args, **options)`, unless it has such a note.
+
+    Options that are None are left out.
+    """
     try:
         yield
     except Exception as error:
         if not any(note.startswith(SHOWN_AGAIN) for note in getattr(error, "__notes__", ())):
             imports = ["import numpy as np", f"from vmapcore.testing import {check.partition('(')[0]}", *_imports(fun)]
-            arguments = [function_source(fun), *map(source_of, args), *named_sources(options)]
+            given = {name: value for name, value in options.items() if value is not None}
+            arguments = [function_source(fun), *map(source_of, args), *named_sources(given)]
             error.add_note(SHOWN_AGAIN + "; ".join([*imports, f"{check}({', '.join(arguments)})"]))
         raise
 
@@ -71,7 +75,7 @@ def source_of(x: Any) -> str:
         return "{" + ", ".join([f"{key!r}: {source_of(value)}" for key, value in x.items()]) + "}"
     if type(x) in (tuple, list):
         parts = ", ".join([source_of(value) for value in x])
-        return f"[{parts}]" if type(x) is list else f"({parts},)" if parts else "()"
+        return f"[{parts}]" if type(x) is list else f"({parts},)" if len(x) == 1 else f"({parts})"
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         fields = [f"{f.name}={source_of(getattr(x, f.name))}" for f in dataclasses.fields(x)]
         return f"{type(x).__name__}({', '.join(fields)})"
