@@ -45,7 +45,8 @@ def check_op(op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
     - `vjp` against `jvp` against finite differences to second order, alone and in every order with `vmap`; at zeros, at
       other signs and far out, where `op` is smooth there;
     - float32 against float64, and complex numbers where `op` takes them and is holomorphic;
-    - shapes and dtypes of all this, axes of length 0 and 1, and that nothing that was passed is written to;
+    - shapes and dtypes of all this, axes of length 0 and 1, arguments that broadcast, where `op` takes them, and that
+      nothing that was passed is written to;
     - the same with other values of the static parameters.
 
     Args:
@@ -83,6 +84,7 @@ class OpCheck:
             own: a symmetric matrix, sorted points.
         special: whether to check at zeros, other signs, large values, infinities and NaN.
         views: whether results may share memory with arguments.
+        broadcasting: whether to check arguments that broadcast, where the operation takes them.
         vary_params: whether to check other values of the static parameters.
         seed: for all that is drawn.
 
@@ -96,19 +98,21 @@ class OpCheck:
     sample: Sample | None = None
     special: bool = True
     views: bool = False
+    broadcasting: bool = True
     vary_params: bool = True
     seed: int = 0
 
     def __call__(self, op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
         with reproducible(self._source(), op, examples, params), _quiet():
             run = _Run(self, bound(op, params), examples)
-            run.modes = declared_modes(op) if isinstance(op, Primitive) else run.tried_modes()
             run.check_size(examples)
+            run.modes = declared_modes(op) if isinstance(op, Primitive) else run.tried_modes()
             run.check_numbers()
             if self.special:
                 run.check_special()
             run.check_lengths()
-            run.check_broadcasting()
+            if self.broadcasting:
+                run.check_broadcasting()
             for changed in other_params(op, params) if self.vary_params else ():
                 run.check_params(bound(op, changed))
 
