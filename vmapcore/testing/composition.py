@@ -96,6 +96,8 @@ class _Composition:
         for levels in nests(k):
             if len(levels) == 2 and "rev" in modes:
                 self._check_nested(levels)
+            if len(levels) == 2 and "fwd" in modes:
+                self._check_nested_tangents(levels)
         self._check_spread(modes)
         if "rev" in modes:
             self._check_empty()
@@ -153,6 +155,16 @@ class _Composition:
         assert_same(vmap(between, outer)(*point), in_each, f"vmap(grad(vmap({self.name}))), {what}", self.tol)
         around = grad(lambda *xs: np.sum(vmap(vmap(self._scalar, inner), outer)(*xs)), self.moving)(*point)
         assert_same(around, summed(levels, in_each), f"grad(vmap(vmap({self.name}))), {what}", self.tol)
+
+    def _check_nested_tangents(self, levels: Sequence[Mapped]) -> None:
+        """The tangents in two vmaps."""
+        outer, inner = [(*axes_of(m), *[axes_of(m)[i] for i in self.moving]) for m in levels]
+        every = [level + tuple([level[i] for i in self.moving]) for level in levels]
+        values = [nested(x, True, [level[i] for level in every]) for i, x in enumerate([*self.leaves, *self.tangents])]
+        along = self._along(self.fun)
+        expected = vmap_loop(vmap_loop(along, inner), outer)(*values)
+        what = f"vmap(vmap(jvp({self.name}))), in vmaps {outer} of {inner}"
+        assert_same(vmap(vmap(along, inner), outer)(*values), expected, what, self.tol)
 
     def _check_spread(self, modes: Sequence[str]) -> None:
         """At one point along a batch of directions: the batch is in tangents, or in cotangents, alone."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import asarray, is_array
 from ..batching import vmap
 from ..core import Primitive
 from ..derivatives import vjp
@@ -130,7 +131,7 @@ class _Run:
         self.fun = fun
         self.tol = settings.tol
         self.modes: Sequence[str] = ()
-        self.example = _arrays(examples)
+        self.example = _arrays(list(examples))
         if not flatten(self.example)[0]:
             raise AssertionError(f"check_op({name_of(fun)}): pass an example of each argument")
         wide = _cast(self.example, WIDE)
@@ -140,7 +141,7 @@ class _Run:
         self.points = (
             variants(fun, self.example, 3, rng)
             if settings.sample is None
-            else [_arrays(settings.sample(rng)) for _ in range(3)]
+            else [_arrays(list(settings.sample(rng))) for _ in range(3)]
         )
 
     @property
@@ -204,8 +205,11 @@ class _Run:
             if x.ndim == 1 and len(batch) > 1:
                 values = [x[0].item() if j == i else y for j, y in enumerate(batch)]
                 in_axes = tuple(unflatten(tree, [None if j == i else 0 for j in range(len(batch))]))
-                if takes(self.fun, [unflatten(tree, [y if j == i else y[0] for j, y in enumerate(values)])]):
+                one = unflatten(tree, [y if j == i else y[0, ...] for j, y in enumerate(values)])
+                if takes(self.fun, [one]):
                     check_vmap(self.fun, *unflatten(tree, values), in_axes=in_axes, tol=self.tol)
+                    if self.modes:
+                        check_grads(self.fun, *one, order=1, **self.of_grads)
 
     def check_special(self) -> None:
         """One example of a batch is unlike the others; derivatives at such a point and at the example itself."""
@@ -229,7 +233,7 @@ class _Run:
         for point in self._special(INFINITE):
             results = vmap(self.fun)(*stacked([self.points[0], point]))
             what = f"vmap({name_of(self.fun)}) beside an example with infinities"
-            assert_same(tree_map(lambda y: y[0, ...], results), tree_map(np.asarray, expected), what, self.tol)
+            assert_same(tree_map(lambda y: y[0, ...], results), _arrays(expected), what, self.tol)
 
     def check_lengths(self) -> None:
         """Other shapes, if the function takes them: every axis of one length becomes empty, or of length 1."""
@@ -245,9 +249,11 @@ class _Run:
         leaves, tree = flatten(self.points[0])
         usual = outcome(self.fun, self.points[0])
         for i, x in enumerate(leaves) if len(leaves) > 1 else ():
-            for index in [(0,), *[(slice(None),) * k + (slice(1),) for k in range(x.ndim)]] if x.ndim else ():
-                points = [[y[index] if j == i else y for j, y in enumerate(flatten(p)[0])] for p in self.points]
-                points = [unflatten(tree, [np.asarray(y) for y in p]) for p in points]
+            for index in [(0, ...), *[(slice(None),) * k + (slice(1),) for k in range(x.ndim)]] if x.ndim else ():
+                points = [
+                    unflatten(tree, [y[index] if j == i else y for j, y in enumerate(flatten(p)[0])])
+                    for p in self.points
+                ]
                 if takes(self.fun, points) and _like(outcome(self.fun, points[0]), usual):
                     with contextlib.suppress(VmapcoreError):
                         self._check_shapes(points)
@@ -335,9 +341,10 @@ def _others(value: Any) -> list[Any]:
 # Numbers of other kinds.
 
 
-def _arrays(args: Sequence[Any]) -> list[Any]:
-    """The arguments with arrays in place of numbers."""
-    return tree_map(lambda x: np.asarray(x) if isinstance(x, (bool, int, float, complex)) else x, list(args))
+def _arrays(tree: Any) -> Any:
+    """`tree` with arrays in place of numbers, of the library of the arrays in it."""
+    like = next((x for x in flatten(tree)[0] if is_array(x)), None)
+    return tree_map(lambda x: asarray(x, like) if isinstance(x, (bool, int, float, complex)) else x, tree)
 
 
 def _copies(args: Sequence[Any]) -> list[Any]:

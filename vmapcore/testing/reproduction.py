@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import namespace
 from ..errors import name_of
+from ..pytree import flatten
 from .compare import on_host
 
 SHOWN_AGAIN = "Shown again by: "
@@ -28,7 +30,7 @@ def reproducible(check: str, fun: Any, args: Sequence[Any], options: dict[str, A
         yield
     except Exception as error:
         if not any(note.startswith(SHOWN_AGAIN) for note in getattr(error, "__notes__", ())):
-            imports = ["import numpy as np", f"from vmapcore.testing import {check.partition('(')[0]}", *_imports(fun)]
+            imports = [*_libraries(args), f"from vmapcore.testing import {check.partition('(')[0]}", *_imports(fun)]
             given = {name: value for name, value in options.items() if value is not None}
             arguments = [function_source(fun), *map(source_of, args), *named_sources(given)]
             error.add_note(SHOWN_AGAIN + "; ".join([*imports, f"{check}({', '.join(arguments)})"]))
@@ -55,6 +57,12 @@ def _imports(fun: Any) -> list[str]:
         return ["from functools import partial", *_imports(fun.func)]
     module, name = _place(fun)
     return [] if module in ("numpy", "__main__", None) else [f"from {module} import {name}"]
+
+
+def _libraries(args: Sequence[Any]) -> list[str]:
+    """The imports of the libraries of arrays."""
+    xp = namespace(flatten(list(args))[0])
+    return ["import numpy as np", *([] if xp is np else [f"import {xp.__name__}"])]
 
 
 def _place(fun: Any) -> tuple[str | None, str]:
@@ -87,6 +95,12 @@ def source_of(x: Any) -> str:
 
 
 def _array_source(x: Any) -> str:
+    xp = namespace((x,))
+    source = _host_source(x)
+    return source if xp is np else f"{xp.__name__}.asarray({source})"
+
+
+def _host_source(x: Any) -> str:
     if x.size > IN_FULL:
         return f"np.random.default_rng(0).uniform(-2, 2, {x.shape}).astype('{x.dtype}')"
     values = on_host(x)

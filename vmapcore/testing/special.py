@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import asarray
 from ..derivatives import vjp
 from ..errors import name_of
 from ..forward import jvp
@@ -21,7 +22,7 @@ Change = Callable[[Any], Any]
 
 SMOOTH: dict[str, Change] = {
     "zeros": lambda x: 0 * x,
-    "a zero": lambda x: x * (np.arange(x.size).reshape(x.shape) != 0),
+    "a zero": lambda x: np.where(_first(x), 0, x),
     "other signs": lambda x: -x,
 }
 
@@ -32,12 +33,17 @@ FAR: dict[str, Change] = {
 
 NAN: dict[str, Change] = {
     "NaN": lambda x: x + np.nan,
-    "a NaN": lambda x: np.where(np.arange(x.size).reshape(x.shape) == 0, np.nan, x),
+    "a NaN": lambda x: np.where(_first(x), np.nan, x),
 }
 
 INFINITE: dict[str, Change] = {
     "infinities": lambda x: x * np.inf,
 }
+
+
+def _first(x: Any) -> Any:
+    """Which element of `x` is its first."""
+    return asarray(np.arange(x.size).reshape(x.shape) == 0, x)
 
 
 def special_points(args: Sequence[Any], kinds: dict[str, Change]) -> Iterator[tuple[str, list[Any]]]:
