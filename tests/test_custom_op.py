@@ -959,3 +959,85 @@ def test_without_a_derivative():
     some.def_vjp(lambda g, out, *xs: g)
     with fails(errors.MissingRuleError, "some: has no vjp rule for argument 'args[1]': def_vjp got 1 rules."):
         grad(lambda x: np.sum(some(x, x)))(A)
+
+
+# Arguments of several dtypes. Every rule computes in the widest of them.
+
+
+def by_both(g, out, a, x):
+    return np.outer(g, x)
+
+
+def by_vector(g, out, a, x):
+    return a.T @ g
+
+
+def pushed_forward(tangents, out, a, x):
+    da, dx = tangents
+    return (0 if da is None else da @ x) + (0 if dx is None else a @ dx) + np.zeros(1)
+
+
+def product_of_trees(xp, x, a):
+    return {"y": xp.matmul(a, x["v"]), "z": (x["s"] * a[0],)}
+
+
+def transposed_product(g, out, x, a):
+    return {"v": a.T @ g["y"], "s": np.sum(g["z"][0] * a[0])}
+
+
+MIXING = {
+    "bilinear": lambda: vc.custom_op(lambda xp, a, x: a @ x).vmap_by_loop().bilinear(by_both, by_vector),
+    "bilinear, gufunc": lambda: with_leading().bilinear(by_both, by_vector),
+    "gufunc, vjp": lambda: declared(with_leading(), "def_vjp", by_both, by_vector),
+    "gufunc, jvp": lambda: declared(with_leading(), "def_jvp", pushed_forward),
+    "linear": lambda: vc.custom_op(lambda xp, a, x: a @ x).vmap_by_loop().linear(by_both),
+    "linear, gufunc": lambda: with_leading().linear(by_both),
+    "linear, widening": lambda: vc.custom_op(lambda xp, a, x: a @ x * xp.ones(2)).vmap_by_loop().linear(by_both),
+}
+
+
+def with_leading():
+    return vc.custom_op(lambda xp, a, x: xp.matmul(a, x[..., None])[..., 0]).gufunc("(m,n),(n)->(m)")
+
+
+def declared(op, how, *rules):
+    getattr(op, how)(*rules)
+    return op
+
+
+@pytest.mark.parametrize("kind", MIXING)
+@pytest.mark.parametrize("dtypes", [("f4", "f8"), ("f8", "f4"), ("f4", "i8"), ("f8", "c8"), ("c8", "f8"), ("i8", "f4")])
+def test_kinds_convert_derivatives_to_the_dtypes_of_arguments(kind, dtypes):
+    """As elementwise and reduction do: to widen one argument is no mistake of the rule for another."""
+    op = MIXING[kind]()
+    args = [np.array(x).astype(d) for x, d in zip(([[1.0, 2.0], [3.0, -1.0]], [2.0, -1.0]), dtypes, strict=True)]
+    moving = [i for i, x in enumerate(args) if x.dtype.kind in "fc" and not (i and kind.startswith("linear"))]
+    if not moving:
+        return
+
+    def f(*primals):
+        given = list(args)
+        for i, x in zip(moving, primals, strict=True):
+            given[i] = x
+        return op(*given)
+
+    primals = [args[i] for i in moving]
+    check_grads(f, *primals)
+    check_composition(f, *[np.stack([x, 2 * x, -x]) for x in primals])
+
+
+def test_trees_of_several_dtypes():
+    op = vc.custom_op(product_of_trees).vmap_by_loop().linear(transposed_product)
+    x = {"v": np.array([2.0, -1.0], np.float32), "s": np.array(0.5)}
+    check_grads(lambda x: op(x, np.array([[1.0, 2.0], [3.0, -1.0]])), x)
+    cts = vjp(lambda x: op(x, np.eye(2)), x)[1]({"y": np.ones(2), "z": (np.ones(2),)})[0]
+    assert (cts["v"].dtype, cts["s"].dtype) == (np.float32, np.float64)
+
+
+def test_what_a_kind_cannot_convert_is_said():
+    op = vc.custom_op(lambda xp, x: 2 * x, name="op").vmap_by_loop().linear(lambda g, out, x: [g])
+    with pytest.raises(errors.VmapcoreError):
+        vjp(op, np.ones(2))[1](np.ones(2))
+    op = vc.custom_op(lambda xp, x: 2 * x, name="op").vmap_by_loop().linear(lambda g, out, x: None)
+    with pytest.raises(errors.StructureError, match="returned None"):
+        vjp(op, np.ones(2))[1](np.ones(2))

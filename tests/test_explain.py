@@ -1,5 +1,6 @@
 """explain: the counts, bytes and kinds it tells are those of what ran, and it leaves nothing behind."""
 
+import functools
 import threading
 
 import numpy as np
@@ -141,3 +142,26 @@ def test_other_threads_go_unnoticed():
         return vmap(np.sin)(x)
 
     assert set(rows(explain(f, X))) == {"sin"}
+
+
+class Applied:
+    """A callable without a name or a module of its own, as compilers make them."""
+
+    __module__ = None
+
+    def __call__(self, xp, x):
+        return xp.sin(x)
+
+
+@pytest.mark.parametrize("compute", [functools.partial(Applied.__call__, None), Applied(), np.frompyfunc(np.sin, 1, 1)])
+def test_functions_of_no_module(compute):
+    op = vc.custom_op(compute, name="op").vmap_by_loop()
+    (row,) = explain(vmap(op), np.ones(3)).rows
+    assert (row.op, row.calls) == ("op", 1)
+
+
+def test_vmap_rules_without_a_name():
+    op = Primitive(Applied(), name="op", listed=False)
+    op.def_vmap(functools.partial(lambda size, mapped, x: op(x)))
+    (row,) = explain(vmap(op), np.ones(3)).rows
+    assert row[:3] == ("op", "own", 1)

@@ -151,7 +151,7 @@ class _Notes:
     def _note_memory(self, op: Any, entry: list[Any], args: Any, out: Any) -> None:
         read = [_innermost(x) for x in flatten(args)[0]]
         written = [_innermost(x) for x in flatten(out)[0]]
-        if op.eval.__module__.rpartition(".")[2] in MOVERS:
+        if _module(op.eval) in MOVERS:
             written = [x for x in written if not any(_shares(x, y) for y in read)]
             if not written:
                 return  # views, which move nothing
@@ -189,7 +189,12 @@ def _operation(primitive: Any) -> Any:
 def _rule(op: Any) -> str:
     if isinstance(op, CustomOp):
         return op.kind or "none"
-    return "none" if op.vmap is None else FAMILIES.get(op.vmap.__name__, "own")
+    return "none" if op.vmap is None else FAMILIES.get(getattr(op.vmap, "__name__", ""), "own")
+
+
+def _module(fun: Any) -> str:
+    """The last name of the module that a function is of; "" for one of none, such as a ufunc."""
+    return (getattr(fun, "__module__", None) or "").rpartition(".")[2]
 
 
 def _innermost(x: Any) -> Any:

@@ -4,6 +4,9 @@
 - gufunc: batches as itself, on arguments whose leading axes are aligned; derivative rules for the core axes alone
 - reduction: batches as itself, over axes counted from the end; derivatives from partial derivatives
 - linear, bilinear: derivatives from transposes; say nothing of batches
+
+Where rules of several arguments meet, dtypes do too: all but rules without a kind have the dtypes of their cotangents
+and tangents converted to those of what they belong to.
 """
 
 import math
@@ -16,7 +19,7 @@ import numpy as np
 from ..arrays import UNTRACED
 from ..errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe
 from ..pytree import flatten, tree_map, unflatten
-from ..rules._families import add_tangents, align, fit, last_axes, match
+from ..rules._families import add_tangents, align, cast_like, fit, last_axes, match
 from .forms import Form, check_batch
 from .levels import leading, over_jvp, over_vjp
 
@@ -156,13 +159,15 @@ class Gufunc(Kind):
         ]
 
     def vjp(self, i: int, rule: Rule) -> Rule:
+        like_argument = cast(rule, i)
+
         def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
             shapes = self.loops(self.op, args, [False] * len(args))
             if not any(shapes):
-                return rule(g, out, *args, **params)
+                return like_argument(g, out, *args, **params)
             levels, dropped = leading(shapes)
             reduced = [_squeezed(x, axes) for x, axes in zip(args, dropped, strict=True)]
-            ct = over_vjp(levels, i, lambda g, out, *xs: rule(g, out, *xs, **params))(g, out, *reduced)
+            ct = over_vjp(levels, i, lambda g, out, *xs: like_argument(g, out, *xs, **params))(g, out, *reduced)
             return ct.reshape(args[i].shape) if dropped[i] else ct
 
         return vjp
@@ -171,16 +176,19 @@ class Gufunc(Kind):
         if getattr(rule, "free", False):
             return rule
 
+        def like_result(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
+            return _cast(rule(tangents, out, *args, **params), out)
+
         def jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
             shapes = self.loops(self.op, args, [False] * len(args))
             if not any(shapes):
-                return rule(tangents, out, *args, **params)
+                return like_result(tangents, out, *args, **params)
             levels, dropped = leading(shapes)
             reduced = [_squeezed(x, axes) for x, axes in zip(args, dropped, strict=True)]
             moving = tuple(
                 [None if t is None else _squeezed(t, axes) for t, axes in zip(tangents, dropped, strict=True)]
             )
-            return over_jvp(levels, lambda ts, out, *xs: rule(ts, out, *xs, **params))(moving, out, *reduced)
+            return over_jvp(levels, lambda ts, out, *xs: like_result(ts, out, *xs, **params))(moving, out, *reduced)
 
         return jvp
 
@@ -319,6 +327,26 @@ def _spread(x: Any, args: Sequence[Any]) -> Any:
 # Derivatives of linear and bilinear operations.
 
 
+def cast(rule: Rule, i: int) -> Rule:
+    """The vjp rule for argument `i`, with the cotangent in the dtypes of that argument: those of others may be wider."""
+
+    def cast_vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+        return _cast(rule(g, out, *args, **params), args[i])
+
+    return cast_vjp
+
+
+def _cast(tree: Any, like: Any) -> Any:
+    """`tree` in the dtypes of `like`, leaf by leaf; what is not structured like it is left for a check to find."""
+    if hasattr(tree, "dtype") and hasattr(like, "dtype"):
+        return cast_like(tree, like) if like.dtype.kind in "fc" else tree
+    found, tree_of = flatten(tree)
+    leaves, wanted = flatten(like)
+    if tree_of != wanted or len(found) == 1 and found[0] is tree:
+        return tree
+    return unflatten(wanted, [_cast(x, y) for x, y in zip(found, leaves, strict=True)])
+
+
 def linear_rules(op: Any, transpose: Rule) -> tuple[Any, Rule]:
     """The vjp rules and the jvp rule of an operation that is linear in its first argument."""
 
@@ -333,10 +361,10 @@ def linear_rules(op: Any, transpose: Rule) -> tuple[Any, Rule]:
     def linear_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
         if any(t is not None for t in tangents[1:]):
             others()
-        return op(tangents[0], *args[1:], **params)
+        return _cast(op(tangents[0], *args[1:], **params), out)
 
     linear_jvp.free = True  # type: ignore[attr-defined]  # told to Gufunc.jvp: takes leading axes as op does
-    return (transpose, *[others] * (len(op.signature.arrays) - 1)), linear_jvp
+    return (cast(transpose, 0), *[others] * (len(op.signature.arrays) - 1)), linear_jvp
 
 
 def bilinear_rules(op: Any, left: Rule, right: Rule) -> tuple[Any, Rule]:
@@ -345,7 +373,8 @@ def bilinear_rules(op: Any, left: Rule, right: Rule) -> tuple[Any, Rule]:
     def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, /, **params: Any) -> Any:
         dx, dy = tangents
         terms = [None if dx is None else op(dx, y, **params), None if dy is None else op(x, dy, **params)]
-        return terms[0] if terms[1] is None else terms[1] if terms[0] is None else tree_map(np.add, *terms)
+        total = terms[0] if terms[1] is None else terms[1] if terms[0] is None else tree_map(np.add, *terms)
+        return _cast(total, out)
 
     bilinear_jvp.free = True  # type: ignore[attr-defined]  # told to Gufunc.jvp: takes leading axes as op does
-    return (left, right), bilinear_jvp
+    return (cast(left, 0), cast(right, 1)), bilinear_jvp
