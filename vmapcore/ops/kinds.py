@@ -328,7 +328,7 @@ def _spread(x: Any, args: Sequence[Any]) -> Any:
 
 
 def cast(rule: Rule, i: int) -> Rule:
-    """The vjp rule for argument `i`, with the cotangent in the dtypes of that argument: those of others may be wider."""
+    """The vjp rule for argument `i`, with the cotangent in the dtypes of that argument; others may be wider."""
 
     def cast_vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
         return _cast(rule(g, out, *args, **params), args[i])
@@ -342,7 +342,7 @@ def _cast(tree: Any, like: Any) -> Any:
         return cast_like(tree, like) if like.dtype.kind in "fc" else tree
     found, tree_of = flatten(tree)
     leaves, wanted = flatten(like)
-    if tree_of != wanted or len(found) == 1 and found[0] is tree:
+    if tree_of != wanted or (len(found) == 1 and found[0] is tree):
         return tree
     return unflatten(wanted, [_cast(x, y) for x, y in zip(found, leaves, strict=True)])
 
