@@ -9,6 +9,7 @@ from .forward import jvp
 from .numpy_protocol import implements, supported
 from .ops import custom_op, explain, external, strict
 from .pytree import register_pytree, tree_map
+from .replay import jit, trace
 from .rules.at import at
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "implements",
     "jacfwd",
     "jacrev",
+    "jit",
     "jvp",
     "numpy",
     "ops",
@@ -35,6 +37,7 @@ __all__ = [
     "stop_gradient",
     "strict",
     "supported",
+    "trace",
     "tree_map",
     "value_and_grad",
     "vjp",

@@ -4,9 +4,17 @@ Every error of the package is a `VmapcoreError` and also the built-in error a Nu
 Messages read `<call>: <argument> <fact>; <allowed>. <remedy>.`
 """
 
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
+
+PACKAGE = os.path.join(str(Path(__file__).parent), "")
+"""Where the package's own code is: what an error or a warning is about lies outside."""
 
 
 class VmapcoreError(Exception):
@@ -65,7 +73,7 @@ class MissingRuleError(VmapcoreError, NotImplementedError):
 
 
 class PerformanceWarning(UserWarning):
-    """An operation without a vmap rule ran once per example, in a loop."""
+    """Something ran much slower than it could: a loop, or a recording of its own for every number."""
 
 
 def message(call: str, fact: str, allowed: str = "", remedy: str = "") -> str:
@@ -95,3 +103,23 @@ def describe(x: Any) -> str:
 def name_of(fun: Any) -> str:
     """The name a message gives to a user's function."""
     return getattr(fun, "__name__", None) or type(fun).__name__
+
+
+def _caller() -> tuple[FrameType, int]:
+    """The innermost frame outside this package, and its stacklevel for the caller of this function's caller."""
+    level, frame = 0, sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return frame, level
+
+
+def callers_line() -> str:
+    """The line of the user's code that led here: `file.py:12 in f`."""
+    frame, _ = _caller()
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def warn_caller(call: str, fact: str, allowed: str = "", remedy: str = "") -> None:
+    """Gives a PerformanceWarning at the line of the user's code that led here."""
+    _, level = _caller()
+    warnings.warn(message(call, fact, allowed, remedy), PerformanceWarning, stacklevel=level + 2)

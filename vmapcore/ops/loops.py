@@ -4,25 +4,19 @@ All loops of one outermost vmap call are told in one PerformanceWarning when it 
 """
 
 import contextlib
-import os
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..batching import BatchTrace
 from ..core import RUNNING
-from ..errors import MissingRuleError, PerformanceWarning, ShapeError, describe
+from ..errors import MissingRuleError, ShapeError, describe, warn_caller
 
 Run = Callable[..., Any]
-
-PACKAGE = os.path.join(str(Path(__file__).parents[1]), "")
 
 _STRICT: ContextVar[bool] = ContextVar("strict", default=False)
 
@@ -94,15 +88,7 @@ class _Tally:
         ]
         ops = [op for op, _, _ in self.loops.values()]
         remedy = ops[0].remedy("vmap") if len(ops) == 1 else "Declare vmap rules for them, or that the loops are meant"
-        warnings.warn(f"{self.call}: {'; '.join(told)}. {remedy}.", PerformanceWarning, stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """The stacklevel, for the caller of this function, of the innermost frame outside this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        level, frame = level + 1, frame.f_back
-    return level
+        warn_caller(self.call, "; ".join(told), "", remedy)
 
 
 def note_loop(op: Any, declared: bool, calls: int, seconds: float) -> None:

@@ -1,0 +1,126 @@
+"""Recording: RecordTracer and the trace that writes every primitive of one real run into a Graph.
+
+It is the outermost trace, so what it sees is batched and differentiated already. Values are there, but none may
+decide anything: a later run of the graph has others.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .arrays import namespace
+from .core import RUNNING, SEQUENCES, Primitive, Trace
+from .errors import ConcretizationError, callers_line, describe
+from .graph import Atom, Graph, Literal, Step, Var
+from .tracer import Tracer
+
+
+class RecordTracer(Tracer):
+    """A value of the run and the variable it is in the graph."""
+
+    __slots__ = ("atom",)
+
+    def __init__(self, trace: "RecordTrace", value: Any, atom: Atom) -> None:
+        self._trace = trace
+        self.value = value
+        self.storage = None
+        self.atom = atom
+
+    def rebind(self, other: Any) -> None:
+        self.value = other.value
+        self.atom = other.atom
+
+    def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
+        return ConcretizationError(
+            call,
+            f"the value {describe(self)} at {callers_line()} is recorded by {self._trace.call}, "
+            f"so it is not {wanted}: other calls have other values",
+            "",
+            remedy,
+        )
+
+    def _concrete(self, call: str, wanted: str) -> Any:
+        raise self._concretization(
+            call,
+            wanted,
+            "Use np.where in place of if; pass what shapes or branches depend on as a static argument; or leave this "
+            "part out of jit",
+        )
+
+
+class RecordTrace(Trace):
+    """One run being recorded."""
+
+    __slots__ = ("literals", "steps")
+
+    def __init__(self, call: str) -> None:
+        Trace.__init__(self, call)
+        self.steps: list[Step] = []
+        self.literals: dict[int, tuple[Any, Literal]] = {}
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        if self.ended:
+            raise self.leaked()
+        values: list[Any] = []
+        inputs: list[Atom] = []
+        for a in args:
+            if type(a) is RecordTracer and a._trace is self:
+                values.append(a.value)
+                inputs.append(a.atom)
+            else:
+                value = np.asarray(a) if type(a) in SEQUENCES else a
+                values.append(value)
+                inputs.append(self.literal(value))
+        out = primitive.eval(namespace(values), *values, **params)
+        outs = tuple(out) if primitive.multiple else (out,)
+        variables = tuple([Var(o.shape, o.dtype) for o in outs])
+        self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
+        tracers = tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
+        return tracers if primitive.multiple else tracers[0]
+
+    def lift(self, value: Any) -> RecordTracer:
+        if isinstance(value, RecordTracer) and value._trace is self:
+            return RecordTracer(self, value.value, value.atom)
+        if not hasattr(value, "shape"):
+            value = np.asarray(value)
+        literal = self.literal(value)
+        return RecordTracer(self, literal.value, literal)
+
+    def literal(self, value: Any) -> Literal:
+        """A constant as it is now: whoever else has the array may write to it."""
+        if not getattr(value, "shape", ()):
+            return Literal(value)
+        seen, found = self.literals.get(id(value), (None, None))
+        if found is None or seen is not value or not _same(found.value, value):
+            found = Literal(value.copy())
+            self.literals[id(value)] = (value, found)
+        return found
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two arrays are equal to the last bit, NaNs and all."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def record(
+    call: str, run: Callable[[list[Any]], Sequence[Any]], arrays: Sequence[Any], names: Sequence[str]
+) -> tuple[Graph, list[Any]]:
+    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph and the results' values."""
+    trace = RecordTrace(call)
+    inputs = [Var(x.shape, x.dtype) for x in arrays]
+    token = RUNNING.set((*RUNNING.get(), trace))
+    try:
+        results = run([RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)])
+        values, outputs = [], []
+        for x in results:
+            if isinstance(x, Tracer) and x._trace.ended:
+                raise x._trace.leaked()
+            mine = isinstance(x, RecordTracer) and x._trace is trace
+            atom = x.atom if mine else trace.literal(x)
+            outputs.append(atom)
+            values.append(atom.value if isinstance(atom, Literal) else x.value)
+    finally:
+        RUNNING.reset(token)
+        trace.ended = True
+    return Graph(tuple(inputs), tuple(trace.steps), tuple(outputs), tuple(names)), values
