@@ -12,7 +12,7 @@ import vmapcore as vc
 from vmapcore import custom_op, external, ops
 from vmapcore.errors import ArgumentError, MissingRuleError
 from vmapcore.testing import OpCheck, assert_same, check_dtypes, check_op, check_vmap
-from vmapcore.testing.evaluation import LAYOUTS, laid_out
+from vmapcore.testing.layouts import LAYOUTS, laid_out
 from vmapcore.testing.reproduction import SHOWN_AGAIN, source_of
 from vmapcore.testing.special import check_special
 from vmapcore.testing.variants import variant, variants

@@ -6,14 +6,11 @@ It returns the same for the same values however they lie in memory, writes to no
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..errors import name_of
 from ..pytree import flatten, tree_map, unflatten
 from .compare import aliases, assert_same, untouched
+from .layouts import LAYOUTS, laid_out
 from .oracles import Fun
-
-LAYOUTS = ("strided", "reversed", "Fortran-ordered", "read-only")
 
 
 def check_evaluation(fun: Fun, first: Sequence[Any], second: Sequence[Any], views: bool, tol: float) -> None:
@@ -53,27 +50,3 @@ def _check_memory(fun: Fun, result: Any, first: Sequence[Any], second: Sequence[
 
 def _copies(tree: Any) -> Any:
     return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, tree)
-
-
-def laid_out(x: Any, layout: str) -> Any:
-    """The values of `x`, laid out otherwise in memory.
-
-    Example:
-        >>> laid_out(np.ones((2, 3)), "reversed").strides
-        (-24, -8)
-    """
-    if layout == "strided":
-        wide = np.zeros_like(x, shape=(*[2 * n for n in x.shape], 2))
-        index: Any = (*[slice(None, None, 2)] * x.ndim, 0, ...)
-        new = wide[index]
-        new[...] = x
-        return new
-    if layout == "reversed":
-        back = (slice(None, None, -1),) * x.ndim
-        return x[back].copy()[(*back, ...)]
-    if layout == "Fortran-ordered":
-        return x.T.copy(order="C").T
-    new = x.copy()
-    if isinstance(new, np.ndarray):
-        new.flags.writeable = False
-    return new

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from ..pytree import broadcast_prefix, flatten, flatten_axes, unflatten
-from .evaluation import LAYOUTS, laid_out
+from .layouts import LAYOUTS, laid_out
 from .oracles import Fun
 from .variants import variants
 
