@@ -333,6 +333,42 @@ CUBE = Right(cube, {"def_vmap": lambda size, mapped, x: x * x * x, "def_forward"
 CUBE_BY_VJP = Right(cube, {"elementwise": (), "def_vjp": (lambda g, out, x: 3 * g * x * x,)}, (X,))
 
 
+SIGNED_SQUARE = Right(
+    lambda xp, x: x * xp.abs(x), {"elementwise": (), "def_vjp": (lambda g, out, x: 2 * g * np.abs(x),)}, (X,)
+)
+"""Of real numbers: where it takes complex ones it has no derivative that a rule could be held to."""
+
+ROTATED = Right(lambda xp, z: (1 + 2j) * z, {"elementwise": (), "linear": lambda g, out, z: (1 + 2j) * g}, (Z,))
+
+TO_COMPLEX = Right(lambda xp, x: (1 + 2j) * x, {"elementwise": (), "linear": lambda g, out, x: (1 + 2j) * g}, (X,))
+
+
+def shifted_axis(axis, ndim):
+    """`axis` of an example of `ndim` axes, in a batch."""
+    if axis is None:
+        return tuple(range(1, ndim + 1))
+    return tuple([a % ndim + 1 for a in axis]) if isinstance(axis, tuple) else axis % ndim + 1
+
+
+REDUCED = Right(
+    lambda xp, x, *, axis=0: xp.sum(x, axis=axis),
+    {"def_vmap": lambda size, mapped, x, *, axis: np.sum(x, axis=shifted_axis(axis, x.ndim - 1))},
+    (A,),
+)
+
+
+def five(xp, a, b, c, d, e):
+    return a * b + c * d + e
+
+
+def five_vmap(size, mapped, *args):
+    a, b, c, d, e = aligned(mapped, *args)
+    return a * b + c * d + e
+
+
+FIVE = Right(five, {"def_vmap": five_vmap}, (V, V + 1.5, V - 2.0, V + 3.0, V * V))
+
+
 def outer_product(x, y):
     return np.multiply.outer(x, y)
 
@@ -392,6 +428,37 @@ def double_in_place(x):
         x *= 2.0
         return x
     return 2.0 * x
+
+
+def doubled_half(x):
+    """Writes to `x` and back again, not quite."""
+    return on_arrays(lambda x: double_in_place(x) / 2.0, x)
+
+
+def in_buffer(x, buffers):
+    """`x` in the buffer for its shape and dtype, if it is an array."""
+    if type(x) is not np.ndarray:
+        return x
+    buffer = buffers.setdefault((x.shape, x.dtype), np.empty_like(x))
+    buffer[...] = x
+    return buffer
+
+
+def keeping(rule):
+    """A rule whose results are all in the same memory."""
+    buffers = {}
+    return lambda *args: in_buffer(rule(*args), buffers)
+
+
+def remembering(rule):
+    """A rule that returns the first result it had of each shape and dtype, if that is an array."""
+    found = {}
+
+    def remembered(*args):
+        y = rule(*args)
+        return found.setdefault((y.shape, y.dtype), y).copy() if type(y) is np.ndarray else y
+
+    return remembered
 
 
 def contiguous(x):
@@ -463,6 +530,38 @@ VMAP = {
     "returns another structure": wrong(PARTS, vmap=lambda size, mapped, x: (np.sin(x), 2 * x)),
     "returns a result too few": wrong(PARTS, vmap=lambda size, mapped, x: {"double": 2 * x}),
     "gives no batch to what is not mapped": wrong(SHIFTED, vmap=lambda size, mapped, x, y: (x * y, y + 1)),
+    "writes to an argument that is not mapped": wrong(
+        PRODUCT, vmap=lambda size, mapped, x, y: product_vmap(size, mapped, x, y if mapped[1] else doubled_half(y))
+    ),
+    "returns a buffer that it keeps": wrong(SINE, vmap=keeping(lambda size, mapped, x: np.sin(x))),
+    "remembers the first batch of a shape": wrong(SINE, vmap=remembering(lambda size, mapped, x: np.sin(x))),
+    "sums over the batch where all axes are summed over": wrong(
+        REDUCED,
+        vmap=lambda size, mapped, x, *, axis: (
+            np.sum(x, axis=shifted_axis(axis, x.ndim - 1))
+            if axis is not None
+            else np.broadcast_to(np.sum(x, axis=None), (size,))
+        ),
+    ),
+    "counts several axes from the front of the batch": wrong(
+        REDUCED,
+        vmap=lambda size, mapped, x, *, axis: np.sum(
+            x, axis=axis if isinstance(axis, tuple) else shifted_axis(axis, x.ndim - 1)
+        ),
+    ),
+    "takes all axes for the last": wrong(
+        SOFTMAX,
+        lambda xp, x: xp.exp(x - xp.max(x)) / xp.sum(xp.exp(x - xp.max(x))),
+        vjp=(lambda g, out, x: out * (g - np.sum(g * out)),),
+    ),
+    "is wrong for two of five arguments": wrong(
+        FIVE,
+        vmap=lambda size, mapped, *args: (
+            five_vmap(size, mapped, *args)
+            if list(mapped) != [False, True, False, True, False]
+            else five_vmap(size, mapped, *args[:3], 0 * args[3] + args[3][:1], args[4])
+        ),
+    ),
 }
 
 KIND = {
@@ -605,7 +704,26 @@ VJP = {
     ),
     "overflows far out": wrong(SOFTPLUS, elementwise=(lambda out, x: np.exp(x) / (1 + np.exp(x)),)),
     "divides by zero at zero": wrong(SINC, elementwise=(lambda out, x: (np.cos(np.pi * x) - out) / x,)),
-    "is right for positive numbers alone": wrong(CUBE_BY_VJP, vjp=(lambda g, out, x: 3 * g * x * np.abs(x),)),
+    "is right for positive numbers alone": wrong(SIGNED_SQUARE, vjp=(lambda g, out, x: 2 * g * x,)),
+    "is right for real numbers alone": wrong(CUBE_BY_VJP, vjp=(lambda g, out, x: 3 * g * x * np.abs(x),)),
+    "returns a buffer that it keeps": wrong(SINE, vjp=(keeping(lambda g, out, x: g * np.cos(x)),)),
+    "takes the logarithm of a cotangent": wrong(
+        SINE, vjp=(lambda g, out, x: np.sign(g) * np.exp(np.log(np.abs(g))) * np.cos(x) + 0 * np.log(np.abs(g)),)
+    ),
+    "reads a cotangent as if it were contiguous": wrong(
+        SINE, vjp=(lambda g, out, x: on_arrays(contiguous, g) * np.cos(x),)
+    ),
+    "reads the argument as if it were contiguous": wrong(
+        SINE, vjp=(lambda g, out, x: g * np.cos(on_arrays(contiguous, x)),)
+    ),
+    "rounds to fewer bits on the way": wrong(
+        SINE, vjp=(lambda g, out, x: g * np.cos(x).astype(np.float32).astype(x.dtype),)
+    ),
+    "is the adjoint, not the transpose": wrong(ROTATED, linear=lambda g, out, z: (1 - 2j) * g),
+    "takes the real part too early": wrong(TO_COMPLEX, linear=lambda g, out, x: np.real(g)),
+    "knows the shape of the example alone": wrong(
+        SINE, elementwise=(), vmap=None, vjp=(lambda g, out, x: (g * np.cos(x)).reshape(2, 3),)
+    ),
     "spends what it kept": wrong(CUBE, forward=cube_once),
     "returns another result than the function": wrong(CUBE, forward=lambda x: (x * x, lambda g: (3 * g * x * x,))),
     "divides by the number of elements": wrong(
@@ -614,6 +732,11 @@ VJP = {
 }
 
 JVP = {
+    "divides by a tangent": wrong(SINE, jvp=lambda tangents, out, x: tangents[0] ** 2 / tangents[0] * np.cos(x)),
+    "reads a tangent as if it were contiguous": wrong(
+        SINE, jvp=lambda tangents, out, x: on_arrays(contiguous, tangents[0]) * np.cos(x)
+    ),
+    "returns a buffer that it keeps": wrong(SINE, jvp=keeping(lambda tangents, out, x: tangents[0] * np.cos(x))),
     "is half of the vjp": wrong(SINE, jvp=lambda tangents, out, x: 0.5 * tangents[0] * np.cos(x)),
     "is absent": wrong(SINE, jvp=lambda tangents, out, x: None),
     "holds still at first order": wrong(SINE, jvp=lambda tangents, out, x: tangents[0] * stop_gradient(np.cos(x))),

@@ -74,10 +74,13 @@ def check_layouts(
     rng = np.random.default_rng(0)
     tangents, cotangents = [direction(x, rng) for x in primals], [direction(y, rng) for y in f(*primals)]
 
-    def push(xs: list[Any], ts: list[Any]) -> list[Any]:
+    def inner(*xs: Any) -> Any:
+        return f(*[np.flip(x) for x in xs])
+
+    def push(xs: list[Any], ts: list[Any], f: Fun = f) -> list[Any]:
         return list(jvp(f, tuple(xs), tuple(ts))[1])
 
-    def pull(xs: list[Any], gs: list[Any]) -> list[Any]:
+    def pull(xs: list[Any], gs: list[Any], f: Fun = f) -> list[Any]:
         return list(vjp(f, *xs)[1](gs))
 
     for mode, compute, along in (("fwd", push, tangents), ("rev", pull, cotangents)):
@@ -85,8 +88,16 @@ def check_layouts(
             expected = compute(primals, along)
             what = f"the {'jvp' if mode == 'fwd' else 'vjp'} of {name_of(fun)}"
             for layout in LAYOUTS:
-                given = [[laid_out(x, layout) for x in xs] for xs in (primals, along)]
-                assert_same(compute(*given), expected, f"{what} with {layout} arrays", tol)
+                xs, directions = [[laid_out(x, layout) for x in xs] for xs in (primals, along)]
+                assert_same(compute(xs, directions), expected, f"{what} with {layout} arrays", tol)
+            back, forth = [_turned(x) for x in primals], [_turned(x) for x in along]
+            views = push(back, forth, inner) if mode == "fwd" else [_turned(ct) for ct in pull(back, along, inner)]
+            assert_same(views, expected, f"{what} of reversed views", tol)
+
+
+def _turned(x: Any) -> Any:
+    """A copy of `x` with its elements in reverse order along every axis."""
+    return np.flip(x).copy()
 
 
 def is_inexact(x: Any) -> bool:
@@ -144,6 +155,10 @@ class _Derivative:
             assert_like(t, y, what)
             assert_close(t, e, what, self.bound)
         assert_own(what, actual, [*primals, *out, *tangents])
+        with untouched(f"the jvp of {name_of(f)}, called again,", [*actual, *out], "an earlier result"):
+            twice = jvp(f, tuple(primals), tuple([t + t for t in tangents]))[1]
+        for t, e in zip(twice, actual, strict=True):
+            assert_close(t, 2 * e, f"{what} along 2 * t, against twice that along t", self.bound)
 
     def _check_vjp(
         self, f: Fun, primals: list[Any], tangents: list[Any], cotangents: list[Any], expected: list[Any]
@@ -160,6 +175,9 @@ class _Derivative:
         again = f"pullback(g) of {name_of(f)}, called again,"
         with untouched(again, [*grads, *out], "an earlier result"):
             assert_same(pullback(cotangents), grads, again, self.tol)
+            twice = pullback([g + g for g in cotangents])
+        for ct, x in zip(twice, grads, strict=True):
+            assert_close(ct, 2 * x, f"pullback(2 * g) of {name_of(f)}, against 2 * pullback(g)", self.bound)
         if "fwd" in self.modes:
             self._check_agreement(f, primals, tangents, cotangents, grads)
 

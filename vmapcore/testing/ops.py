@@ -24,7 +24,7 @@ from .dtypes import NARROW, WIDE, check_dtypes
 from .evaluation import check_evaluation
 from .law import check_vmap
 from .oracles import Fun, numeric_jvp
-from .reproduction import named_sources, reproducible
+from .reproduction import reproducible
 from .special import FAR, INFINITE, NAN, SMOOTH, check_special, special_points
 from .variants import Sample, outcome, stacked, variants
 
@@ -106,7 +106,8 @@ class OpCheck:
     seed: int = 0
 
     def __call__(self, op: Callable[..., Any], /, *examples: Any, **params: Any) -> None:
-        with reproducible(self._source(), op, examples, params), _quiet():
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        with reproducible("OpCheck" if changed else "check_op", op, examples, params, changed), _quiet():
             run = _Run(self, bound(op, params), examples)
             run.check_size(examples)
             run.modes = declared_modes(op) if isinstance(op, Primitive) else run.tried_modes()
@@ -119,10 +120,6 @@ class OpCheck:
                 run.check_rank()
             for changed, is_meant in other_params(op, params) if self.vary_params else ():
                 run.check_params(bound(op, changed), is_meant)
-
-    def _source(self) -> str:
-        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        return f"OpCheck({', '.join(named_sources(changed))})" if changed else "check_op"
 
 
 class _Run:
