@@ -36,10 +36,11 @@ class Primitive:
     - `jvp(tangents, out, *args, **params)` is the tangent of `out`; an absent tangent is `None`.
 
     `vjps` is `None` for an operation whose derivative is zero everywhere it exists, and empty for one without
-    a rule. `multiple` says that `eval` returns a tuple.
+    a rule. `multiple` says that `eval` returns a tuple; `ufunc` is what an elementwise operation applies, if NumPy or
+    an author has it as a function with `out=`.
     """
 
-    __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "vjps", "vmap")
+    __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "ufunc", "vjps", "vmap")
 
     def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True) -> None:
         self.name = name or evaluate.__name__
@@ -49,6 +50,7 @@ class Primitive:
         self.vjps: Any = ()
         self.jvp: Rule | None = None
         self.forward: Rule | None = None
+        self.ufunc: Any = None
         self.__doc__ = evaluate.__doc__
         self.__name__ = self.name
         if listed:

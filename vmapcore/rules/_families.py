@@ -172,6 +172,7 @@ def elementwise(ufunc: Any, *partials: Partial, listed: bool = True, on_numpy: A
 
     evaluate.__doc__ = f"`np.{ufunc.__name__}`, element by element."
     made = pointwise(Primitive(evaluate, name=ufunc.__name__, multiple=ufunc.nout > 1), *partials)
+    made.ufunc = call
     made.vmap = _reissue(call, made, ufunc.nin)
     if listed:
         implements(ufunc)(made)
