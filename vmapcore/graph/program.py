@@ -1,0 +1,103 @@
+"""Graph: a program without branches. It is never changed: a pass returns a new one.
+
+What runs it fast is a plan's business; calling it applies one `eval` after another.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from ..errors import ShapeError
+from .costs import Cost, costs_of, summary
+from .drawing import dot
+from .printing import listing
+from .values import Atom, Step, Var
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A program without branches: `steps` in an order in which they can run.
+
+    Law:  trace(f)(*args)(*leaves of args) == leaves of f(*args)
+
+    Example:
+        >>> import numpy as np
+        >>> from vmapcore import grad, trace
+        >>> print(trace(grad(lambda x: np.sum(x * x)))(np.ones(3, np.float32)))  # doctest: +SKIP
+    """
+
+    inputs: tuple[Var, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Atom, ...]
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """What the inputs are called in the user's function."""
+
+    def __call__(self, *arrays: Any) -> list[Any]:
+        """Runs every step by its `eval`; takes and returns flat lists of arrays."""
+        if len(arrays) != len(self.inputs):
+            raise ShapeError("graph", f"{len(arrays)} arrays for {len(self.inputs)} inputs")
+        values: dict[Var, Any] = dict(zip(self.inputs, arrays, strict=True))
+        last = self.last_uses()
+        for i, step in enumerate(self.steps):
+            outs = step.run([values[a] if isinstance(a, Var) else a.value for a in step.inputs])
+            values.update(zip(step.outputs, outs, strict=True))
+            for v in last[i]:
+                values.pop(v, None)
+        return [values[a] if isinstance(a, Var) else a.value for a in self.outputs]
+
+    def last_uses(self) -> list[list[Var]]:
+        """For each step, the values that nothing reads after it."""
+        found: list[list[Var]] = [[] for _ in self.steps]
+        seen = {a for a in self.outputs if isinstance(a, Var)}
+        for i in range(len(self.steps) - 1, -1, -1):
+            for v in (*self.steps[i].outputs, *self.steps[i].inputs):
+                if isinstance(v, Var) and v not in seen:
+                    seen.add(v)
+                    found[i].append(v)
+        return found
+
+    def with_steps(self, steps: Iterable[Step], outputs: Iterable[Atom] | None = None) -> "Graph":
+        """The same inputs, other steps, and other outputs if given."""
+        return replace(self, steps=tuple(steps), outputs=self.outputs if outputs is None else tuple(outputs))
+
+    # What it costs, run step by step.
+
+    @cached_property
+    def costs(self) -> tuple[Cost, ...]:
+        """The cost of each step."""
+        return costs_of(self.inputs, self.steps, self.last_uses())
+
+    @property
+    def flops(self) -> int:
+        """Operations on numbers; a product and the sum it goes into are two."""
+        return sum([cost.flops for cost in self.costs])
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of arrays that steps read and write."""
+        return sum([cost.bytes for cost in self.costs])
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that are alive at once beyond the inputs; a view shares those of its base."""
+        return max([cost.alive for cost in self.costs], default=0)
+
+    # How it looks.
+
+    def __str__(self) -> str:
+        totals = summary(self.flops, self.bytes, self.peak_memory)
+        return f"{listing(self.inputs, self.names, self.steps, self.outputs)}\n  # {totals}"
+
+    def draw(self) -> str:
+        """The graph in DOT, the language of Graphviz: a box per step, an arrow per array, a frame per line of source.
+
+        Example:
+            >>> import numpy as np
+            >>> from vmapcore import trace
+            >>> print(trace(lambda x: x + 1)(np.ones(3)).draw())  # doctest: +ELLIPSIS
+            digraph {
+              ...
+            }
+        """
+        return dot(self.inputs, self.names, self.steps, self.outputs)
