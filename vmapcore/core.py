@@ -42,6 +42,9 @@ class Primitive:
 
     __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "ufunc", "vjps", "vmap")
 
+    transparent = False
+    """Whether `eval` is made of primitives itself, which a recording takes down in place of this one."""
+
     def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True) -> None:
         self.name = name or evaluate.__name__
         self.eval = evaluate

@@ -115,6 +115,10 @@ def custom_jvp_call_forward(wanted: Any, *leaves: Any, fun: Flat, rule: Flat) ->
     return outs, pullback
 
 
+for _call in (custom_vjp_call, custom_jvp_call):
+    _call.transparent = True  # by the time it is recorded, every derivative has been taken
+
+
 def _inexact(x: Any) -> bool:
     return x.dtype.kind in "fc" if hasattr(x, "dtype") else isinstance(x, (float, complex))
 

@@ -4,20 +4,20 @@ It is the outermost trace, so what it sees is batched and differentiated already
 decide anything: a later run of the graph has others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .arrays import namespace
 from .core import RUNNING, SEQUENCES, Primitive, Trace
-from .errors import ConcretizationError, callers_line, describe
+from .errors import ArgumentError, ConcretizationError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .tracer import Tracer
 
 
 class RecordTracer(Tracer):
-    """A value of the run and the variable it is in the graph."""
+    """A value of the run and the variable, or the constant, it is in the graph."""
 
     __slots__ = ("atom",)
 
@@ -31,7 +31,9 @@ class RecordTracer(Tracer):
         self.value = other.value
         self.atom = other.atom
 
-    def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
+    def _concretization(self, call: str, wanted: str, remedy: str) -> Any:
+        if self._trace.ended:
+            return self._trace.leaked()
         return ConcretizationError(
             call,
             f"the value {describe(self)} at {callers_line()} is recorded by {self._trace.call}, "
@@ -41,6 +43,8 @@ class RecordTracer(Tracer):
         )
 
     def _concrete(self, call: str, wanted: str) -> Any:
+        if isinstance(self.atom, Literal):  # the same in every call
+            return self.value
         raise self._concretization(
             call,
             wanted,
@@ -62,6 +66,8 @@ class RecordTrace(Trace):
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
             raise self.leaked()
+        if primitive.transparent:
+            return primitive.eval(np, *args, **params)
         values: list[Any] = []
         inputs: list[Atom] = []
         for a in args:
@@ -89,13 +95,40 @@ class RecordTrace(Trace):
 
     def literal(self, value: Any) -> Literal:
         """A constant as it is now: whoever else has the array may write to it."""
-        if not getattr(value, "shape", ()):
+        if isinstance(value, Tracer):
+            raise self._foreign(value)
+        if not hasattr(value, "shape") or isinstance(value, np.generic):
             return Literal(value)
         seen, found = self.literals.get(id(value), (None, None))
         if found is None or seen is not value or not _same(found.value, value):
             found = Literal(value.copy())
             self.literals[id(value)] = (value, found)
         return found
+
+    def result(self, x: Any) -> tuple[Any, Atom]:
+        """The value of a leaf of what the function returned, and what the graph returns for it."""
+        if isinstance(x, RecordTracer) and x._trace is self:
+            return x.value, x.atom
+        if isinstance(x, (Iterator, Awaitable)):
+            raise ArgumentError(
+                self.call,
+                f"the function returned a {type(x).__name__}, which runs after the recording",
+                "",
+                "Return a list or an array",
+            )
+        literal = self.literal(x)
+        return literal.value, literal
+
+    def _foreign(self, tracer: Tracer) -> VmapcoreError:
+        """The error for a value of another transform: one that has ended, or that runs around this one."""
+        if tracer._trace.ended:
+            return tracer._trace.leaked()
+        return ArgumentError(
+            self.call,
+            f"the function uses {describe(tracer)} at {callers_line()}, which {tracer._trace.call} traces around it",
+            "a recording has no place in another transform",
+            "Call it outside, and the transform inside",
+        )
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -106,21 +139,18 @@ def _same(a: Any, b: Any) -> bool:
 def record(
     call: str, run: Callable[[list[Any]], Sequence[Any]], arrays: Sequence[Any], names: Sequence[str]
 ) -> tuple[Graph, list[Any]]:
-    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph and the results' values."""
+    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph and the results' values.
+
+    Values may share memory with `arrays`, with one another and with constants of the graph.
+    """
     trace = RecordTrace(call)
     inputs = [Var(x.shape, x.dtype) for x in arrays]
     token = RUNNING.set((*RUNNING.get(), trace))
     try:
         results = run([RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)])
-        values, outputs = [], []
-        for x in results:
-            if isinstance(x, Tracer) and x._trace.ended:
-                raise x._trace.leaked()
-            mine = isinstance(x, RecordTracer) and x._trace is trace
-            atom = x.atom if mine else trace.literal(x)
-            outputs.append(atom)
-            values.append(atom.value if isinstance(atom, Literal) else x.value)
+        pairs = [trace.result(x) for x in results]
     finally:
         RUNNING.reset(token)
         trace.ended = True
-    return Graph(tuple(inputs), tuple(trace.steps), tuple(outputs), tuple(names)), values
+    graph = Graph(tuple(inputs), tuple(trace.steps), tuple([atom for _, atom in pairs]), tuple(names))
+    return graph, [value for value, _ in pairs]

@@ -1,7 +1,9 @@
 """The doors of recording: `trace` returns the graph of a run, `jit` replays a planned one."""
 
 import functools
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,13 @@ from .arrays import is_array
 from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
-from .graph import Graph
-from .pytree import Treedef, flatten, paths, unflatten
+from .graph import Graph, Literal
+from .pytree import flatten, flatten_known, paths, unflatten
 from .recording import record
 from .tracer import Tracer
 from .views import as_argument
+
+Key = tuple[Any, ...]
 
 MANY = 16
 """Recordings of one function, alike but for Python numbers, from which a warning says so."""
@@ -45,7 +49,7 @@ def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
 
     @functools.wraps(fun)
     def traced(*args: Any, **kwargs: Any) -> Graph:
-        return Recorded(f"trace({name_of(fun)})", fun, *flatten((args, kwargs))).graph
+        return Recorded(f"trace({name_of(fun)})", fun, args, kwargs).graph
 
     return traced
 
@@ -84,7 +88,7 @@ def jit(
         (5, 3)
     """
     check_callable("jit", fun)
-    return functools.update_wrapper(Replayed(fun, static_argnums, donate_argnums), fun)
+    return functools.update_wrapper(Replayed(fun, static_argnums, donate_argnums), fun, updated=())
 
 
 class Replayed:
@@ -95,8 +99,11 @@ class Replayed:
         self.call = f"jit({name_of(fun)})"
         self.static = _argnums(self.call, "static_argnums", static_argnums)
         self.donated = _argnums(self.call, "donate_argnums", donate_argnums)
-        self.plans: dict[Any, Any] = {}
-        self.alike: dict[Any, int] = {}
+        self.plans: dict[Key, Any] = {}
+        self.alike: dict[Key, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.call}>"
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -104,57 +111,62 @@ class Replayed:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if RUNNING.get():
             return self.fun(*args, **kwargs)
-        dynamic, static = self._split(args) if self.static else (args, ())
-        leaves, tree = flatten((dynamic, kwargs))
-        key: list[Any] = [tree, static]
+        leaves, key = self._key(flatten_known, args, kwargs)
+        try:
+            plan = self.plans.get(key)
+        except TypeError:  # not hashable: a dataclass that was not met before, or what _first refuses
+            plan = None
+        return self._first(args, kwargs) if plan is None else plan(leaves)
+
+    def _key(self, flatten: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Key]:
+        """The leaves of all arguments but the static ones, and what a recording of these arguments is kept under."""
+        key: list[Any] = []
+        if self.static:
+            static = _positions(self.static, args)
+            key = [_static_key(self.call, i, args[i]) for i in static]
+            args = tuple([x for i, x in enumerate(args) if i not in static])
+        leaves, tree = flatten((args, kwargs) if kwargs else args)
+        key.append(tree)
+        key.append(bool(kwargs))
         for x in leaves:
             if type(x) is np.ndarray:
                 key.append(x.shape)
                 key.append(x.dtype)
             else:
                 key.append(_key_of(x))
-        try:
-            plan = self.plans.get(tuple(key))
-        except TypeError:
-            raise self._unhashable(args, kwargs) from None
-        if plan is not None:
-            return plan(leaves)
-        if any(isinstance(x, Tracer) for x in leaves):
-            return self.fun(*args, **kwargs)
-        return self._first(key, args, dynamic, leaves, tree)
+        return leaves, tuple(key)
 
-    def _first(self, key: list[Any], args: tuple[Any, ...], dynamic: tuple[Any, ...], leaves: Any, tree: Any) -> Any:
+    def _first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Records, keeps a plan for the next call, and returns the results of the recording."""
-
-        def fun(*positional: Any, **kwargs: Any) -> Any:
-            rest = iter(positional)
-            return self.fun(*[x if i in static else next(rest) for i, x in enumerate(args)], **kwargs)
-
-        static = {i % len(args) for i in self.static if i < len(args)} if args else ()
-        recorded = Recorded(self.call, fun if static else self.fun, leaves, tree)
-        donated = self._donated(args, dynamic, len(leaves))
-        arrays = [leaves[i] for i in recorded.places]
-        replay = build(recorded.graph, arrays, [donated[i] for i in recorded.places])
-        self.plans[tuple(key)] = _Plan(replay, recorded)
+        if any(isinstance(x, Tracer) for x in flatten((args, kwargs))[0]):  # in a thread begun inside a transform
+            return self.fun(*args, **kwargs)
+        _, key = self._key(flatten, args, kwargs)
+        static = _positions(self.static, args)
+        self._check(key, args, kwargs, static)
+        recorded = Recorded(self.call, self.fun, args, kwargs, static)
+        replay = build(recorded.graph, recorded.arrays, recorded.donated(_positions(self.donated, args)))
+        self.plans.setdefault(key, _Plan(replay, recorded))
         self._count(key)
-        return unflatten(recorded.out_tree, separate(recorded.values, arrays))
+        return recorded.results()
 
-    def _split(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The arguments without the static ones, and these as a key."""
-        static = {i % len(args) for i in self.static if -len(args) <= i < len(args)}
-        dynamic = tuple([x for i, x in enumerate(args) if i not in static])
-        return dynamic, tuple([(i, *_key_of(args[i])) for i in sorted(static)])
+    def _check(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any], static: Collection[int]) -> None:
+        """Raises if the key cannot be hashed, and says by which argument."""
+        try:
+            hash(key)
+        except TypeError as error:
+            for name, x in _leaves(self.fun, args, kwargs, ()):
+                if not _hashable(x):
+                    raise ArgumentError(
+                        self.call,
+                        f"argument {name} is {describe(x)}",
+                        "arguments are arrays, pytrees of them, and hashable values",
+                        "Register its type with register_pytree, or close over it",
+                    ) from None
+            raise ArgumentError(self.call, f"the structure of the arguments cannot be hashed: {error}") from None
 
-    def _donated(self, args: tuple[Any, ...], dynamic: tuple[Any, ...], count: int) -> list[bool]:
-        """For every leaf of the arguments, whether the results may overwrite it."""
-        donated = [i % len(args) for i in self.donated if -len(args) <= i < len(args)]
-        ids = {id(x) for i in donated for x in flatten(args[i])[0]}
-        found = [id(x) in ids for x in flatten(dynamic)[0]]
-        return found + [False] * (count - len(found))
-
-    def _count(self, key: list[Any]) -> None:
+    def _count(self, key: Key) -> None:
         alike = tuple([k[0] if type(k) is tuple and k and k[0] in NUMBERS else k for k in key])
-        if alike == tuple(key):
+        if alike == key:
             return
         self.alike[alike] = self.alike.get(alike, 0) + 1
         if self.alike[alike] == MANY:
@@ -165,35 +177,36 @@ class Replayed:
                 "Pass a number that changes as an array or a NumPy scalar, such as np.float32(x)",
             )
 
-    def _unhashable(self, args: Any, kwargs: Any) -> ArgumentError:
-        for i, x in enumerate(args):
-            for leaf, path in zip(flatten(x)[0], paths(x), strict=True):
-                if not _hashable(leaf):
-                    return self._not_an_array(f"args[{i}]{path}", leaf)
-        for name, x in kwargs.items():
-            for leaf, path in zip(flatten(x)[0], paths(x), strict=True):
-                if not _hashable(leaf):
-                    return self._not_an_array(f"'{name}'{path}", leaf)
-        return ArgumentError(self.call, "the structure of the arguments is not hashable")
-
-    def _not_an_array(self, name: str, leaf: Any) -> ArgumentError:
-        return ArgumentError(
-            self.call,
-            f"argument {name} is {describe(leaf)}",
-            "arguments are arrays, pytrees of them, and hashable values",
-            "Register its type with register_pytree, or close over it",
-        )
-
 
 NUMBERS = (int, float, complex, bool)
 
 
 def _key_of(x: Any) -> tuple[Any, ...]:
+    """What a recording depends on of a leaf that is no NumPy array."""
     if is_array(x):
         return type(x), x.shape, x.dtype, getattr(x, "device", None)
-    if type(x) in NUMBERS:
-        return type(x), repr(x)  # 0.0 and -0.0 are equal, a NaN is not even to itself
-    return type(x), x
+    return _value_key(x)
+
+
+def _value_key(x: Any) -> tuple[Any, ...]:
+    """A value, so that keys are equal for those alone that are the same in every respect."""
+    kind = type(x)
+    if kind in NUMBERS:
+        return kind, repr(x)  # 0.0 and -0.0 are equal, a NaN is not even to itself
+    return (kind, x.dtype, x.tobytes()) if isinstance(x, np.generic) else (kind, x)
+
+
+def _static_key(call: str, position: int, x: Any) -> tuple[Any, ...]:
+    leaves, tree = flatten(x)
+    for leaf, path in zip(leaves, paths(x), strict=True) if any(map(is_array, leaves)) else ():
+        if is_array(leaf) and not isinstance(leaf, np.generic):
+            raise ArgumentError(
+                call,
+                f"static argument {position}{path} is {describe(leaf)}",
+                "static arguments are hashable values, not arrays",
+                "Leave it out of static_argnums",
+            )
+    return (position, tree, *map(_value_key, leaves))
 
 
 def _hashable(x: Any) -> bool:
@@ -205,38 +218,83 @@ def _hashable(x: Any) -> bool:
 
 
 class Recorded:
-    """A recorded run: the graph, the places of its inputs among the leaves, the results and their tree."""
+    """A recorded run: the graph, the arrays it was given, its results and their tree."""
 
-    def __init__(self, call: str, fun: Callable[..., Any], leaves: list[Any], tree: Treedef) -> None:
+    def __init__(
+        self,
+        call: str,
+        fun: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        static: Collection[int] = (),
+    ) -> None:
+        dynamic = [x for i, x in enumerate(args) if i not in static]
+        leaves, tree = flatten((dynamic, kwargs))
         self.places = [i for i, x in enumerate(leaves) if is_array(x)]
+        self.arrays = [leaves[i] for i in self.places]
+        self.owners = [i for i, x in enumerate(args) if i not in static for _ in flatten(x)[0]]
 
         def run(tracers: list[Any]) -> list[Any]:
             full = list(leaves)
             for i, t in zip(self.places, tracers, strict=True):
                 full[i] = as_argument(leaves[i], t)
-            args, kwargs = unflatten(tree, full)
-            results, self.out_tree = flatten(fun(*args, **kwargs))
+            rest, named = unflatten(tree, full)
+            others = iter(rest)
+            results, self.out_tree = flatten(
+                fun(*[x if i in static else next(others) for i, x in enumerate(args)], **named)
+            )
             return results
 
-        names = [path.removeprefix("[0]") for path in paths(unflatten(tree, leaves))]
-        self.graph, self.values = record(call, run, [leaves[i] for i in self.places], [names[i] for i in self.places])
+        names = [name for name, _ in _leaves(fun, args, kwargs, static)]
+        self.graph, self.values = record(call, run, self.arrays, [names[i] for i in self.places])
+
+    def donated(self, positions: Collection[int]) -> list[bool]:
+        """For every array, whether it is part of an argument at one of these positions."""
+        return [i < len(self.owners) and self.owners[i] in positions for i in self.places]
+
+    def results(self) -> Any:
+        """What the function returned, in memory that nothing else has: no argument, and no constant of the graph."""
+        atoms = [a for step in self.graph.steps for a in step.inputs] + list(self.graph.outputs)
+        constants = [a.value for a in atoms if isinstance(a, Literal)]
+        return unflatten(self.out_tree, separate(self.values, [*self.arrays, *constants]))
 
 
 class _Plan:
     """What a call does when its key is known."""
 
-    __slots__ = ("out_tree", "places", "replay")
+    __slots__ = ("places", "replay", "structured")
 
     def __init__(self, replay: Callable[[list[Any]], list[Any]], recorded: Recorded) -> None:
+        count = len(recorded.places)
         self.replay = replay
-        self.places = recorded.places
-        self.out_tree = recorded.out_tree
+        self.places = None if recorded.places == list(range(count)) else recorded.places
+        self.structured = itemgetter(0) if recorded.out_tree.is_leaf() else recorded.out_tree.unflatten
 
     def __call__(self, leaves: list[Any]) -> Any:
-        places = self.places
-        if len(places) != len(leaves):
-            leaves = [leaves[i] for i in places]
-        return unflatten(self.out_tree, self.replay(leaves))
+        if self.places is not None:
+            leaves = [leaves[i] for i in self.places]
+        return self.structured(self.replay(leaves))
+
+
+def _leaves(
+    fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: Collection[int]
+) -> list[tuple[str, Any]]:
+    """The leaves of all arguments but the static ones, each with what it is called: `params['w']`."""
+    try:
+        parameters = list(inspect.signature(fun).parameters.values())
+    except (TypeError, ValueError):  # a builtin or a ufunc without a signature
+        parameters = []
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    labels = [named[i] if i < len(named) else f"args[{i}]" for i in range(len(args))]
+    pairs = [(labels[i], x) for i, x in enumerate(args) if i not in static]
+    pairs += [(name, kwargs[name]) for name in sorted(kwargs)]
+    return [(label + path, leaf) for label, x in pairs for leaf, path in zip(flatten(x)[0], paths(x), strict=True)]
+
+
+def _positions(argnums: Sequence[int], args: tuple[Any, ...]) -> list[int]:
+    """Those of `argnums` that are passed, counted from 0."""
+    n = len(args)
+    return sorted({i % n for i in argnums if -n <= i < n})
 
 
 def _argnums(call: str, name: str, given: Any) -> tuple[int, ...]:
