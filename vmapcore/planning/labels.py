@@ -10,7 +10,7 @@ from itertools import takewhile
 from math import prod
 from typing import Any, NamedTuple
 
-from ..graph import Literal, Step
+from ..graph import Atom, Literal, Step
 from ..rules import activations, casts, layout, losses, norms, pooling, reductions, selection
 from ..rules._blas import terms_of
 from ..rules.contract import contract
@@ -33,8 +33,19 @@ def labels_of(step: Step) -> Labels | None:
     rule = RULES.get(step.primitive) or (_elementwise if step.primitive.ufunc is not None else None)
     if rule is None:
         return None
-    shapes = [getattr(a.value, "shape", ()) if isinstance(a, Literal) else a.shape for a in step.inputs]
-    return rule(shapes, [v.shape for v in step.outputs], **step.params)
+    return rule([shape_of(a) for a in step.inputs], [v.shape for v in step.outputs], **step.params)
+
+
+def shape_of(a: Atom) -> Shape:
+    """The shape of an input of a step."""
+    return getattr(a.value, "shape", ()) if isinstance(a, Literal) else a.shape
+
+
+def sizes_of(step: Step, labels: Labels) -> dict[Label, int]:
+    """The length of every label."""
+    shapes = [*map(shape_of, step.inputs), *[v.shape for v in step.outputs]]
+    pairs = zip(shapes, (*labels.inputs, *labels.outputs), strict=True)
+    return {a: n for shape, axes in pairs for a, n in zip(axes, shape, strict=True) if a is not None}
 
 
 def leading(shape: Shape, core: int, lead: Shape) -> Axes:

@@ -1,0 +1,225 @@
+"""Groups of steps that run tile by tile: a tile of members, or of members and their images.
+
+A group has a *frame*: one or two dimensions that its arrays are cut along, of lengths such as (members, images). Every
+array made in a group has all of them; an array from outside may lack one, and is then the same for all tiles along it,
+as a shared weight is. A result that is summed over a dimension leaves the group, as a sum of what its tiles give.
+
+Convolutions start groups, whose frame has the images if there is more work in them than a cache holds; then products;
+the steps between them join the group that they read from or that reads them. A group may not be left and entered again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from ..graph import Graph, Step, Var
+from ..rules import pooling
+from ..rules.contract import contract
+from ..rules.conv import conv, conv_input_grad, conv_weight_grad
+from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
+
+IMAGES = frozenset({conv, conv_input_grad, conv_weight_grad, pooling.max_pool, pooling.max_pool_scatter})
+"""Primitives whose images may be cut into tiles."""
+
+CACHE = 1 << 19
+"""Bytes of a tile that a core's own cache holds beside what a kernel needs for itself."""
+
+ROWS = 40
+"""Rows of a tile from which a product may read again, for every tile, a large operand that the tiles share."""
+
+Places = tuple[int | None, ...]
+"""For each dimension of a frame, which axis of an array it is; None if the array lacks it."""
+
+
+@dataclass
+class Group:
+    """Steps with a frame; `places` of the arrays made in it, `reads` of those from outside, by step and position."""
+
+    lengths: tuple[int, ...]
+    steps: set[int] = field(default_factory=set)
+    places: dict[Var, Places] = field(default_factory=dict)
+    reads: dict[tuple[int, int], Places] = field(default_factory=dict)
+    sums: set[Var] = field(default_factory=set)
+
+
+class Grouping:
+    """The groups of a graph's steps, while they grow."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.labels = [labels_of(step) for step in graph.steps]
+        self.owner: list[Group | None] = [None] * len(graph.steps)
+        self.maker = {v: i for i, step in enumerate(graph.steps) for v in step.outputs}
+        self.readers: dict[Var, list[int]] = {}
+        for i, step in enumerate(graph.steps):
+            for a in step.inputs:
+                if isinstance(a, Var):
+                    self.readers.setdefault(a, []).append(i)
+        self.groups: list[Group] = []
+
+    def run(self) -> list[Group]:
+        """Grows all groups."""
+        self._grow(IMAGES)
+        self._grow(frozenset({contract}))
+        self._join_readers()
+        return [group for group in self.groups if group.steps]
+
+    def _grow(self, anchors: frozenset[Any]) -> None:
+        """Goes through the steps in order: an anchor joins a group it reads from or starts one, others only join."""
+        for i, step in enumerate(self.graph.steps):
+            if self.owner[i] is not None or self._joins_a_maker(i):
+                continue
+            if step.primitive in anchors:
+                self._start(i, 2 if anchors is IMAGES else 1)
+
+    def _joins_a_maker(self, i: int) -> bool:
+        makers = [self.maker[a] for a in self.graph.steps[i].inputs if a in self.maker]
+        groups = [self.owner[m] for m in sorted(makers, reverse=True)]
+        return any(group is not None and self._join(group, i) for group in groups)
+
+    def _join_readers(self) -> None:
+        """Steps still alone join the one group that reads all they make."""
+        for i in range(len(self.graph.steps) - 1, -1, -1):
+            if self.owner[i] is not None:
+                continue
+            readers = {id(self.owner[r]): self.owner[r] for v in self.graph.steps[i].outputs for r in self._readers(v)}
+            for group in readers.values():
+                if len(readers) == 1 and group is not None and not self._wanted(i):
+                    self._join(group, i)
+
+    def _readers(self, v: Var) -> list[int]:
+        return self.readers.get(v, [])
+
+    def _wanted(self, i: int) -> bool:
+        """Whether the graph returns a result of step `i`."""
+        return any(a is v for v in self.graph.steps[i].outputs for a in self.graph.outputs)
+
+    def _start(self, i: int, rank: int) -> None:
+        labels = self.labels[i]
+        if labels is None or not self.graph.steps[i].outputs[0].shape:
+            return
+        frame = _frame(self.graph.steps[i], labels, rank)
+        if frame:
+            group = Group(tuple([n for _, n in frame]))
+            if self._join(group, i, {label: d for d, (label, _) in enumerate(frame)}):
+                self.groups.append(group)
+
+    def _join(self, group: Group, i: int, dims: dict[Label, int] | None = None) -> bool:
+        """Puts step `i` into `group` if its labels fit the frame; `dims` says which label is which dimension."""
+        step, labels = self.graph.steps[i], self.labels[i]
+        if labels is None or any(0 in v.shape for v in step.outputs):
+            return False
+        dims = dims or self._dims(group, i)
+        if dims is None or not _lengths_fit(group, step, labels, dims) or not self._pays(group, step, labels, dims):
+            return False
+        reads = [_places(axes, dims, len(group.lengths)) for axes in labels.inputs]
+        makes = [_places(axes, dims, len(group.lengths)) for axes in labels.outputs]
+        read_back = any(r in group.steps for v in step.outputs for r in self._readers(v))
+        sums = any(None in p for p in makes)
+        if (sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths))) or self._leaves(group, i):
+            return False
+        for k, a in enumerate(step.inputs):
+            if a in group.sums or (a in group.places and group.places[a] != reads[k]):
+                return False
+        for v, place in zip(step.outputs, makes, strict=True):
+            if sums:
+                group.sums.add(v)
+            group.places[v] = place
+        for k, a in enumerate(step.inputs):
+            if a not in group.places:
+                group.reads[i, k] = reads[k]
+        for r in {r for v in step.outputs for r in self._readers(v) if r in group.steps}:
+            for k, a in enumerate(self.graph.steps[r].inputs):
+                if a in step.outputs:
+                    del group.reads[r, k]
+        group.steps.add(i)
+        self.owner[i] = group
+        return True
+
+    def _dims(self, group: Group, i: int) -> dict[Label, int] | None:
+        """Which labels of step `i` are the dimensions of the group, by the arrays that they have in common."""
+        step, labels = self.graph.steps[i], self.labels[i]
+        assert labels is not None
+        found: dict[Label, int] = {}
+        pairs = [(labels.inputs[k], group.places[a]) for k, a in enumerate(step.inputs) if a in group.places]
+        pairs += [
+            (labels.outputs[k], group.reads[r, j])
+            for k, v in enumerate(step.outputs)
+            for r in self._readers(v)
+            if r in group.steps
+            for j, a in enumerate(self.graph.steps[r].inputs)
+            if a is v
+        ]
+        for axes, places in pairs:
+            for d, axis in enumerate(places):
+                if axis is not None and (axes[axis] is None or found.setdefault(axes[axis], d) != d):
+                    return None
+        return found if len(set(found.values())) == len(group.lengths) == len(found) else None
+
+    def _pays(self, group: Group, step: Step, labels: Labels, dims: dict[Label, int]) -> bool:
+        """Whether operands that the tiles share are small, or there is enough work per tile to read them again."""
+        if step.primitive is not contract:
+            return True
+        work = prod(sizes_of(step, labels).values())
+        for a, axes in zip(step.inputs, labels.inputs, strict=True):
+            size = prod(shape_of(a))
+            lacking = [group.lengths[d] for label, d in dims.items() if label not in axes]
+            if lacking and size * 4 > CACHE and work // max(size, 1) // prod(lacking) < ROWS:
+                return False
+        return True
+
+    def _leaves(self, group: Group, i: int) -> bool:
+        """Whether with step `i` the group would need, from outside, what it makes itself."""
+        if not group.steps:
+            return False
+        inside = {*group.steps, i}
+        first = min(inside)
+        seen: set[int] = set()
+        waiting = [m for s in inside for m in self._needs(s) if m not in inside]
+        while waiting:
+            m = waiting.pop()
+            if m in seen or m < first:
+                continue
+            if m in inside:
+                return True
+            seen.add(m)
+            owner = self.owner[m]
+            members = owner.steps if owner is not None and owner is not group else [m]
+            for s in members:
+                seen.add(s)
+                waiting += [n for n in self._needs(s) if n not in seen]
+        return False
+
+    def _needs(self, i: int) -> Iterator[int]:
+        return (self.maker[a] for a in self.graph.steps[i].inputs if a in self.maker)
+
+
+def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
+    """The dimensions that a group which starts with this step is cut along."""
+    sizes = sizes_of(step, labels)
+    x = labels.inputs[0]
+    candidates = [a for a in x if a is not None and (a in labels.outputs[0] or rank == 2)]
+    frame = [(a, sizes[a]) for a in candidates if sizes[a] > 1][:rank]
+    largest = max([prod(v.shape) * v.dtype.itemsize for v in step.outputs + step.inputs if isinstance(v, Var)])
+    if len(frame) == 2 and largest <= CACHE * frame[0][1]:  # the images of one member are a tile
+        frame = frame[:1]
+    return frame
+
+
+def _lengths_fit(group: Group, step: Step, labels: Labels, dims: dict[Label, int]) -> bool:
+    sizes = sizes_of(step, labels)
+    return all(sizes[label] == group.lengths[d] for label, d in dims.items())
+
+
+def _places(axes: Axes, dims: dict[Label, int], rank: int) -> Places:
+    found: list[int | None] = [None] * rank
+    for i, label in enumerate(axes):
+        if label in dims:
+            found[dims[label]] = i
+    return tuple(found)
+
+
+def groups_of(graph: Graph) -> list[Group]:
+    """The groups of a graph; a step in none of them runs by itself."""
+    return Grouping(graph).run()
