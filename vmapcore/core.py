@@ -45,6 +45,9 @@ class Primitive:
     transparent = False
     """Whether `eval` is made of primitives itself, which a recording takes down in place of this one."""
 
+    dynamic: tuple[str, str] | None = None
+    """Where the length of results depends on values: the call to name in errors, and what to use instead."""
+
     def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True) -> None:
         self.name = name or evaluate.__name__
         self.eval = evaluate

@@ -16,6 +16,9 @@ import numpy as np
 PACKAGE = os.path.join(str(Path(__file__).parent), "")
 """Where the package's own code is: what an error or a warning is about lies outside."""
 
+OTHERS = (PACKAGE, os.path.join(str(Path(np.__file__).parent), ""))
+"""Where code is that is not the user's: ours, and NumPy's, such as that of `np.full`."""
+
 
 class VmapcoreError(Exception):
     """Base of every error that vmapcore raises on purpose, made of the parts of its message."""
@@ -106,9 +109,9 @@ def name_of(fun: Any) -> str:
 
 
 def _caller() -> tuple[FrameType, int]:
-    """The innermost frame outside this package, and its stacklevel for the caller of this function's caller."""
+    """The innermost frame outside this package and NumPy, and its stacklevel for the caller of this function's caller."""
     level, frame = 0, sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OTHERS):
         level, frame = level + 1, frame.f_back
     return frame, level
 

@@ -31,6 +31,10 @@ class RecordTracer(Tracer):
         self.value = other.value
         self.atom = other.atom
 
+    @property
+    def differs(self) -> str:
+        return f"differs between the calls of {self._trace.call}, at {callers_line()}"
+
     def _concretization(self, call: str, wanted: str, remedy: str) -> Any:
         if self._trace.ended:
             return self._trace.leaked()
@@ -68,6 +72,8 @@ class RecordTrace(Trace):
             raise self.leaked()
         if primitive.transparent:
             return primitive.eval(np, *args, **params)
+        if primitive.dynamic is not None:
+            self._check_constant(*primitive.dynamic, args)
         values: list[Any] = []
         inputs: list[Atom] = []
         for a in args:
@@ -118,6 +124,14 @@ class RecordTrace(Trace):
             )
         literal = self.literal(x)
         return literal.value, literal
+
+    def _check_constant(self, call: str, instead: str, args: Sequence[Any]) -> None:
+        """Raises if a length would hang on the values of what is no constant."""
+        for a in args:
+            if isinstance(a, RecordTracer) and isinstance(a.atom, Var):
+                raise ConcretizationError(
+                    call, f"the length of its result depends on {describe(a)}, which {a.differs}", "", instead
+                )
 
     def _foreign(self, tracer: Tracer) -> VmapcoreError:
         """The error for a value of another transform: one that has ended, or that runs around this one."""

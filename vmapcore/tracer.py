@@ -138,6 +138,11 @@ class Tracer:
             remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis)"
         raise self._concretization("np.asarray or a write into a plain array", "an ordinary array", remedy)
 
+    @property
+    def differs(self) -> str:
+        """Why a length cannot depend on it, in an error."""
+        return "differs between the examples"
+
     # One Python value out of a tracer: subclasses allow what is exact.
 
     def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:

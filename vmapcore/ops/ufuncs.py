@@ -42,7 +42,7 @@ class UfuncOp(CustomOp):
     """A ufunc as an operation."""
 
     def __init__(self, ufunc: Any, name: str | None = None) -> None:
-        self.ufunc = ufunc
+        self.original = ufunc
         library = type(ufunc).__module__.partition(".")[0]
         home = library if library in LIBRARIES else "numpy"
 
@@ -68,20 +68,20 @@ class UfuncOp(CustomOp):
         self._reset()
 
     def elementwise(self, *partials: Any) -> Self:
-        if getattr(self.ufunc, "signature", None) is not None:
+        if getattr(self.original, "signature", None) is not None:
             raise ArgumentError(
-                f"{self.name}.elementwise", f"it has the signature {self.ufunc.signature}", "", "Use def_vjp"
+                f"{self.name}.elementwise", f"it has the signature {self.original.signature}", "", "Use def_vjp"
             )
         return CustomOp.elementwise(self, *partials)
 
     def remedy(self, kind: str) -> str:
-        made = f"vmapcore.custom_op({path_of(self.ufunc)})"
+        made = f"vmapcore.custom_op({path_of(self.original)})"
         if kind == "vmap":
             return f"Declare one with {made}.def_vmap"
-        if getattr(self.ufunc, "signature", None) is not None:
+        if getattr(self.original, "signature", None) is not None:
             return f"Declare its derivative with {made}.def_vjp(...)"
         args = ", ".join(self.signature.arrays)
-        partials = ", ".join([f"lambda out, {args}: ..."] * self.ufunc.nin)
+        partials = ", ".join([f"lambda out, {args}: ..."] * self.original.nin)
         return f"Declare its derivative with {made}.elementwise({partials})"
 
 

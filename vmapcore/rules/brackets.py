@@ -70,8 +70,8 @@ def split(index: Any) -> Chosen:
     if mapped and (arrays or len(masks) > 1):
         raise IndexingError(
             CALL,
-            f"a mask {describe(mapped[0])} that differs between the examples stands beside another array",
-            "each example would choose another number of elements",
+            f"a mask {describe(mapped[0])} that {mapped[0].differs} stands beside another array",
+            "each time it would choose another number of elements",
             "Use np.where with one mask for all",
         )
     return Chosen(tuple(pattern), tuple(arrays), mapped[0] if mapped else None, len(masks) == 1 and not mapped)
@@ -86,7 +86,7 @@ def _bound(e: Any) -> int | None:
     except ConcretizationError:
         raise IndexingError(
             CALL,
-            f"a slice from or to {describe(e)}, which differs between the examples",
+            f"a slice from or to {describe(e)}, which {e.differs}",
             "its length might differ too",
             "Index with start + np.arange(length), or use np.where with a mask",
         ) from None

@@ -53,7 +53,7 @@ def unknown_count(call: str, mask: Any) -> IndexingError:
     """The error for reading by a mask that differs between the examples."""
     return IndexingError(
         call,
-        f"the mask {describe(mask)} differs between the examples, and so would the number of elements it chooses",
+        f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses",
         "",
         "Use np.where(mask, x, other), or where= of np.sum and other reductions",
     )
@@ -193,7 +193,7 @@ def masked(region: Any, mask: Any, value: Any, tail: int, ufunc: Any = None) -> 
             raise ShapeError(
                 "x[mask] = v",
                 f"the value is {describe(value)}, with an axis for the elements that the mask chooses",
-                "their number differs between the examples",
+                f"their number {mask.differs}",
                 "Write a value of one element, or use np.where(mask, v, x) with v shaped like x",
             )
         value = value.reshape(value.shape[:at] + (1,) * len(mask.shape) + value.shape[at + 1 :])

@@ -90,7 +90,8 @@ def isin(
 
 
 def _dynamic(made: Primitive, call: str, instead: str) -> None:
-    """Declares that `made` cannot be mapped, since its results differ in length, and what to use for it."""
+    """Declares that `made` cannot be mapped or recorded, since its results differ in length; what to use for it."""
+    made.dynamic = call, instead
 
     @made.def_vmap
     def dynamic_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
