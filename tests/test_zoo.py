@@ -1,4 +1,13 @@
-"""check_op finds every wrong operation of the zoo, and nothing in the right ones."""
+"""check_op finds every wrong operation of the zoo by the check that is meant to, and nothing in the right ones."""
+
+import functools
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +15,7 @@ from vmapcore.testing import check_op
 from vmapcore.testing.reproduction import SHOWN_AGAIN
 
 from .zoo import RIGHT, WRONG
+from .zoo_findings import FOUND
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -14,13 +24,67 @@ def test_right_operations_pass(name):
     check_op(right.op(), *right.examples, **right.params)
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_operations_are_found(name):
-    """And the line that is said to show it does, by itself."""
+def failure(name, op):
+    """What check_op raises for a wrong operation, in text, and the line that shows it again."""
     wrong = WRONG[name]
-    op = wrong.op()
     with pytest.raises(Exception) as caught:
         check_op(op, *wrong.examples, **wrong.params)
-    note = next(n for n in caught.value.__notes__ if n.startswith(SHOWN_AGAIN))
-    with pytest.raises(type(caught.value)):
-        exec(note.removeprefix(SHOWN_AGAIN), {"op": op})
+    (line,) = [note.removeprefix(SHOWN_AGAIN) for note in caught.value.__notes__ if note.startswith(SHOWN_AGAIN)]
+    return f"{type(caught.value).__name__}: {caught.value}", line
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_operations_are_found(name):
+    text, line = failure(name, WRONG[name].op())
+    check = re.search(r"from vmapcore.testing import (\w+)", line)[1]
+    assert re.match(FOUND[name], f"{check}: {text}", re.DOTALL), f"{check}: {text}"
+
+
+RUN_EACH = """
+import json, os, sys, traceback
+import tests.zoo
+
+for line, expected in json.load(sys.stdin):
+    read, write = os.pipe()
+    if os.fork() == 0:  # a process of its own, in which nothing has run
+        try:
+            exec(line, {})
+            text = "passed"
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+        os.write(write, text.encode()[:4096])
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as found:
+        print(json.dumps([expected, found.read()]))
+    os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each runs in a fork")
+def test_what_shows_a_failure_again_does(tmp_path, monkeypatch):
+    """Each line by itself, in a process of its own: it says all it needs, and fails in the same way."""
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = []
+    for i, name in enumerate(WRONG):
+        module = f"operation_{i}"
+        (tmp_path / f"{module}.py").write_text(f"from tests.zoo import WRONG\nop = WRONG[{name!r}].op()\n")
+        text, line = failure(name, importlib.import_module(module).op)
+        assert f"from {module} import op" in line
+        lines.append((line, text))
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    run = functools.partial(subprocess.run, capture_output=True, text=True, check=True)
+    done = run(
+        [sys.executable, "-W", "ignore", "-c", RUN_EACH],
+        input=json.dumps(lines),
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    pairs = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(pairs) == len(WRONG)
+    for expected, found in pairs:
+        assert in_kind(found) == in_kind(expected)
+
+
+def in_kind(text):
+    """A failure without its numbers, and without the names that one function has with parameters and without."""
+    return re.sub(r"[-+]?(\d+\.?\d*(e[-+]?\d+)?|nan)j?", "#", re.sub(r"\b(partial|op)\b", "op", text))

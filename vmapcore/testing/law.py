@@ -183,9 +183,10 @@ class _Law:
         looped, what = self.oracle, self._what(levels)
         for in_axes in reversed(levels):
             looped = vmap_loop(looped, in_axes, self.out_axes)
+        expected = looped(*args)
         with untouched(what, args):
             actual = self._vmapped(levels)(*args)
-        assert_same(actual, looped(*args), what, self.tol)
+        assert_same(actual, expected, what, self.tol)
         if len(levels) == 1:
             self._check_aliases(what, actual, args, levels[0])
 
