@@ -1,4 +1,4 @@
-"""Numba, if it is installed: the one module that names it.
+"""Numba, if it is installed: the one module that names it. Importing it takes a third of a second.
 
 Kernels that need it ask `AVAILABLE` when they are about to run, so that a test can set it to False.
 """
@@ -10,15 +10,19 @@ from typing import Any, TypeVar
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _numba() -> Any:
+def _optional(name: str) -> Any:
     try:
-        return import_module("numba")
+        return import_module(name)
     except ImportError:
         return None
 
 
-numba: Any = _numba()
+numba: Any = _optional("numba")
 """The module, or None."""
+
+extending: Any = numba and _optional("numba.extending")
+ir: Any = numba and _optional("llvmlite.ir")
+"""For kernels that write instructions of LLVM."""
 
 AVAILABLE = numba is not None
 """Whether kernels can be compiled."""
