@@ -1,1 +1,45 @@
-"""From a Graph to a better Graph, and from that to what an executor needs to know. Computes nothing."""
+"""From a Graph to a better Graph, and from that to what an executor needs to know. Computes nothing but constants."""
+
+from ..graph import Graph
+from .broadcasts import keep_broadcasts_lazy
+from .common import merge_equal
+from .constants import fold_constants
+from .dead import drop_dead
+from .entropies import fuse_cross_entropy
+from .moves import sink_moves
+from .noops import drop_noops
+from .products import fold_into_products
+from .rectifiers import fuse_rectifier_gradients, pool_before_rectifying
+from .sums import shorten_sums
+
+PASSES = (
+    drop_dead,
+    keep_broadcasts_lazy,
+    fold_constants,
+    drop_noops,
+    merge_equal,
+    shorten_sums,
+    sink_moves,
+    fold_into_products,
+    fuse_cross_entropy,
+    fuse_rectifier_gradients,
+    pool_before_rectifying,
+)
+"""Every pass, in the order in which one makes work for the next."""
+
+ROUNDS = 8
+"""More than recorded graphs need, which settle in two or three."""
+
+
+def simplify(graph: Graph) -> Graph:
+    """Applies every pass until none finds anything to do.
+
+    Law:  simplify(graph)(*arrays) == graph(*arrays), up to rounding
+    """
+    for _ in range(ROUNDS):
+        before = graph
+        for step in PASSES:
+            graph = step(graph)
+        if graph is before:
+            break
+    return graph

@@ -1,0 +1,74 @@
+"""What graphs are made of: `Var`s, known by identity, `Literal`s, which were constants of the run, and `Step`s."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from ..arrays import namespace
+from ..core import Primitive
+from ..errors import describe
+
+
+class Var:
+    """One array of a graph, by its shape and dtype."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return prod(self.shape) * int(self.dtype.itemsize)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+
+class Literal:
+    """A constant: a Python number, which keeps its weak dtype, a NumPy scalar, or an array of nobody else's."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return getattr(self.value, "shape", ())
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return getattr(self.value, "nbytes", 0)
+
+    def __repr__(self) -> str:
+        value = self.value
+        return f"<{describe(value)}>" if self.shape else repr(getattr(value, "item", lambda: value)())
+
+
+Atom = Var | Literal
+
+
+class Step(NamedTuple):
+    """One application of a primitive."""
+
+    primitive: Primitive
+    inputs: tuple[Atom, ...]
+    params: dict[str, Any]
+    outputs: tuple[Var, ...]
+    line: str = ""
+    """Where in the user's code: `file.py:12 in f`."""
+
+    def run(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Applies the primitive to arrays and returns a tuple of results."""
+        out = self.primitive.eval(namespace(values), *values, **self.params)
+        return tuple(out) if self.primitive.multiple else (out,)

@@ -1,0 +1,44 @@
+"""Primitives that only plans have: several steps of a recording in one. They are neither batched nor differentiated."""
+
+from typing import Any
+
+from ..core import Primitive
+from ..rules._reduce import largest, total
+from ..rules.activations import softmax_along
+from ..rules.losses import nll_along, nll_transpose
+from ..rules.selection import select
+
+
+def fused(evaluate: Any) -> Primitive:
+    """Makes a primitive that is in no table, since no user's code can reach it."""
+    return Primitive(evaluate, listed=False)
+
+
+@fused
+def rectify_grad(xp: Any, g: Any, x: Any) -> Any:
+    """`g` where `x`, which was rectified or is so already, is positive, else 0."""
+    return select.eval(xp, x > 0, g, 0)
+
+
+@fused
+def cross_entropy_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    """`nll_along` of `log_softmax_along`: the logarithm of the sum of exponentials less the score of the target."""
+    if not scores.size:
+        return nll_along.eval(xp, scores, targets, axis=axis, ignored=ignored)
+    lowered = scores - largest(xp, scores, (axis,), True)
+    sums = xp.log(total(xp, xp.exp(lowered), (axis,), True))
+    at_target = nll_along.eval(xp, lowered, targets, axis=axis, ignored=ignored)
+    return xp.where(targets != ignored, at_target + sums, 0)
+
+
+@fused
+def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    """The cotangent of the scores for that of the losses: `g` times the softmax, less `g` at the target."""
+    out = softmax_along.eval(xp, scores, axis=(axis,))
+    out *= xp.where(targets != ignored, g, 0)
+    out += nll_transpose.eval(xp, g, targets, axis=axis, ignored=ignored, classes=out.shape[axis])
+    return out
+
+
+FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad)
+"""All of them: functions of their inputs, as those in the table are."""
