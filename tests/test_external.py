@@ -40,12 +40,45 @@ VJPS = (lambda g, out, x, y: g * np.cos(x) * np.sum(y), lambda g, out, x, y: np.
 # Calls and batches.
 
 
-def test_it_gets_arrays_whatever_is_passed():
+def test_it_gets_arrays_or_what_numpy_has_for_an_element():
     op = vc.external(foreign)
     assert np.array_equal(op(A[0], B[0]), foreign(A[0], B[0]))
-    single = vc.external(lambda x: [type(x), x.shape, x.dtype] == [np.ndarray, (), float] or x)
-    for x in (2.0, np.float64(2), np.asarray(2.0)):
+    for x, kind in [(2.0, np.ndarray), (np.float64(2), np.float64), (np.asarray(2.0), np.ndarray)]:
+        single = vc.external(lambda x, kind=kind: [type(x), x.shape, x.dtype] == [kind, (), float] or x)
         assert single(x) == np.True_
+    element = vc.external(lambda x: type(x) is np.float64, vmap_method="loop")
+    assert vmap(element)(np.ones(3)).all()
+
+
+def test_loops_take_results_as_they_come():
+    """Of one dtype or several, numbers or arrays, in a buffer that the function writes again."""
+    buffer, x = np.zeros(2), np.arange(6.0)
+
+    def same_buffer(x):
+        buffer[...] = x
+        return buffer
+
+    def view_of_buffer(x):
+        return same_buffer(x)[:1]
+
+    def mixed(x):
+        return int(x) if x < 3 else np.float32(x) if x < 5 else np.asarray(x)
+
+    def pair(x):
+        return (same_buffer(x), np.float64(x)) if x != 4 else (np.full(2, 4, np.int64), 4)
+
+    def loop(fun):
+        return vmap(vc.external(fun, vmap_method="loop"))(x)
+
+    assert np.array_equal(loop(same_buffer), np.stack([x, x], axis=1))
+    assert np.array_equal(loop(view_of_buffer), x[:, None])
+    assert np.array_equal(loop(mixed), x) and loop(mixed).dtype == float
+    first, second = loop(pair)
+    assert np.array_equal(first, np.stack([x, x], axis=1)) and np.array_equal(second, x)
+    many = np.arange(10_000.0)
+    assert np.array_equal(vmap(vc.external(lambda x: x * 2, vmap_method="loop"))(many), many * 2)
+    with pytest.raises(errors.ShapeError, match="the result of example 4999 is"):
+        vmap(vc.external(lambda x: np.zeros(2 + (x == 4999)), vmap_method="loop"))(many)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,6 +1,6 @@
 """external: code that cannot be traced, as an operation that gets NumPy arrays and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -22,17 +22,27 @@ class ExternalOp(CustomOp):
 
     def __init__(self, fun: Callable[..., Any], name: str, vmap_method: str | None) -> None:
         def evaluate(xp: Any, *args: Any, **params: Any) -> Any:
-            for x in args:
-                if type(x) is not np.ndarray:
-                    args = tuple([_host(x) for x in args])
-                    break
-            return as_arrays(xp, fun(*args, **params))
+            return as_arrays(xp, fun(*self.prepared(args), **params))
 
+        self.bare = fun
+        self.wrapped = evaluate
         CustomOp.__init__(self, evaluate, _signature(fun), name, fun.__doc__)
         self.method = None if vmap_method == "loop" else vmap_method
         self.declared_loop = vmap_method == "loop"
         if vmap_method is not None:
             self._declare("vmap_method", "vmap")
+
+    def prepared(self, leaves: Sequence[Any]) -> Sequence[Any]:
+        for x in leaves:
+            if type(x) is not np.ndarray:
+                return tuple([_host(x) for x in leaves])
+        return leaves
+
+    def swift(self, xp: Any) -> Callable[..., Any]:
+        return self.bare if xp is np and self.evaluate is self.wrapped else super().swift(xp)
+
+    def tidy(self, xp: Any, found: Any) -> Any:
+        return as_arrays(xp, found)
 
     def remedy(self, kind: str) -> str:
         if kind == "vmap":
@@ -44,8 +54,10 @@ class ExternalOp(CustomOp):
 
 
 def _host(x: Any) -> Any:
-    """An argument, a pytree perhaps, with NumPy arrays for what there is of arrays and numbers."""
-    return np.asarray(x) if isinstance(x, (np.generic, int, float, complex)) else tree_map(on_host, x)
+    """An argument, a pytree perhaps, with NumPy arrays for what there is of arrays and Python numbers."""
+    if isinstance(x, np.generic):
+        return x
+    return np.asarray(x) if isinstance(x, (int, float, complex)) else tree_map(on_host, x)
 
 
 def _signature(fun: Callable[..., Any]) -> Signature:
@@ -73,8 +85,8 @@ def external(
 
     Law:  external(fun)(x) == fun(x), and vmap(external(fun))(x)[i] == fun(x[i])
 
-    The function gets real NumPy arrays, in every transform and on every device, never a tracer and never made-up
-    numbers. To differentiate it, declare a rule as for any `custom_op`.
+    The function gets real NumPy arrays or scalars, in every transform and on every device, never a tracer and never
+    made-up numbers. To differentiate it, declare a rule as for any `custom_op`.
 
     Args:
         fun: `fun(*arrays, **params)`, of arrays or pytrees of them by position and static parameters by name. Left

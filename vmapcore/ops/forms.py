@@ -115,17 +115,17 @@ class Form(Primitive):
         self.shares = self.shares or any(a is not b for a, b in zip(own, outs, strict=True))
         return own
 
-    def swiftly(self, xp: Any, params: dict[str, Any]) -> tuple[Callable[..., Any], bool]:
-        """What computes the results of an example once one is known, and whether it returns just one array.
+    def swiftly(self, xp: Any, params: dict[str, Any]) -> tuple[Callable[..., Any], bool, Callable[[Any], Any]]:
+        """What computes the results of an example once one is known, with as few checks as can be.
 
-        Else it returns what `outputs` makes a tuple of the results, or that tuple itself.
+        And whether it returns just one of them, and what makes their tuple of what it returned.
         """
-        run = functools.partial(self.op.evaluate, xp, **params)
-        if self.plain and self.out_tree == LEAF:
-            return run, True
-        if self.plain and self.out_tree == flatten((0,) * self.out_tree.num_leaves)[1]:
-            return run, False
-        return functools.partial(self._evaluate, xp, **params), False
+        single = self.out_tree == LEAF
+        if self.plain and (single or self.out_tree == flatten((0,) * self.out_tree.num_leaves)[1]):
+            run = self.op.swift(xp)
+            run = functools.partial(run, **params) if params else run
+            return run, single, lambda found: self.outputs(self.op.tidy(xp, found))
+        return functools.partial(self._evaluate, xp, **params), False, lambda found: found
 
     def _vmap(self, size: int, mapped: Sequence[bool], *leaves: Any, **params: Any) -> Any:
         return batched(self, ((size, tuple(mapped)),), leaves, params)

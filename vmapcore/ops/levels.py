@@ -127,7 +127,8 @@ def run(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: dict[
     if op.method is not None:
         return tuple(separate(list(_at_once(form, xp, levels, leaves, params)), list(leaves)))
     calls = math.prod([size for size, _ in levels])
-    return timed(op, op.declared_loop, calls, lambda: _looped(form, xp, levels, leaves, params))
+    given = op.prepared(leaves)
+    return timed(op, op.declared_loop, calls, lambda: _looped(form, xp, levels, given, params))
 
 
 def _by_rule(form: Any, levels: Levels, leaves: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -144,7 +145,7 @@ def _looped(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: d
         def run_inner(*xs: Any) -> Any:
             return _looped(form, xp, inner, xs, params)
 
-        return loop(form, run_inner, lambda: (run_inner, False), xp, size, mapped, leaves)
+        return loop(form, run_inner, lambda: (run_inner, False, lambda outs: outs), xp, size, mapped, leaves)
     first = functools.partial(form.eval, xp, **params)
     return loop(form, first, lambda: form.swiftly(xp, params), xp, size, mapped, leaves)
 

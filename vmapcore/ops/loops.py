@@ -109,10 +109,19 @@ def note_loop(op: Any, declared: bool, calls: int, seconds: float) -> None:
     trace.report.add(op, calls, seconds)
 
 
+SMALL = 1024
+"""Bytes of a result up to which those of many examples are collected, as a plain loop would, before they are joined."""
+
+CHUNK = 4096
+"""How many examples at a time."""
+
+NUMBERS = frozenset({float, int, complex, bool})
+
+
 def loop(
     form: Any,
     first: Run,
-    then: Callable[[], tuple[Run, bool]],
+    then: Callable[[], tuple[Run, bool, Run]],
     xp: Any,
     size: int,
     mapped: Sequence[bool],
@@ -121,56 +130,64 @@ def loop(
     """Runs a form on one example after another, `size` of them and at least one, and stacks each result.
 
     `first(*example)` returns a tuple of arrays and is run on the first example. After it, `then()` says what is run on
-    the others, and whether that returns just one array instead of as many.
+    the others, whether that returns just one result, and what makes a tuple of arrays of whatever it returns.
     """
-    examples = zip(*[iter(x) if m else repeat(x) for x, m in zip(args, mapped, strict=True)], strict=False)
     outs = []
-    for result in first(*next(examples)):
+    for result in first(*[x[0] if m else x for x, m in zip(args, mapped, strict=True)]):
         out = xp.empty((size, *result.shape), result.dtype)
         out[0] = result
         outs.append(out)
-    again, single = then()
+    run, single, tidy = then()
+    fast = xp is np and all(out.itemsize * out[0].size <= SMALL for out in outs)
+    for start in range(1, size, CHUNK):
+        stop = min(start + CHUNK, size)
+        columns = [iter(x[start:stop]) if m else repeat(x, stop - start) for x, m in zip(args, mapped, strict=True)]
+        collected = list(map(run, *columns)) if fast else None
+        joined = None if collected is None else _join(collected, single, outs)
+        if joined is not None:
+            for out, column in zip(outs, joined, strict=True):
+                out[start:stop] = column
+            continue
+        columns = [iter(x[start:stop]) if m else repeat(x, stop - start) for x, m in zip(args, mapped, strict=True)]
+        for i, example in enumerate(zip(*columns, strict=True), start):
+            for k, result in enumerate(tidy(run(*example))):
+                outs[k] = _put(form.name, outs[k], i, result)
+    return tuple(outs)
+
+
+def _join(results: list[Any], single: bool, outs: list[Any]) -> list[Any] | None:
+    """Each result of several examples as one array; None unless all are as the first, in memory of their own.
+
+    An example may overwrite the result of the one before it, where a function hands out a buffer of its own.
+    """
     if single:
-        return (_fill(form.name, outs[0], again, examples),)
-    return _fill_several(form, outs, again, examples)
-
-
-def _fill(call: str, out: Any, run: Run, examples: Iterator[Any]) -> Any:
-    """`out` with the results of `run` from example 1 on; each put there at once, for the next may overwrite it."""
-    shape, dtype = out.shape[1:], out.dtype
-    for i, example in enumerate(examples, 1):
-        result = run(*example)
-        try:
-            fits = result.dtype is dtype and result.shape == shape
-        except AttributeError:
-            fits = False
-        if fits:
-            out[i] = result
+        columns: list[Any] = [results]
+    elif set(map(type, results)) == {tuple} and set(map(len, results)) == {len(outs)}:
+        columns = list(zip(*results, strict=True))
+    else:
+        return None
+    joined = []
+    for column, out in zip(columns, outs, strict=True):
+        kinds = set(map(type, column))
+        if kinds == {np.ndarray}:
+            if len(set(map(id, column))) < len(column) or any(x.base is not None for x in column):
+                return None
+            if {x.dtype for x in column} != {out.dtype} or {x.shape for x in column} != {out.shape[1:]}:
+                return None
+            joined.append(np.concatenate(column).reshape(len(column), *out.shape[1:]) if out.ndim > 1 else np.array(column))
         else:
-            out = _put(call, out, i, result)
-            dtype = out.dtype
-    return out
-
-
-def _fill_several(form: Any, outs: list[Any], run: Run, examples: Iterator[Any]) -> tuple[Any, ...]:
-    """The same, for a `run` of several results."""
-    places = [(k, out, out.dtype, out.shape[1:]) for k, out in enumerate(outs)]
-    for i, example in enumerate(examples, 1):
-        results = run(*example)
-        if type(results) is not tuple or len(results) != len(places):
-            results = form.outputs(results)
-        for result, (k, out, dtype, shape) in zip(results, places, strict=False):
-            if getattr(result, "dtype", None) is dtype and result.shape == shape:
-                out[i] = result
-            else:
-                out = _put(form.name, out, i, result)
-                places[k] = (k, out, out.dtype, shape)
-    return tuple([out for _, out, _, _ in places])
+            if out.ndim > 1 or not all(kind in NUMBERS or issubclass(kind, np.generic) for kind in kinds):
+                return None
+            array = np.array(column)
+            if array.dtype != out.dtype:
+                return None
+            joined.append(array)
+    return joined
 
 
 def _put(call: str, out: Any, i: int, result: Any) -> Any:
     """`out` with `result` as example `i`, in the dtype that stacking the examples would give."""
-    if getattr(result, "shape", None) != out.shape[1:]:
+    if result.shape != out.shape[1:]:
         raise ShapeError(
             call,
             f"the result of example {i} is {describe(result)}, that of the first {describe(out[0])}",

@@ -1,5 +1,6 @@
 """CustomOp: an operation of a user's own, a primitive that is called with pytrees and told its rules one by one."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -99,6 +100,18 @@ class CustomOp(Declarations):
         return form
 
     # What traces and forms ask for.
+
+    def prepared(self, leaves: Sequence[Any]) -> Sequence[Any]:
+        """The arrays and numbers that loops take examples from."""
+        return leaves
+
+    def swift(self, xp: Any) -> Rule:
+        """What computes an example of prepared arrays."""
+        return functools.partial(self.evaluate, xp)
+
+    def tidy(self, xp: Any, found: Any) -> Any:
+        """What the operation returns, of what `swift` gave."""
+        return found
 
     def vjp_rule(self, i: int) -> Rule | None:
         """The author's vjp rule for argument `i`, made to take what the operation takes."""
