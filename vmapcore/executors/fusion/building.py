@@ -1,0 +1,265 @@
+"""Builds an `Expression`: values with shapes, whose axes are found to be the same as they meet.
+
+Every axis longer than 1 of an operand starts as a node of its own; an elementwise operation unites the nodes that it
+aligns. A short axis that is stacked up, or picked from by number, has no node: its positions are computed apart.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .expression import Argument, Constant, Dimension, Statement, Store
+
+SHORT = 8
+"""The longest axis whose positions are computed apart."""
+
+Node = int | None
+
+
+class UnfusibleError(Exception):
+    """The group holds what no kernel can do; its text says what."""
+
+
+class Value(NamedTuple):
+    """An array of the program.
+
+    `parts` has its rank, and length 1 along every axis but those whose positions are computed apart; `nodes` is None
+    there and where the array itself has length 1. `weak` is the Python number that it is.
+    """
+
+    shape: tuple[int, ...]
+    nodes: tuple[Node, ...]
+    parts: Any
+    dtype: Any
+    weak: Any = None
+
+    def with_axes(self, shape: Sequence[int], nodes: Sequence[Node], parts: Any) -> "Value":
+        return Value(tuple(shape), tuple(nodes), parts, self.dtype)
+
+
+def one_part(shape: Sequence[int], part: Argument) -> Any:
+    parts = np.empty((1,) * len(shape), object)
+    parts[(0,) * len(shape)] = part
+    return parts
+
+
+class Builder:
+    """Statements so far, by nodes instead of axes; equal ones are made once."""
+
+    def __init__(self) -> None:
+        self.parents: list[int] = []
+        self.sizes: list[int] = []
+        self.statements: list[Statement] = []
+        self.known: dict[Any, int] = {}
+        self.stores: list[Store] = []
+        self.checks: list[int] = []
+
+    # Axes.
+
+    def node(self, length: int) -> int:
+        self.parents.append(len(self.parents))
+        self.sizes.append(length)
+        return len(self.parents) - 1
+
+    def find(self, node: int) -> int:
+        while self.parents[node] != node:
+            node = self.parents[node]
+        return node
+
+    def unite(self, nodes: Sequence[Node]) -> Node:
+        roots = [self.find(n) for n in nodes if n is not None]
+        for r in roots[1:]:
+            self.parents[self.find(r)] = self.find(roots[0])
+        return roots[0] if roots else None
+
+    # Values.
+
+    def operand(self, number: int, shape: tuple[int, ...], dtype: Any, order: Sequence[int]) -> Value:
+        """Input `number`, whose axes lie in memory in the `order` given, from the outermost."""
+        nodes = [None if n == 1 else self.node(n) for n in shape]
+        place = tuple([Dimension(_or(nodes[i], -1), shape[i]) for i in order])
+        return Value(shape, tuple(nodes), one_part(shape, self._load(number, place, dtype)), dtype)
+
+    def _load(self, number: int, place: tuple[Dimension, ...], dtype: Any) -> int:
+        return self.emit(Statement("load", (), dtype, (), (), number, place))
+
+    def constant(self, value: Any) -> Value:
+        if type(value) in (int, float):
+            return Value((), (), None, None, value)
+        scalar = np.asarray(value)[()]
+        return Value((), (), one_part((), Constant(scalar)), scalar.dtype)
+
+    def emit(self, statement: Statement) -> int:
+        key = (*statement[:1], tuple(map(_key, statement.args)), *statement[2:])
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = len(self.statements)
+            self.statements.append(statement)
+        return found
+
+    # Operations.
+
+    def cast(self, x: Argument, dtype: Any) -> Argument:
+        if isinstance(x, Constant):
+            with np.errstate(all="ignore"):
+                return x if x.dtype == dtype else Constant(x.value.astype(dtype))
+        return x if self.statements[x].dtype == dtype else self.emit(Statement("cast", (x,), dtype, ()))
+
+    def convert(self, x: Value, dtype: Any) -> Value:
+        parts = _each(lambda p: self.cast(p, dtype), x.parts)
+        return Value(x.shape, x.nodes, parts, dtype)
+
+    def apply(self, ufunc: Any, *args: Value) -> Value:
+        """A ufunc of one result, in the loop that NumPy takes for these dtypes."""
+        kinds = [a.dtype if a.weak is None else type(a.weak) for a in args]
+        try:
+            *loop, out = ufunc.resolve_dtypes((*kinds, None))
+        except TypeError as error:
+            raise UnfusibleError(str(error)) from None
+        return self.elementwise(ufunc.__name__, args, loop, out)
+
+    def elementwise(self, operation: str, args: Sequence[Value], loop: Sequence[Any], out: Any) -> Value:
+        """`operation` of arguments that broadcast and are first cast to the dtypes `loop`."""
+        args = [_typed(a, dtype) for a, dtype in zip(args, loop, strict=True)]
+        shape, nodes, parts = self.aligned(args)
+        made = np.empty(parts[0].shape, object)
+        for i in np.ndindex(made.shape):
+            arguments = tuple([self.cast(p[i], dtype) for p, dtype in zip(parts, loop, strict=True)])
+            made[i] = self.emit(Statement(operation, arguments, out, ()))
+        return Value(shape, nodes, made, out)
+
+    def aligned(self, args: Sequence[Value]) -> tuple[tuple[int, ...], tuple[Node, ...], list[Any]]:
+        """Unites the axes that meet; returns the shape, its nodes, and the parts, broadcast."""
+        shape = np.broadcast_shapes(*[a.shape for a in args])
+        rank = len(shape)
+        for i in range(-rank, 0):
+            meet = [a for a in args if len(a.shape) >= -i]
+            if any(a.parts.shape[i] > 1 for a in meet):
+                args = [self.apart(a, i) if a in meet and a.nodes[i] is not None else a for a in args]
+        nodes = [self.unite([a.nodes[i] for a in args if len(a.shape) >= -i]) for i in range(-rank, 0)]
+        parts = [a.parts.reshape((1,) * (rank - len(a.shape)) + a.parts.shape) for a in args]
+        return shape, tuple(nodes), list(np.broadcast_arrays(*parts))
+
+    def apart(self, x: Value, axis: int) -> Value:
+        """`x`, an operand as it was loaded, with the positions of a short axis apart."""
+        length = x.shape[axis]
+        if x.parts.shape[axis] == length:
+            return x
+        if length > SHORT:
+            raise UnfusibleError(f"an axis of {length} is picked from")
+        pieces = [_each(lambda p, at=at: self._held(p, x.nodes[axis], at), x.parts) for at in range(length)]
+        nodes = list(x.nodes)
+        nodes[axis] = None
+        return x.with_axes(x.shape, nodes, np.concatenate(pieces, axis))
+
+    def _held(self, part: Argument, node: Node, at: int) -> Argument:
+        assert node is not None
+        if isinstance(part, Constant):
+            return part
+        s = self.statements[part]
+        if s.operation != "load":
+            return self._spread(part, node)
+        here = self.find(node)
+        dims = [Dimension(-1, d.length, at) if d.axis >= 0 and self.find(d.axis) == here else d for d in s.dims]
+        return self._load(s.operand, tuple(dims), s.dtype)
+
+    def _spread(self, part: int, node: int) -> int:
+        """A computed `part`, if it does not vary along the axis."""
+        if self.find(node) in self.nodes_of(part):
+            raise UnfusibleError("a computed axis is picked from")
+        return part
+
+    def nodes_of(self, part: Argument) -> set[int]:
+        """The axes of everything that a part is computed from."""
+        found: set[int] = set()
+        seen: set[int] = set()
+        left = [part]
+        while left:
+            p = left.pop()
+            if isinstance(p, Constant) or p in seen:
+                continue
+            seen.add(p)
+            s = self.statements[p]
+            found |= {self.find(n) for n in (*s.axes, *[d.axis for d in s.dims if d.axis >= 0])}
+            left += s.args
+        return found
+
+    def reduce(self, operation: str, combine: Any, x: Value, axis: Sequence[int], keepdims: bool, dtype: Any) -> Value:
+        """`x`, first cast to `dtype`, combined along the negative axes; `combine` does it to positions apart."""
+        x = self.convert(x, dtype)
+        parts = x.parts
+        for i in axis:
+            if parts.shape[i] > 1:
+                rows = np.moveaxis(parts, i, 0)
+                folded = rows[0]
+                for row in rows[1:]:
+                    folded = _both(lambda p, q: self.emit(Statement(combine, (p, q), dtype, ())), folded, row)
+                parts = np.expand_dims(folded, i)
+        over = tuple([self.find(n) for i in axis if (n := x.nodes[i]) is not None])
+        if over:
+            parts = _each(lambda p: self.emit(Statement(operation, (p,), dtype, (), over)), parts)
+        return self._without(x, parts, axis, keepdims)
+
+    def _without(self, x: Value, parts: Any, axis: Sequence[int], keepdims: bool) -> Value:
+        rank = len(x.shape)
+        if keepdims:
+            shape = [1 if i - rank in axis else n for i, n in enumerate(x.shape)]
+            return x.with_axes(shape, [None if i - rank in axis else n for i, n in enumerate(x.nodes)], parts)
+        kept = [i for i in range(rank) if i - rank not in axis]
+        parts = parts.reshape([parts.shape[i] for i in kept])
+        return x.with_axes([x.shape[i] for i in kept], [x.nodes[i] for i in kept], parts)
+
+    def index(self, x: Value, axis: int) -> Value:
+        """The position along an axis of `x`, in its rank."""
+        rank, length = len(x.shape), x.shape[axis]
+        shape = [length if i - rank == axis else 1 for i in range(rank)]
+        node = x.nodes[axis]
+        if node is not None:
+            part = self.emit(Statement("index", (), np.dtype(np.int64), (self.find(node),)))
+            nodes = [node if n > 1 else None for n in shape]
+            return Value(tuple(shape), tuple(nodes), one_part(shape, part), np.dtype(np.int64))
+        parts = np.empty(shape, object)
+        for i in np.ndindex(parts.shape):
+            parts[i] = Constant(np.int64(i[axis]))
+        return Value(tuple(shape), (None,) * rank, parts, np.dtype(np.int64))
+
+    def store(self, x: Value, output: int, order: Sequence[int]) -> None:
+        held = [range(n) for n in x.parts.shape]
+        for at in product(*held):
+            dims = [Dimension(-1 if (n := x.nodes[i]) is None else n, x.shape[i], at[i]) for i in order]
+            self.stores.append(Store(x.parts[at], output, tuple(dims)))
+
+
+def _or(node: Node, other: int) -> int:
+    return other if node is None else node
+
+
+def _key(argument: Argument) -> Any:
+    return (argument.dtype, argument.value.tobytes()) if isinstance(argument, Constant) else argument
+
+
+def _typed(x: Value, dtype: Any) -> Value:
+    """A weak number in the dtype of the loop."""
+    if x.weak is None:
+        return x
+    try:
+        scalar = np.asarray(x.weak, dtype)[()]
+    except OverflowError as error:
+        raise UnfusibleError(str(error)) from None
+    return Value((), (), one_part((), Constant(scalar)), dtype)
+
+
+def _each(function: Callable[[Any], Any], parts: Any) -> Any:
+    made = np.empty(parts.shape, object)
+    for i in np.ndindex(parts.shape):
+        made[i] = function(parts[i])
+    return made
+
+
+def _both(function: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+    made = np.empty(x.shape, object)
+    for i in np.ndindex(x.shape):
+        made[i] = function(x[i], y[i])
+    return made

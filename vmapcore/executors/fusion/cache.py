@@ -1,0 +1,101 @@
+"""Generated kernels: compiled once per source in a process, and kept on disk for the next.
+
+A source is a file named by its hash; Numba keeps the machine code beside it. Where nothing can be written the kernel
+is compiled in memory, in every process anew.
+"""
+
+import functools
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+VERSION = "2"
+"""Of what generated sources call; part of every name."""
+
+_kernels: dict[str, Any] = {}
+_lock = threading.Lock()
+compiled_count = 0
+"""How many kernels this process compiled or loaded."""
+
+
+def folder() -> Path:
+    """NUMBA_CACHE_DIR, or the user's cache folder."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(chosen) / "vmapcore"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", str(Path.home()))
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "vmapcore" / "kernels"
+
+
+@functools.lru_cache(maxsize=1024)
+def function(source: str) -> Any:
+    """The function `kernel` of a source, as it is."""
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "<vmapcore kernel>", "exec"), namespace)  # what this package generated
+    return namespace["kernel"]
+
+
+def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """The compiled function `kernel` of a source, for so many lengths, and arrays of the dtypes given."""
+    global compiled_count
+    name = (
+        "vmapcore_kernel_"
+        + hashlib.sha256(f"{VERSION} {lengths} {inputs} {outputs} {source}".encode()).hexdigest()[:24]
+    )
+    with _lock:
+        found = _kernels.get(name)
+        if found is None:
+            found = _kernels[name] = _compiled(name, source, lengths, inputs, outputs)
+            compiled_count += 1
+    return found
+
+
+def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    numba = import_module("vmapcore.executors.compiled").numba
+    array, dtype = numba.types.Array, numba.from_dtype
+    types = [numba.types.intp] * (2 + lengths)
+    types += [array(dtype(d), 1, "C", readonly=True) for d in inputs] + [array(dtype(d), 1, "C") for d in outputs]
+    signature = numba.types.boolean(*types)
+    path = _written(name, source)
+    if path is not None:
+        try:
+            return numba.njit(signature, nogil=True, error_model="numpy", cache=True)(_loaded(name, path))
+        except (OSError, EOFError, ImportError, RuntimeError, ValueError, pickle.UnpicklingError):
+            pass  # what lies on disk cannot be read, or nothing can be written beside it
+    return numba.njit(signature, nogil=True, error_model="numpy")(function(source))
+
+
+def _loaded(name: str, path: Path) -> Any:
+    """The function `kernel` of a file, as a module that Numba's cache can name."""
+    spec = spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.kernel
+
+
+def _written(name: str, source: str) -> Path | None:
+    """The file of a source, which appears whole or not at all; None where it cannot be written."""
+    path = folder() / f"{name}.py"
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+            file.write(source)
+        os.replace(file.name, path)
+    except OSError:
+        return None
+    return path

@@ -1,0 +1,136 @@
+"""`fuse`: a group of steps as one kernel, by either source."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ...graph import Literal, Step, Var
+from .building import Builder, UnfusibleError, Value
+from .cache import function, kernel
+from .expression import Expression
+from .loop_source import loop_source
+from .lowering import fusible, lower
+from .numbering import finish
+from .running import Kernel, Shape, Tiled, flat
+from .tile_source import tile_source
+
+
+def can_fuse(step: Step) -> bool:
+    """Whether a kernel can do the step, shapes permitting."""
+    return fusible(step)
+
+
+def fuse(
+    steps: Sequence[Step],
+    inputs: Sequence[Var],
+    outputs: Sequence[Var],
+    in_place: Mapping[int, int] | None = None,
+    orders: Mapping[Var, tuple[int, ...]] | None = None,
+) -> "Fused | None":
+    """The kernel of a group, or None if there is none.
+
+    Args:
+        steps: in an order in which they can run.
+        inputs: what they read that they do not make.
+        outputs: what is wanted of them.
+        in_place: output -> input whose memory it gets; see `Fused.in_place` for those that are possible.
+        orders: the axes of a variable from the outermost in memory; those of others lie in their own order.
+    """
+    try:
+        return Fused(steps, inputs, outputs, in_place or {}, orders or {})
+    except UnfusibleError:
+        return None
+
+
+class Fused:
+    """A group of steps as an expression, and what runs it."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        inputs: Sequence[Var],
+        outputs: Sequence[Var],
+        in_place: Mapping[int, int],
+        orders: Mapping[Var, tuple[int, ...]],
+    ) -> None:
+        self.steps, self.inputs, self.outputs = steps, inputs, outputs
+        self.orders = orders
+        self.captured: list[Any] = []
+        self.expression = self._expression(orders)
+        self.in_place = in_place
+        self.splits = self.expression.splits
+        self.rows = self.expression.lengths[0] if self.expression.lengths else 1
+
+    def _expression(self, orders: Mapping[Var, tuple[int, ...]]) -> Expression:
+        builder = Builder()
+        if any(0 in v.shape for s in self.steps for v in (*s.inputs, *s.outputs) if isinstance(v, Var)):
+            raise UnfusibleError("an axis of length 0")
+        values: dict[Var, Value] = {}
+        for i, v in enumerate(self.inputs):
+            values[v] = builder.operand(i, v.shape, v.dtype, orders.get(v, range(len(v.shape))))
+        for step in self.steps:
+            args = [values[a] if isinstance(a, Var) else self._literal(builder, a) for a in step.inputs]
+            values[step.outputs[0]] = lower(builder, step, args)
+        for i, v in enumerate(self.outputs):
+            builder.store(values[v], i, orders.get(v, range(len(v.shape))))
+        return finish(builder, self._dtypes(), [v.dtype for v in self.outputs])
+
+    def _dtypes(self) -> list[Any]:
+        return [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]
+
+    def _literal(self, builder: Builder, literal: Literal) -> Value:
+        """A number, an array of equal ones, or an array that becomes one more input."""
+        value = literal.value
+        shape = getattr(value, "shape", ())
+        if not shape:
+            return builder.constant(value)
+        self.captured.append(np.ascontiguousarray(value))
+        number = len(self.inputs) + len(self.captured) - 1
+        return builder.operand(number, shape, value.dtype, range(len(shape)))
+
+    @property
+    def source(self) -> str:
+        """The loops, to read."""
+        return loop_source(self.expression, self.in_place)
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Operations, and bytes read and written."""
+        return self.expression.flops, sum([v.nbytes for v in (*self.inputs, *self.outputs)])
+
+    @property
+    def tiles(self) -> str:
+        """The calls of NumPy, to read."""
+        return tile_source(self.expression, self.in_place).text
+
+    def numba(self) -> Kernel | None:
+        """Loops compiled by Numba; None where it is not installed, or cannot do an operation exactly."""
+        if not import_module("vmapcore.executors.compiled").AVAILABLE:
+            return None
+        try:
+            source = self.source
+        except UnfusibleError:
+            return None
+        e = self.expression
+        call = kernel(source, len(e.lengths), e.inputs, e.outputs)
+        return Kernel(self._shape(), functools.partial(flat, call))
+
+    def numpy(self) -> Kernel:
+        """Calls of NumPy, tile by tile."""
+        source = tile_source(self.expression, self.in_place)
+        return Kernel(self._shape(), Tiled(source, function(source.text)))
+
+    def _shape(self) -> Shape:
+        orders = [[self.orders.get(v) for v in vs] for vs in (self.inputs, self.outputs)]
+        captured = [x.reshape(-1) for x in self.captured]
+        return Shape(self.expression, orders[0], orders[1], captured, self.explain)
+
+    def explain(self, ins: Sequence[Any]) -> None:
+        """Runs the steps one by one, of which one raises the error that a check has found."""
+        values: dict[Any, Any] = dict(zip(self.inputs, ins, strict=True))
+        for step in self.steps:
+            outs = step.run([values[a] if isinstance(a, Var) else a.value for a in step.inputs])
+            values.update(zip(step.outputs, outs, strict=True))

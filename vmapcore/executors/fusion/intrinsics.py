@@ -1,0 +1,114 @@
+"""What generated kernels are made of where Numba's own arithmetic would not do: written as LLVM instructions.
+
+- `get` and `put` read and write an array without checks, and tell the compiler which arrays share no memory;
+- `plus` adds in any order, so that a sum runs on vectors, while all other arithmetic stays as written;
+- `larger` and `smaller` give nan if either is nan, and run on vectors too;
+- `exp`, `log` and `tanh` are polynomials without a branch, so that loops over them run on vectors.
+
+Without Numba the functions here are not used.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..compiled import extending, numba
+from . import mathematics
+
+
+def _intrinsic(function: Callable[..., Any]) -> Any:
+    return function if numba is None else extending.intrinsic(prefer_literal=True)(function)
+
+
+def _of_one(emit: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A function of one float from what emits its instructions."""
+
+    def typed(context: Any, x: Any) -> Any:
+        return x(x), lambda target, builder, signature, args: emit(builder, args[0])
+
+    typed.__name__ = emit.__name__.strip("_")
+    return _intrinsic(typed)
+
+
+def _of_two(emit: Callable[[Any, Any, Any], Any]) -> Callable[..., Any]:
+    def typed(context: Any, x: Any, y: Any) -> Any:
+        return x(x, y), lambda target, builder, signature, args: emit(builder, *args)
+
+    typed.__name__ = emit.__name__.strip("_")
+    return _intrinsic(typed)
+
+
+# Memory.
+
+
+def _scoped(builder: Any, instruction: Any, own: int, count: int) -> None:
+    """Notes that the memory of this array is none of the `count` others that are written; 0 is what is only read."""
+    module = builder.module
+    domain = module.add_metadata(["vmapcore"])
+    scopes = [module.add_metadata([f"vmapcore {i}", domain]) for i in range(count + 1)]
+    instruction.set_metadata("alias.scope", module.add_metadata([scopes[own]]))
+    others = [s for i, s in enumerate(scopes) if i != own]
+    if others:
+        instruction.set_metadata("noalias", module.add_metadata(others))
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.gep(data, [index], inbounds=True)
+
+
+def _get(typing: Any, array: Any, index: Any, own: Any, count: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(_address(context, builder, array, args[0], args[1]))
+        _scoped(builder, value, own.literal_value, count.literal_value)
+        return context.data_model_manager[array.dtype].from_data(builder, value)
+
+    return array.dtype(array, numba.types.intp, own, count), emit
+
+
+def _put(typing: Any, array: Any, index: Any, value: Any, own: Any, count: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.data_model_manager[array.dtype].as_data(builder, args[2])
+        stored = builder.store(data, _address(context, builder, array, args[0], args[1]))
+        _scoped(builder, stored, own.literal_value, count.literal_value)
+        return context.get_dummy_value()
+
+    return numba.types.none(array, numba.types.intp, array.dtype, own, count), emit
+
+
+get, put = _intrinsic(_get), _intrinsic(_put)
+
+
+# Reductions.
+
+
+def _plus(builder: Any, x: Any, y: Any) -> Any:
+    return builder.fadd(x, y, flags=("reassoc",))
+
+
+def _larger(builder: Any, x: Any, y: Any) -> Any:
+    return mathematics.call(builder, "maximum", x, y)
+
+
+def _smaller(builder: Any, x: Any, y: Any) -> Any:
+    return mathematics.call(builder, "minimum", x, y)
+
+
+plus, larger, smaller = _of_two(_plus), _of_two(_larger), _of_two(_smaller)
+
+
+# Functions.
+
+
+def _exp(builder: Any, x: Any) -> Any:
+    return mathematics.exponential(builder, x)
+
+
+def _log(builder: Any, x: Any) -> Any:
+    return mathematics.logarithm(builder, x)
+
+
+def _tanh(builder: Any, x: Any) -> Any:
+    return mathematics.hyperbolic_tangent(builder, x)
+
+
+exp, log, tanh = _of_one(_exp), _of_one(_log), _of_one(_tanh)
