@@ -11,7 +11,9 @@ import scipy.special
 import vmapcore as vc
 from vmapcore import custom_op, external, ops
 from vmapcore.errors import ArgumentError, MissingRuleError
-from vmapcore.testing import OpCheck, assert_same, check_dtypes, check_op, check_vmap
+from vmapcore.testing import OpCheck, assert_same, check_dtypes, check_grads, check_op, check_vmap
+from vmapcore.testing.compare import untouched
+from vmapcore.testing.derivatives import assert_own
 from vmapcore.testing.layouts import LAYOUTS, laid_out
 from vmapcore.testing.reproduction import SHOWN_AGAIN, source_of
 from vmapcore.testing.special import check_special
@@ -226,6 +228,49 @@ def test_seed():
     assert_same(first, again)
     assert len(first) == len(other)
     assert any((x != y).any() for x, y in zip(first, other, strict=True))
+
+
+# What the parts find that no rule can do alone: it would be a mistake of the engine, or of a function's.
+
+
+def test_structures_are_compared():
+    for actual, expected in (((1,), [1]), ({"a": V}, {"b": V}), ((V,), (V, V)), (V, (V,))):
+        with pytest.raises(AssertionError, match="has structure"):
+            assert_same(actual, expected)
+
+
+def test_numbers_are_compared():
+    with pytest.raises(AssertionError, match=r"result\[1\]: is 2, not 3"):
+        assert_same((V, 2), (V, 3))
+    with pytest.raises(AssertionError, match="1 of 3 values are wrong"):
+        assert_same(V, np.where(V > 0.5, np.nan, V))
+
+
+def test_what_writes_and_raises_has_written():
+    x = V.copy()
+    with pytest.raises(AssertionError, match=r"f wrote to its argument f64\[3\]"), untouched("f", [x]):
+        x[0] = 5.0
+        raise ValueError
+    with pytest.raises(ValueError, match="as it is"), untouched("f", [x]):
+        raise ValueError("as it is")
+
+
+def test_memory_of_derivatives():
+    with pytest.raises(AssertionError, match="the tangent: result 0 shares memory with argument 1"):
+        assert_own("the tangent", [X[:1]], [V, X])
+    with pytest.raises(AssertionError, match="result 1 shares memory with result 0"):
+        assert_own("the tangent", [X, X[0]], [])
+
+
+def of_modes(fun):
+    """A function that is another one under a transform."""
+    return lambda x: np.sin(x) if type(x) is np.ndarray else fun(x)
+
+
+@pytest.mark.parametrize("mode", ["fwd", "rev"])
+def test_values_beside_derivatives(mode):
+    with pytest.raises(AssertionError, match=r"the value of (jvp|vjp)\(.*values are wrong"):
+        check_grads(of_modes(lambda x: np.sin(x) + 1), V, modes=(mode,), order=1)
 
 
 # What is said.

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import find, given
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -65,6 +65,27 @@ def test_arrays_of_every_kind_are_drawn(kind):
     find(arrays("float64"), kind)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda x: np.isnan(x).any(),
+        lambda x: (x.real == np.inf).any(),
+        lambda x: (x.real == -np.inf).any(),
+        lambda x: (np.signbit(x.real) & (x.real == 0)).any(),
+        lambda x: (np.isfinite(x.real) & (abs(x.real) > 10)).any(),
+    ],
+    ids=["NaN", "infinite", "minus infinite", "minus zero", "large"],
+)
+def test_special_floats_are_drawn_if_asked_for(dtype, kind):
+    assert kind(find(arrays(dtype, special=True), kind))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "complex64", "int64", "int32", "uint8", "bool"])
+def test_arrays_of_every_dtype_are_drawn(dtype):
+    find(arrays(), lambda x: x.dtype == dtype)
+
+
 def test_layouts_can_be_chosen():
     with pytest.raises(NoSuchExample):
         find(arrays("float64", (2, 2), layouts=["contiguous"]), lambda x: not x.flags.c_contiguous)
@@ -89,6 +110,12 @@ def test_pytrees_of_every_kind_are_drawn():
         find(pytrees(), lambda tree: type(tree) is kind)
 
 
+def test_pytrees_are_nested_and_of_several_dtypes():
+    find(pytrees(), lambda tree: type(tree) is dict and any(type(x) in (list, tuple) and x for x in tree.values()))
+    find(pytrees(), lambda tree: type(tree) is tuple and None in [x for x in tree if x is None] and len(tree) > 1)
+    find(pytrees(), lambda tree: len({x.dtype for x in flatten(tree)[0]}) > 1)
+
+
 @given(st.data())
 def test_in_axes_fit(data):
     args = data.draw(st.lists(pytrees(), min_size=1, max_size=3))
@@ -102,8 +129,20 @@ def test_in_axes_fit(data):
 
 def test_in_axes_of_every_kind_are_drawn():
     args = (TREE, np.ones(2))
-    for wanted in (1, (0, None), ({"w": -1, "b": None}, 0), [{"w": None, "b": (1, None)}, None]):
-        find(in_axes(args), lambda axes: axes == wanted and type(axes) is type(wanted))
+    for wanted in (
+        1,
+        -1,
+        (0, None),
+        (None, -2),
+        (2, 1),
+        ({"w": -1, "b": None}, 0),
+        [{"w": None, "b": (1, None)}, None],
+    ):
+        find(
+            in_axes(args),
+            lambda axes: axes == wanted and type(axes) is type(wanted),
+            settings=settings(max_examples=10_000, database=None),
+        )
 
 
 @given(in_axes(("text", np.ones(2))))

@@ -3,6 +3,7 @@
 A `Right` is an operation with all its rules, which passes. A `Wrong` is one with some of them replaced.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -357,16 +358,31 @@ REDUCED = Right(
 )
 
 
-def five(xp, a, b, c, d, e):
-    return a * b + c * d + e
+def six(xp, a, b, c, d, e, f):
+    return a * b + c * d + e * f
 
 
-def five_vmap(size, mapped, *args):
-    a, b, c, d, e = aligned(mapped, *args)
-    return a * b + c * d + e
+def six_vmap(size, mapped, *args):
+    a, b, c, d, e, f = aligned(mapped, *args)
+    return a * b + c * d + e * f
 
 
-FIVE = Right(five, {"def_vmap": five_vmap}, (V, V + 1.5, V - 2.0, V + 3.0, V * V))
+SIX = Right(six, {"def_vmap": six_vmap}, (V, V + 1.5, V - 2.0, V + 3.0, V * V, V + 0.5))
+
+
+def sine_of_rows(xp, x):
+    if not x.shape[0]:
+        return np.zeros_like(x)
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return np.concatenate([np.zeros_like(rows[:0]), *[np.sin(row)[None] for row in rows]]).reshape(x.shape)
+
+
+LONGER = Right(product, PRODUCT.rules, (np.linspace(-1.0, 2.0, 5), np.linspace(0.5, 1.5, 5)))
+"""Longer than a batch is without a reason."""
+
+FLAT = Right(lambda xp, x: xp.ones_like(x), {"def_vmap": lambda size, mapped, x: np.ones_like(x)}, (X,))
+
+ROWS = Right(sine_of_rows, {"elementwise": ()}, (V,))
 
 
 def outer_product(x, y):
@@ -450,13 +466,14 @@ def keeping(rule):
     return lambda *args: in_buffer(rule(*args), buffers)
 
 
-def remembering(rule):
+def remembering(rule, copies=True):
     """A rule that returns the first result it had of each shape and dtype, if that is an array."""
     found = {}
 
     def remembered(*args):
         y = rule(*args)
-        return found.setdefault((y.shape, y.dtype), y).copy() if type(y) is np.ndarray else y
+        first = found.setdefault((y.shape, y.dtype), y) if type(y) is np.ndarray else y
+        return first.copy() if copies and type(y) is np.ndarray else first
 
     return remembered
 
@@ -516,7 +533,12 @@ VMAP = {
     "takes the second argument for unmapped": wrong(
         PRODUCT, vmap=product_vmap_by(lambda size, mapped, x, y: [mapped[0], False])
     ),
-    "takes what is as long as the batch for mapped": wrong(PRODUCT, vmap=product_vmap_by(by_length)),
+    "takes what is as long as the batch for mapped": wrong(LONGER, vmap=product_vmap_by(by_length)),
+    "reads memory as if it were contiguous, of one argument alone": wrong(
+        PRODUCT,
+        vmap=lambda size, mapped, x, y: product_vmap(size, mapped, x if mapped[1] else on_arrays(contiguous, x), y),
+    ),
+    "returns a table that it keeps": wrong(FLAT, vmap=remembering(lambda size, mapped, x: np.ones_like(x), False)),
     "makes no room where arguments broadcast": wrong(EQUAL_PRODUCT, vmap=lambda size, mapped, x, y: x * y),
     "makes no room for the axes of the other": wrong(PRODUCT, vmap=lambda size, mapped, x, y: x * y),
     "takes the vector of the first example": wrong(
@@ -554,12 +576,26 @@ VMAP = {
         lambda xp, x: xp.exp(x - xp.max(x)) / xp.sum(xp.exp(x - xp.max(x))),
         vjp=(lambda g, out, x: out * (g - np.sum(g * out)),),
     ),
-    "is wrong for two of five arguments": wrong(
-        FIVE,
+    "is wrong for two of six arguments": wrong(
+        SIX,
         vmap=lambda size, mapped, *args: (
-            five_vmap(size, mapped, *args)
-            if list(mapped) != [False, True, False, True, False]
-            else five_vmap(size, mapped, *args[:3], 0 * args[3] + args[3][:1], args[4])
+            six_vmap(size, mapped, *args)
+            if list(mapped) != [False, True, False, True, False, False]
+            else six_vmap(size, mapped, *args[:3], 0 * args[3] + args[3][:1], *args[4:])
+        ),
+    ),
+    "makes an array of what it does not map": only(
+        PRODUCT,
+        vmap=lambda size, mapped, x, y: product_vmap(
+            size, mapped, *[v if m else np.asarray(v) for v, m in zip((x, y), mapped, strict=True)]
+        ),
+    ),
+    "knows a batch of none in front alone": wrong(
+        ROWS,
+        lambda xp, x: (
+            np.stack([np.sin(row) for row in x.reshape(math.prod(x.shape[:-1]), x.shape[-1])]).reshape(x.shape)
+            if x.shape[0]
+            else np.zeros_like(x)
         ),
     ),
 }
@@ -795,12 +831,12 @@ def primitive_pair(evaluate=lambda xp, x: (xp.sin(x), x * x), vjp=None):
     return made
 
 
-def primitive_copy(evaluate=lambda xp, x: x.copy(), vmap=None):
+def primitive_copy(evaluate=lambda xp, x: x.copy(), vmap=None, vjp=lambda g, out, x: g, jvp=None):
     """A primitive whose results may be what it got: nothing makes copies of them."""
     made = Primitive(evaluate, name="op", listed=False)
     made.def_vmap(vmap or (lambda size, mapped, x: made(x)))
-    made.def_vjp(lambda g, out, x: g)
-    made.def_jvp(lambda tangents, out, x: tangents[0])
+    made.def_vjp(vjp)
+    made.def_jvp(jvp or (lambda tangents, out, x: tangents[0]))
     return made
 
 
@@ -809,13 +845,22 @@ def overlapping(xp, x):
     return both[:-1], both[1:]
 
 
+def primitive_total(most):
+    """A primitive that sums over an axis counted from the front, which its vmap rule moves on, up to `most`."""
+    made = Primitive(lambda xp, x, *, axis: xp.sum(x, axis=axis), name="op", listed=False)
+    made.def_vmap(lambda size, mapped, x, *, axis: made(x, axis=min(axis + 1, most) if axis >= 0 else axis))
+    return made
+
+
 RIGHT |= {
     "OUTER": Made(lambda: external(outer_product, vmap_method="loop", result=outer_specs, name="op"), (V, V + 1.5)),
     "PAIR": Made(primitive_pair, (X,)),
     "PRIMITIVE_COPY": Made(primitive_copy, (X,)),
+    "PRIMITIVE_TOTAL": Made(lambda: primitive_total(9), (A,), {"axis": 0}),
 }
 
 OTHER = {
+    "knows two vmaps alone": Made(lambda: primitive_total(2), (A,), {"axis": 0}),
     "does not take leading axes": Made(
         lambda: external(outer_product, vmap_method="expand_dims", result=outer_specs, name="op"), (V, V + 1.5)
     ),
@@ -828,6 +873,13 @@ OTHER = {
     "loses the derivative in a batch": Made(
         lambda: primitive_copy(vmap=lambda size, mapped, x: 1 * stop_gradient(x)), (X,)
     ),
+    "has a cotangent of another dtype": Made(
+        lambda: primitive_copy(vjp=lambda g, out, x: g.astype(np.float32)), (np.ones(3),)
+    ),
+    "has a tangent of another dtype": Made(
+        lambda: primitive_copy(jvp=lambda tangents, out, x: tangents[0].astype(np.float32)), (X,)
+    ),
+    "has a tangent of another shape": Made(lambda: primitive_copy(jvp=lambda tangents, out, x: tangents[0][:1]), (X,)),
     "returns its argument": Made(lambda: primitive_copy(lambda xp, x: x), (X,)),
     "returns a view of its argument": Made(lambda: primitive_copy(lambda xp, x: x[...]), (X,)),
     "returns the batch it got": Made(lambda: primitive_copy(vmap=lambda size, mapped, x: x), (X,)),

@@ -29,6 +29,21 @@ BY_PATTERN = {
         "vmap: lets a NaN out of its example",
     ],
     rf"check_vmap: AssertionError: vmap\(op, \(1,\)\): {WRONG_VALUES}": ["vmap: reads memory as if it were contiguous"],
+    rf"check_vmap: AssertionError: vmap\(op, \(1, None\)\): {WRONG_VALUES}": [
+        "vmap: reads memory as if it were contiguous, of one argument alone"
+    ],
+    r"check_vmap: AssertionError: vmap\(op, \(0,\)\), called again,: result 0 shares memory with the earlier": [
+        "vmap: returns a table that it keeps"
+    ],
+    r"check_grads: AssertionError: the tangent of op: is f32\[2,3\], not f64\[2,3\]": [
+        "other: has a tangent of another dtype"
+    ],
+    r"check_grads: AssertionError: the tangent of op: is f64\[1,3\], not f64\[2,3\]": [
+        "other: has a tangent of another shape"
+    ],
+    r"check_grads: AssertionError: a cotangent of op: is f32\[3\], not f64\[3\]": [
+        "other: has a cotangent of another dtype"
+    ],
     rf"check_vmap: AssertionError: vmap\(op, \(0, None\)\): {WRONG_VALUES}": [
         "vmap: takes every argument for mapped",
         "vmap: takes what is as long as the batch for mapped",
@@ -37,8 +52,12 @@ BY_PATTERN = {
         "vmap: takes the vector of the first example",
         "vmap: takes the indices of the first example",
     ],
-    rf"check_vmap: AssertionError: vmap\(op, \(None, 0, None, 0, None\)\): {WRONG_VALUES}": [
-        "vmap: is wrong for two of five arguments"
+    rf"check_vmap: AssertionError: vmap\(op, \(None, 0, None, 0, None, None\)\): {WRONG_VALUES}": [
+        "vmap: is wrong for two of six arguments"
+    ],
+    r"check_vmap: ConcretizationError: np.asarray": ["vmap: makes an array of what it does not map"],
+    rf"check_vmap: AssertionError: vmap\(op, \(0,\)\)( of vmap\(op, \(0,\)\)){{2}}: ({WRONG_VALUES}|is )": [
+        "other: knows two vmaps alone"
     ],
     r"check_vmap: AssertionError: vmap\(op, \(0,\)\): is f64\[3\], not f64\[3,1\]": ["vmap: drops axes of length one"],
     r"check_vmap: AssertionError: vmap\(op, \(0,\)\): is f64\[3\], not f64\[3,3\]": ["vmap: returns no batch"],
@@ -47,7 +66,10 @@ BY_PATTERN = {
         "vmap: returns one dtype for all"
     ],
     r"check_vmap: ShapeError: .* every result must have the batch, of 1, on axis 0": ["vmap: squeezes a batch of one"],
-    r"check_vmap: ValueError: need at least one array to stack": ["vmap: fails on no examples"],
+    r"check_vmap: ValueError: need at least one array to stack": [
+        "vmap: fails on no examples",
+        "vmap: knows a batch of none in front alone",
+    ],
     r"check_vmap: AssertionError: vmap\(op, \(0,\)\) of an empty batch: is f64\[0,0\], not f64\[0,3\]": [
         "vmap: has another shape for no examples"
     ],

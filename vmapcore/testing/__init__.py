@@ -11,6 +11,7 @@ from .dtypes import check_dtypes
 from .law import check_vmap
 from .ops import OpCheck, check_op
 from .oracles import numeric_jvp, vmap_loop
+from .replaying import check_jit
 
 __all__ = [
     "OpCheck",
@@ -18,6 +19,7 @@ __all__ = [
     "check_composition",
     "check_dtypes",
     "check_grads",
+    "check_jit",
     "check_op",
     "check_vmap",
     "numeric_jvp",

@@ -3,6 +3,7 @@
 Needs the extra `vmapcore[testing]`; nothing else of `vmapcore.testing` does.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,12 +37,31 @@ def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: in
     return st.lists(st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims).map(tuple)
 
 
-def elements(dtype: Any) -> SearchStrategy[Any]:
-    """Numbers of a dtype, small ones: floats and the parts of complex numbers are finite and between -2 and 2."""
+def elements(dtype: Any, special: bool = False) -> SearchStrategy[Any]:
+    """Numbers of a dtype, small ones: floats and the parts of complex numbers are finite and between -2 and 2.
+
+    Law:  every number drawn is one of the dtype, exactly
+
+    Args:
+        dtype: a dtype of bools, integers, floats or complex numbers.
+        special: whether floats may also be NaN, infinite, -0.0, or near to the largest and smallest there are.
+
+    Example:
+        >>> from hypothesis import given, settings
+        >>> @settings(max_examples=5, deadline=None)
+        ... @given(elements("float32"))
+        ... def test(x):
+        ...     assert -2 <= np.float32(x) <= 2
+        >>> test()
+    """
     kind, bits = np.dtype(dtype).kind, 8 * np.dtype(dtype).itemsize
     if kind in "fc":
         width: Any = bits if kind == "f" else bits // 2
         floats = st.floats(-2.0, 2.0, width=width, allow_subnormal=False)
+        if special:
+            info = np.finfo(f"f{width // 8}")
+            extreme = [float(info.max), float(info.min), float(info.tiny)]
+            floats = st.one_of(floats, st.sampled_from([np.nan, np.inf, -np.inf, -0.0, *extreme]))
         return floats if kind == "f" else st.builds(complex, floats, floats)
     return st.booleans() if kind == "b" else st.integers(0 if kind == "u" else -3, 3)
 
@@ -49,8 +69,9 @@ def elements(dtype: Any) -> SearchStrategy[Any]:
 def arrays(
     dtype: Any = DTYPES,
     shape: Any = None,
-    elements: Callable[[Any], SearchStrategy[Any]] = elements,
+    elements: Callable[..., SearchStrategy[Any]] = elements,
     layouts: Sequence[str] = ("contiguous", *LAYOUTS),
+    special: bool = False,
 ) -> SearchStrategy[Any]:
     """Arrays of several dtypes and shapes, contiguous in memory or not, writable or not.
 
@@ -61,6 +82,7 @@ def arrays(
         shape: a shape, or a strategy of shapes; by default `shapes()`.
         elements: a function from a dtype to a strategy of numbers.
         layouts: how they may lie in memory: "contiguous", "strided", "reversed", "Fortran-ordered", "read-only".
+        special: whether `elements` are asked for special floats, NaN and infinities among them.
 
     Example:
         >>> from hypothesis import given, settings
@@ -70,9 +92,10 @@ def arrays(
         ...     assert np.sum(x).dtype == x.dtype
         >>> test()
     """
+    of = functools.partial(elements, special=True) if special else elements
     kinds = [np.dtype(d) for d in ([dtype] if isinstance(dtype, (str, type, np.dtype)) else dtype)]
     plain = st.sampled_from(kinds).flatmap(
-        lambda kind: npst.arrays(kind, shapes() if shape is None else shape, elements=elements(kind))
+        lambda kind: npst.arrays(kind, shapes() if shape is None else shape, elements=of(kind))
     )
     return st.builds(_laid_out, plain, st.sampled_from(list(layouts)))
 
