@@ -9,7 +9,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arrays import UNTRACED, namespace
 from .errors import ArgumentError, LeakedTracerError, MissingRuleError
@@ -45,8 +45,8 @@ class Primitive:
     transparent = False
     """Whether `eval` is made of primitives itself, which a recording takes down in place of this one."""
 
-    dynamic: tuple[str, str] | None = None
-    """Where the length of results depends on values: the call to name in errors, and what to use instead."""
+    dynamic: "Dynamic | None" = None
+    """What of its results depends on values, so that it cannot be recorded."""
 
     def __init__(self, evaluate: Rule, *, name: str | None = None, multiple: bool = False, listed: bool = True) -> None:
         self.name = name or evaluate.__name__
@@ -111,6 +111,17 @@ class Primitive:
     def remedy(self, kind: str) -> str:
         """What to do, says an error, about a missing rule of this kind: "vmap", "vjp" or "jvp"."""
         return f"Declare one with {self.name}.def_{kind}"
+
+
+class Dynamic(NamedTuple):
+    """What of the results of a primitive is not known until it has run."""
+
+    call: str
+    """What the user called."""
+    what: str
+    """"length"; or "dtype", which is known if arguments are complex."""
+    instead: str
+    """What to use instead."""
 
 
 class _Variadic:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import namespace
-from .core import RUNNING, SEQUENCES, Primitive, Trace
+from .core import RUNNING, SEQUENCES, Dynamic, Primitive, Trace
 from .errors import ArgumentError, ConcretizationError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .tracer import Tracer
@@ -73,7 +73,7 @@ class RecordTrace(Trace):
         if primitive.transparent:
             return primitive.eval(np, *args, **params)
         if primitive.dynamic is not None:
-            self._check_constant(*primitive.dynamic, args)
+            self._check_constant(primitive.dynamic, args)
         values: list[Any] = []
         inputs: list[Atom] = []
         for a in args:
@@ -125,13 +125,13 @@ class RecordTrace(Trace):
         literal = self.literal(x)
         return literal.value, literal
 
-    def _check_constant(self, call: str, instead: str, args: Sequence[Any]) -> None:
-        """Raises if a length would hang on the values of what is no constant."""
+    def _check_constant(self, dynamic: Dynamic, args: Sequence[Any]) -> None:
+        """Raises if a length or dtype would hang on the values of what is no constant."""
+        call, what, instead = dynamic
         for a in args:
-            if isinstance(a, RecordTracer) and isinstance(a.atom, Var):
-                raise ConcretizationError(
-                    call, f"the length of its result depends on {describe(a)}, which {a.differs}", "", instead
-                )
+            if isinstance(a, RecordTracer) and isinstance(a.atom, Var) and (what == "length" or a.dtype.kind != "c"):
+                fact = f"the {what} of its result depends on the values of {describe(a)}, which {a.differs}"
+                raise ConcretizationError(call, fact, "", instead)
 
     def _foreign(self, tracer: Tracer) -> VmapcoreError:
         """The error for a value of another transform: one that has ended, or that runs around this one."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import multiple, primitive
+from ..core import Dynamic, multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -208,6 +208,9 @@ def eigvalsh_(a: Any, UPLO: str = "L") -> Any:
 
 # Eigenvalues of any square matrix. They and, but for a factor each, the eigenvectors are holomorphic in it.
 
+COMPLEX = "Convert the matrix with astype(complex)"
+"""What to do where the dtype must be known: a real matrix has complex eigenvalues or real ones."""
+
 
 @trailing
 @multiple
@@ -236,6 +239,7 @@ def eig_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
 
 
 eig.def_vjp(eig_vjp)
+eig.dynamic = Dynamic("np.linalg.eig", "dtype", COMPLEX)
 
 
 @implements(np.linalg.eig)
@@ -305,6 +309,7 @@ def eigvals_vjp(g: Any, out: Any, a: Any) -> Any:
 
 
 eigvals.def_vjp(eigvals_vjp)
+eigvals.dynamic = Dynamic("np.linalg.eigvals", "dtype", COMPLEX)
 
 
 @implements(np.linalg.eigvals)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive, multiple, primitive
+from ..core import Dynamic, Primitive, multiple, primitive
 from ..errors import ConcretizationError, OptionError, ShapeError
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -91,7 +91,7 @@ def isin(
 
 def _dynamic(made: Primitive, call: str, instead: str) -> None:
     """Declares that `made` cannot be mapped or recorded, since its results differ in length; what to use for it."""
-    made.dynamic = call, instead
+    made.dynamic = Dynamic(call, "length", instead)
 
     @made.def_vmap
     def dynamic_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
