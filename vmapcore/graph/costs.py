@@ -40,7 +40,7 @@ Count = Callable[..., float]
 
 def flops_of(step: Step) -> int:
     """The operations of a step."""
-    count = FLOPS.get(step.primitive.name, _elementwise)
+    count: Count = FLOPS.get(step.primitive.name, _elementwise)
     return int(count(step.inputs, step.outputs, **step.params))
 
 

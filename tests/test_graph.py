@@ -1,0 +1,266 @@
+"""Graphs as objects: what they cost, counted by hand, and how they are printed and drawn."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from vmapcore import external, grad, nn, trace
+from vmapcore.core import PRIMITIVES
+from vmapcore.graph import Graph, Var
+from vmapcore.graph.costs import FLOPS, MOVES, VIEWS, summary
+from vmapcore.nn.functional import conv2d, max_pool2d
+
+from .graphs import Builder
+
+
+def traced(fun, *shapes, dtype=np.float32):
+    return trace(fun)(*[np.ones(shape, dtype) for shape in shapes])
+
+
+# Operations.
+
+
+def test_matmul():
+    assert traced(np.matmul, (3, 4), (4, 5)).flops == 2 * 3 * 4 * 5
+
+
+def test_stack_of_products():
+    assert traced(np.matmul, (7, 3, 4), (4, 5)).flops == 7 * 2 * 3 * 4 * 5
+
+
+def test_outer_product_has_no_sums():
+    assert traced(lambda x, y: np.einsum("i,j->ij", x, y), (3,), (5,)).flops == 15
+
+
+def test_sum_and_elementwise():
+    assert traced(lambda x: np.sum(np.exp(x) * 2), (6, 7)).flops == 3 * 42
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_conv(groups):
+    def fun(x, w, b):
+        return conv2d(x, w, b, groups=groups)
+
+    graph = traced(fun, (2, 4, 8, 8), (6, 4 // groups, 3, 3), (6,))
+    out = 2 * 6 * 6 * 6
+    assert graph.flops == out * (2 * (4 // groups) * 9 + 1)
+
+
+def test_both_gradients_of_conv_cost_what_conv_does():
+    """Each of the three sums over the same products."""
+    products = 2 * 2 * 6 * 36 * 4 * 9
+
+    def fun(x, w):
+        return conv2d(x, w)
+
+    assert traced(fun, (2, 4, 8, 8), (6, 4, 3, 3)).flops == products
+    graph = traced(grad(lambda x, w: np.sum(fun(x, w)), argnums=(0, 1)), (2, 4, 8, 8), (6, 4, 3, 3))
+    costs = {step.primitive.name: cost.flops for step, cost in zip(graph.steps, graph.costs, strict=True)}
+    assert costs["conv_input_grad"] == costs["conv_weight_grad"] == products
+
+
+def test_gradients_of_grouped_conv_cost_what_it_does():
+    def fun(x, w):
+        return conv2d(x, w, groups=2)
+
+    graph = traced(grad(lambda x, w: np.sum(fun(x, w)), argnums=(0, 1)), (3, 4, 8, 8), (6, 2, 3, 3))
+    costs = {step.primitive.name: cost.flops for step, cost in zip(graph.steps, graph.costs, strict=True)}
+    assert costs["conv"] == costs["conv_input_grad"] == costs["conv_weight_grad"] == 3 * 6 * 36 * 2 * 9 * 2
+
+
+def test_lenet():
+    """The multiply-adds of the five layers, as in any account of the network, and what lies between."""
+    graph = trace(lambda net, x: net(x))(nn.LeNet5(rng=0), np.ones((1, 1, 32, 32), np.float32))
+    conv1, conv2 = 6 * 784 * 25, 16 * 100 * 6 * 25
+    dense = 400 * 120 + 120 * 84 + 84 * 10
+    biases = 120 + 84 + 10
+    rectifiers = 6 * 784 + 16 * 100 + 120 + 84
+    pools = 6 * 784 + 16 * 100
+    convolved = [step for step in graph.steps if step.primitive.name == "conv"]
+    biases += sum([step.outputs[0].size for step in convolved if len(step.inputs) > 2])
+    assert graph.flops == 2 * (conv1 + conv2 + dense) + biases + rectifiers + pools
+
+
+@pytest.mark.parametrize(
+    ("fun", "shapes", "flops"),
+    [
+        (np.sort, [(5, 8)], 40 * 3),
+        (np.linalg.cholesky, [(6, 6)], 6**3 / 3),
+        (np.linalg.solve, [(3, 6, 6), (3, 6, 2)], 3 * (2 / 3 * 6**3 + 2 * 36 * 2)),
+        (np.linalg.inv, [(6, 6)], 2 * 6**3),
+        (lambda x: np.fft.fft(x), [(4, 8)], 4 * 5 * 8 * 3),
+        (lambda x: max_pool2d(x, 2), [(3, 4, 4)], 48),
+        (lambda x: x.T.reshape(-1), [(3, 4)], 0),
+        (lambda x: np.concatenate([x, x]), [(3, 4)], 0),
+    ],
+)
+def test_formulas(fun, shapes, flops):
+    def definite(*xs):
+        return fun(*[x + 0 for x in xs])
+
+    arrays = [np.eye(shape[-1]) + np.zeros(shape) if shape[-1:] == shape[-2:-1] else np.ones(shape) for shape in shapes]
+    made = sum([a.size for a in arrays])
+    assert trace(definite)(*arrays).flops - made == int(flops)
+
+
+def test_every_row_is_a_primitive():
+    assert {*FLOPS, *VIEWS, *MOVES} <= {*PRIMITIVES}
+
+
+def test_an_operation_of_an_author_counts_as_elementwise():
+    op = external(lambda x: x + 1, result=lambda x: x, vmap_method="expand_dims")
+    assert traced(op, (3, 4)).flops == 12
+
+
+def test_no_steps():
+    graph = Graph((Var((3,), np.dtype("f4")),), (), ())
+    assert (graph.flops, graph.bytes, graph.peak_memory, graph.costs) == (0, 0, 0, ())
+
+
+# Bytes.
+
+
+def test_bytes_read_and_written():
+    graph = traced(lambda x, y: np.add(x, y), (10, 4), (4,))
+    assert graph.bytes == 4 * (40 + 4 + 40)
+
+
+def test_what_is_read_twice_counts_once():
+    assert traced(lambda x: x * x, (10,)).bytes == 4 * 20
+
+
+def test_views_move_nothing():
+    graph = traced(lambda x: x.T[1:].reshape(-1), (10, 4))
+    assert [cost.bytes for cost in graph.costs] == [0, 0, 2 * 4 * 30]
+
+
+def test_a_broadcast_array_is_read_as_what_it_repeats():
+    graph = traced(lambda x, y: np.broadcast_to(x, (10, 4)) * y, (4,), (10, 4))
+    assert graph.bytes == 4 * (4 + 40 + 40)
+
+
+# Memory.
+
+
+def test_peak_memory_of_a_chain():
+    """Two arrays at a time: inputs count nowhere."""
+    assert traced(lambda x: np.exp(np.exp(np.exp(x))), (100,)).peak_memory == 2 * 400
+
+
+def test_peak_memory_of_what_lives_long():
+    def fun(x):
+        a = np.exp(x)
+        return np.sin(np.cos(np.tan(a))) + a
+
+    assert traced(fun, (100,)).peak_memory == 3 * 400
+
+
+def test_results_live_to_the_end():
+    assert traced(lambda x: [np.exp(x), np.sin(x), np.cos(x)], (100,)).peak_memory == 3 * 400
+
+
+def test_views_share_memory():
+    def fun(x):
+        a = np.exp(x)
+        return a.reshape(2, 50).T + 1
+
+    assert traced(fun, (100,)).peak_memory == 2 * 400
+
+
+def test_views_keep_their_base_alive():
+    def fun(x):
+        a = np.exp(x)[:1]
+        return np.sin(x), a
+
+    assert traced(fun, (100,)).peak_memory == 2 * 400
+
+
+def test_views_of_inputs_cost_nothing():
+    assert traced(lambda x: x.T, (10, 10)).peak_memory == 0
+
+
+def test_a_transposed_array_is_copied_to_be_reshaped():
+    assert traced(lambda x: x.T.reshape(-1), (10, 10)).peak_memory == 400
+    assert traced(lambda x: x.T.reshape(10, 1, 10), (10, 10)).peak_memory == 0
+
+
+def test_alive_per_step():
+    graph = traced(lambda x: np.exp(np.exp(x)) + 1, (100,))
+    assert [cost.alive for cost in graph.costs] == [400, 800, 800]
+
+
+# Text.
+
+
+def test_totals_are_the_last_line():
+    graph = traced(np.matmul, (100, 200), (200, 300))
+    assert str(graph).splitlines()[-1] == "  # 12 Mflop, 440 kB moved, at most 120 kB at once"
+    assert str(graph).splitlines()[-2] == "  return c"
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(0, "0 flop"), (999, "999 flop"), (1000, "1 kflop"), (1_234_567, "1.23 Mflop"), (5 * 10**16, "5e+04 Tflop")],
+)
+def test_numbers_are_short(n, text):
+    assert summary(n, 0, 0).startswith(text)
+
+
+# Drawings.
+
+STRING = r'"(?:[^"\\]|\\.)*"'
+ATTRIBUTES = rf"\[\w+=(?:\w+|{STRING})(?:, \w+=(?:\w+|{STRING}))*\]"
+STATEMENTS = [
+    r"digraph \{",
+    r"\}",
+    r"subgraph cluster\d+ \{",
+    rf"label={STRING}(?:; \w+=\w+)*",
+    rf"\w+ {ATTRIBUTES}",
+    rf"\w+ -> \w+ {ATTRIBUTES}",
+]
+
+
+def check_dot(text):
+    """Every line is a statement of DOT, braces are balanced, and arrows go between nodes that are there."""
+    depth = 0
+    for line in text.splitlines():
+        assert any(re.fullmatch(pattern, line.strip()) for pattern in STATEMENTS), line
+        depth += line.rstrip().endswith("{") - (line.strip() == "}")
+        assert depth >= 0
+    assert depth == 0
+    nodes = set(re.findall(r"^\s*(\w+) \[", text, re.M))
+    ends = re.findall(r"^\s*(\w+) -> (\w+)", text, re.M)
+    assert {name for pair in ends for name in pair} <= nodes
+    if shutil.which("dot"):
+        subprocess.run(["dot", "-Tcanon"], input=text, text=True, check=True, capture_output=True)
+
+
+def test_drawing_of_a_gradient():
+    text = traced(grad(lambda x: np.sum(np.tanh(x) * x)), (3, 4)).draw()
+    check_dot(text)
+    assert 'label="f32[3,4]"' in text and "subgraph" in text and '"reduce_sum\\naxis=(-2, -1)' in text
+
+
+def test_drawing_of_a_network():
+    check_dot(trace(lambda net, x: net(x))(nn.LeNet5(rng=0), np.ones((1, 1, 32, 32), np.float32)).draw())
+
+
+def test_drawing_of_odd_names():
+    b = Builder()
+    x = b.input(np.ones(2))
+    y = b("add", x, 1)
+    graph = b.graph(y, x, 2.5)
+    odd = graph.with_steps([step._replace(line='C:\\new "file".py:3 in <lambda>\n}') for step in graph.steps])
+    text = Graph(odd.inputs, odd.steps, odd.outputs, ('["a\\"]',)).draw()
+    check_dot(text)
+    assert 'output 2 = 2.5"' in text
+
+
+def test_drawing_without_lines_has_no_frames():
+    b = Builder()
+    x = b.input(np.ones(2))
+    graph = b.graph(b("add", x, 1))
+    assert "subgraph" not in graph.with_steps([step._replace(line="") for step in graph.steps]).draw()
