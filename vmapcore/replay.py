@@ -218,7 +218,10 @@ def _hashable(x: Any) -> bool:
 
 
 class Recorded:
-    """A recorded run: the graph, the arrays it was given, its results and their tree."""
+    """A recorded run: the graph, the arrays it was given, its results and their tree.
+
+    `places` are those of the arrays among all leaves; `owners` has for each leaf the position of its argument, or None.
+    """
 
     def __init__(
         self,
@@ -232,7 +235,8 @@ class Recorded:
         leaves, tree = flatten((dynamic, kwargs))
         self.places = [i for i, x in enumerate(leaves) if is_array(x)]
         self.arrays = [leaves[i] for i in self.places]
-        self.owners = [i for i, x in enumerate(args) if i not in static for _ in flatten(x)[0]]
+        owners = [i for i, x in enumerate(args) if i not in static for _ in flatten(x)[0]]
+        self.owners: list[int | None] = owners + [None] * (len(leaves) - len(owners))
 
         def run(tracers: list[Any]) -> list[Any]:
             full = list(leaves)
@@ -250,7 +254,7 @@ class Recorded:
 
     def donated(self, positions: Collection[int]) -> list[bool]:
         """For every array, whether it is part of an argument at one of these positions."""
-        return [i < len(self.owners) and self.owners[i] in positions for i in self.places]
+        return [self.owners[i] in positions for i in self.places]
 
     def results(self) -> Any:
         """What the function returned, in memory that nothing else has: no argument, and no constant of the graph."""
@@ -265,9 +269,8 @@ class _Plan:
     __slots__ = ("places", "replay", "structured")
 
     def __init__(self, replay: Callable[[list[Any]], list[Any]], recorded: Recorded) -> None:
-        count = len(recorded.places)
         self.replay = replay
-        self.places = None if recorded.places == list(range(count)) else recorded.places
+        self.places = recorded.places if len(recorded.places) < len(recorded.owners) else None
         self.structured = itemgetter(0) if recorded.out_tree.is_leaf() else recorded.out_tree.unflatten
 
     def __call__(self, leaves: list[Any]) -> Any:
