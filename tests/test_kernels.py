@@ -1,0 +1,154 @@
+"""Kernels of tiles: against the primitives they stand for, in both ways, compiled and not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vmapcore.executors import compiled
+from vmapcore.executors.kernels.columns import Columns
+from vmapcore.executors.kernels.conv import convolution
+from vmapcore.executors.kernels.direct import Direct
+from vmapcore.executors.kernels.winograd import Winograd
+from vmapcore.rules import conv as rules
+from vmapcore.rules._windows import windows
+
+KINDS = [Columns, *([Direct, Winograd] if compiled.AVAILABLE else [])]
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
+
+
+class Scratch:
+    """Memory by name and shape, full of what must not be read."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.arrays = {}
+
+    def __call__(self, name, shape):
+        found = self.arrays.get((name, shape))
+        if found is None:
+            found = self.arrays[name, shape] = np.full(shape, np.nan, self.dtype)
+        return found
+
+
+def close(found, expected, dtype):
+    """Errors of a sum are those of its largest terms, so they are measured by the largest result."""
+    assert found.dtype == dtype
+    size = max(np.abs(expected).max(), 1) if expected.size else 1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[dtype] * size)
+
+
+def innermost(a, groups, axis):
+    """Lays images (N, G*C, ...) out as (G, C, ..., N)."""
+    a = np.moveaxis(a, axis, -1)
+    return np.ascontiguousarray(a.reshape(groups, a.shape[0] // groups, *a.shape[1:]))
+
+
+def check(kind, dtype, size, kernel, stride=1, padding=0, dilation=1, groups=1, channels=1, height=1, images=1, seed=0):
+    """One way, if it fits, forward and both gradients, twice with the same memory; whether it fits."""
+    axes = len(size)
+    params = {
+        "stride": (stride,) * axes if isinstance(stride, int) else stride,
+        "padding": ((padding, padding),) * axes if isinstance(padding, int) else padding,
+        "dilation": (dilation,) * axes,
+    }
+    win = windows("conv", size, kernel, **params)
+    if not kind.fits(win, channels, height, images, np.dtype(dtype)):
+        return False
+    way = kind(win, channels, height, images, np.dtype(dtype))
+    new = Scratch(dtype)
+    rng = np.random.default_rng(seed)
+    for relu, biased in ((False, True), (True, False), (True, True)):
+        x = rng.standard_normal((images, groups * channels, *size)).astype(dtype)
+        w = rng.standard_normal((groups * height, channels, *kernel)).astype(dtype)
+        g = rng.standard_normal((images, groups * height, *win.out)).astype(dtype)
+        b = rng.standard_normal(groups * height).astype(dtype) if biased else None
+        exact = [a.astype(np.float64) for a in (x, w, g)]
+        expected = rules.conv(exact[0], exact[1], groups=groups, **params)
+        expected = expected if b is None else expected + b.reshape(-1, *[1] * axes)
+        expected = np.maximum(expected, 0) if relu else expected
+        xs, gs, ws = innermost(x, groups, 0), innermost(g, groups, 0), w.reshape(groups, height, channels, *kernel)
+        out = np.full(gs.shape, np.nan, dtype)
+        way.forward(xs, way.weights(ws, new), None if b is None else b.reshape(groups, height), relu, out, new)
+        close(out, innermost(expected, groups, 0), dtype)
+
+        dx = np.full(xs.shape, np.nan, dtype)
+        way.input_grad(gs, way.back_weights(ws, new), dx, new)
+        close(
+            dx,
+            innermost(rules.conv_input_grad(exact[2], exact[1], size=size, groups=groups, **params), groups, 0),
+            dtype,
+        )
+
+        dw = np.full(ws.shape, np.nan, dtype)
+        way.weight_grad(xs, gs, dw, False, new)
+        once = rules.conv_weight_grad(exact[0], exact[2], kernel=kernel, groups=groups, **params).reshape(ws.shape)
+        close(dw, once, dtype)
+        way.weight_grad(xs, gs, dw, True, new)
+        close(dw, 2 * once, dtype)
+    return True
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_planes(kind, dtype, data):
+    draw = data.draw
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    dilation = draw(st.integers(1, 2))
+    least = [(k - 1) * dilation + 1 for k in kernel]
+    padding = draw(st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2)) for _ in kernel]))
+    size = tuple(max(1, m - sum(p)) + draw(st.integers(0, 7)) for m, p in zip(least, padding, strict=True))
+    check(
+        kind,
+        dtype,
+        size,
+        kernel,
+        draw(st.tuples(st.integers(1, 3), st.integers(1, 2))),
+        padding,
+        dilation,
+        draw(st.integers(1, 2)),
+        draw(st.integers(1, 9)),
+        draw(st.integers(1, 9)),
+        draw(st.sampled_from([1, 2, 3, 5, 8, 11])),
+        draw(st.integers(0, 99)),
+    )
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="needs Numba")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("images", [16, 32])
+@pytest.mark.parametrize("size", [(3, 3), (4, 9), (6, 10), (7, 5)])
+@pytest.mark.parametrize("padding", [0, 1, ((2, 0), (0, 2))])
+def test_winograd(dtype, images, size, padding):
+    """Tiles that fill the result, tiles that do not, one and several steps."""
+    assert check(Winograd, dtype, size, (3, 3), 1, padding, 1, 2, 9, 10, images)
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize("images", [1, 3, 8, 16])
+def test_planes_of_models(kind, images):
+    """LeNet's convolutions."""
+    check(kind, np.float32, (32, 32), (5, 5), channels=1, height=6, images=images)
+    check(kind, np.float32, (14, 14), (5, 5), channels=6, height=16, images=images)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [((9,), (3,)), ((5, 4, 6), (2, 3, 1))])
+def test_columns_of_any_axes(size, kernel):
+    assert check(Columns, np.float64, size, kernel, 2, 1, 1, 2, 3, 2, 4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_images(kind):
+    check(kind, np.float32, (6, 6), (3, 3), channels=16, height=16, images=0)
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="needs Numba")
+def test_the_choice(monkeypatch):
+    win = windows("conv", (26, 26), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    assert type(convolution(win, 32, 64, 16, np.float32)) is Winograd
+    assert type(convolution(win, 32, 64, 3, np.float32)) is Direct
+    assert type(convolution(win, 1, 32, 16, np.float32)) is Columns
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert type(convolution(win, 32, 64, 16, np.float32)) is Columns

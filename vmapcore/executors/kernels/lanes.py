@@ -1,0 +1,82 @@
+"""Numbers of one SIMD register as one value, for kernels that Numba compiles; without it they are small NumPy arrays.
+
+A compiler makes such registers out of loops by itself, but checks at every loop whether arrays overlap, and gives up on
+short ones: kernels over tiles of a few images are such loops. Here a kernel says which numbers go together. A register
+is read from and written to any place of a flat array. `a * b + c` may be rounded once (fused) where the processor can.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from .. import compiled
+
+
+def _wide() -> int:
+    if compiled.numba is None:
+        return 32
+    return 64 if import_module("llvmlite.binding").get_host_cpu_features().get("avx512f") else 32
+
+
+WIDE = _wide()
+"""Bytes of a register: what this processor has, or 32, which LLVM divides where registers are shorter."""
+
+
+def lanes(dtype: Any) -> int:
+    """How many numbers of `dtype` a register holds."""
+    return WIDE // np.dtype(dtype).itemsize
+
+
+def zeros(a: Any) -> Any:
+    """A register of zeros of the dtype of array `a`."""
+    return np.zeros(lanes(a.dtype), a.dtype)
+
+
+def zeros_pair(a: Any) -> Any:
+    """Two registers of zeros as one value."""
+    return np.zeros(2 * lanes(a.dtype), a.dtype)
+
+
+def width(v: Any) -> int:
+    """How many numbers a register holds."""
+    return len(v)
+
+
+def place(steps: Any, k: int) -> int:
+    """The k-th of the places `steps`, or of places that lie `steps` apart."""
+    return steps[k] if isinstance(steps, np.ndarray) else steps * k
+
+
+def load(like: Any, a: Any, i: int) -> Any:
+    """As many numbers of the flat array `a` from `i` on as `like` holds."""
+    return a[i : i + len(like)].copy()
+
+
+def store(a: Any, i: int, v: Any) -> None:
+    """Writes a register into the flat array `a` from `i` on."""
+    a[i : i + len(v)] = v
+
+
+def spread(like: Any, s: Any) -> Any:
+    """A register like `like` full of the number `s`."""
+    return np.full_like(like, s)
+
+
+def fma(s: Any, v: Any, total: Any) -> Any:
+    """`s * v + total` for a number s."""
+    return s * v + total
+
+
+def at_least(v: Any, low: Any) -> Any:
+    """The maximum of the register and the number `low`, which is not NaN; NaN stays."""
+    return np.maximum(v, low)
+
+
+def larger(v: Any, u: Any) -> Any:
+    """The maximum of two registers; NaN in either stays."""
+    return np.maximum(v, u)
+
+
+if compiled.numba is not None:
+    import_module(".simd", __package__).register(globals())

@@ -1,0 +1,158 @@
+"""Products of weights with rows of an array, read where they lie: the one inner loop of compiled convolutions.
+
+out[o, j] = max(floor, bias[o] + sum over k of w[o, k] * x[start + place(steps, k) + j])
+
+for j in a run of numbers that lie together. Four results `o` by three registers of `j` are summed at a time. `steps` is
+an array of places, or one int, the distance between equally distant ones.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..compiled import kernel
+from .lanes import at_least, fma, load, place, spread, store, width, zeros, zeros_pair
+
+ROWS = 4
+"""How many rows of weights are multiplied at a time; there must be at least as many."""
+
+
+def packed(w: Any, out: Any) -> None:
+    """Copies weights (..., O, K) into `out` of `packed_shape`: rows side by side, the last ones perhaps twice."""
+    np.copyto(out, np.take(w, _blocks(w.shape[-2]), axis=-2).swapaxes(-1, -2))
+
+
+def packed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of weights (..., O, K) in blocks (..., O/4, K, 4)."""
+    *lead, height, depth = shape
+    return (*lead, -(-height // ROWS), depth, ROWS)
+
+
+@lru_cache(maxsize=256)
+def _blocks(height: int) -> Any:
+    starts = np.minimum(np.arange(0, height, ROWS), height - ROWS)
+    return starts[:, None] + np.arange(ROWS)
+
+
+@kernel
+def product(
+    w: Any,
+    first: int,
+    bias: Any,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+    run: int,
+) -> None:
+    """Writes rows of `run` results, at least a register, to `out` at `to`, a row every `step` numbers.
+
+    `w` are packed weights, flat, from `first` on. All arrays are flat.
+    """
+    height = bias.size
+    pair, one = zeros_pair(x), zeros(x)
+    wide = width(one)
+    three = 3 * wide
+    j = 0
+    while j < run:  # the last registers may overlap those before
+        left = run - j
+        count = 3 if left > 2 * wide and run >= three else 2 if left > wide and run >= 2 * wide else 1
+        j = min(j, run - count * wide)
+        at = first
+        for block in range(0, height, 4):
+            o = min(block, height - 4)
+            into = to + o * step + j
+            if count == 3:
+                _four_by_three(w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+            elif count == 2:
+                _four(pair, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+            else:
+                _four(one, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+            at += 4 * depth
+        j += count * wide
+
+
+@kernel
+def _four_by_three(
+    w: Any,
+    at: int,
+    bias: Any,
+    o: int,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+) -> None:
+    one = zeros(x)
+    wide = width(one)
+    a = spread(one, bias[o])
+    b = spread(one, bias[o + 1])
+    c = spread(one, bias[o + 2])
+    d = spread(one, bias[o + 3])
+    a0, a1, a2 = a, a, a
+    b0, b1, b2 = b, b, b
+    c0, c1, c2 = c, c, c
+    d0, d1, d2 = d, d, d
+    for k in range(depth):
+        i = start + place(steps, k)
+        x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
+        s = w[at]
+        a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
+        s = w[at + 1]
+        b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
+        s = w[at + 2]
+        c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
+        s = w[at + 3]
+        d0, d1, d2 = fma(s, x0, d0), fma(s, x1, d1), fma(s, x2, d2)
+        at += 4
+    _write(out, to, floor, a0, a1, a2)
+    _write(out, to + step, floor, b0, b1, b2)
+    _write(out, to + 2 * step, floor, c0, c1, c2)
+    _write(out, to + 3 * step, floor, d0, d1, d2)
+
+
+@kernel
+def _write(out: Any, to: int, floor: Any, v0: Any, v1: Any, v2: Any) -> None:
+    store(out, to, at_least(v0, floor))
+    store(out, to + width(v0), at_least(v1, floor))
+    store(out, to + 2 * width(v0), at_least(v2, floor))
+
+
+@kernel
+def _four(
+    like: Any,
+    w: Any,
+    at: int,
+    bias: Any,
+    o: int,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+) -> None:
+    a = spread(like, bias[o])
+    b = spread(like, bias[o + 1])
+    c = spread(like, bias[o + 2])
+    d = spread(like, bias[o + 3])
+    for k in range(depth):
+        v = load(like, x, start + place(steps, k))
+        a, b = fma(w[at], v, a), fma(w[at + 1], v, b)
+        c, d = fma(w[at + 2], v, c), fma(w[at + 3], v, d)
+        at += 4
+    store(out, to, at_least(a, floor))
+    store(out, to + step, at_least(b, floor))
+    store(out, to + 2 * step, at_least(c, floor))
+    store(out, to + 3 * step, at_least(d, floor))

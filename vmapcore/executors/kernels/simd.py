@@ -1,0 +1,160 @@
+"""What Numba makes of the functions of `lanes`: instructions on LLVM's vectors. Imported where Numba is installed."""
+
+import operator
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from ..compiled import numba
+
+ir: Any = import_module("llvmlite.ir")
+types: Any = numba.core.types
+extending: Any = numba.extending
+intrinsic: Callable[[Callable[..., Any]], Any] = extending.intrinsic
+
+FUSED = ("contract", "nsz")
+"""What the compiler may do to products and sums: round `a * b + c` once, and take -0 for 0."""
+
+INDEX: Any = ir.IntType(32)
+
+
+class Register(types.Type):  # type: ignore[misc]
+    """The type of a vector of `count` numbers."""
+
+    def __init__(self, dtype: Any, count: int) -> None:
+        self.dtype = dtype
+        self.count = count
+        super().__init__(name=f"Register({dtype}, {count})")
+
+
+@extending.register_model(Register)
+class RegisterModel(extending.models.PrimitiveModel):  # type: ignore[misc]
+    """In memory and as a value it is LLVM's vector."""
+
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.count))
+
+
+def _spread(builder: Any, s: Any, count: int) -> Any:
+    undefined = ir.Constant(ir.VectorType(s.type, count), ir.Undefined)
+    first = builder.insert_element(undefined, s, ir.Constant(INDEX, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INDEX, count), [0] * count))
+
+
+def _place(context: Any, builder: Any, kind: Any, a: Any, i: Any, count: int) -> Any:
+    data = context.make_array(kind)(context, builder, a).data
+    return builder.bitcast(builder.gep(data, [i]), ir.VectorType(data.type.pointee, count).as_pointer())
+
+
+def _zeros(registers: int, wide: int) -> Any:
+    @intrinsic
+    def zeros(typing: Any, a: Any) -> Any:
+        kind = Register(a.dtype, registers * wide * 8 // a.dtype.bitwidth)
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return ir.Constant(context.get_value_type(kind), [0.0] * kind.count)
+
+        return kind(a), code
+
+    return zeros
+
+
+@intrinsic
+def load(typing: Any, like: Any, a: Any, i: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, signature.args[1], args[1], args[2], like.count)
+        return builder.load(place, align=like.dtype.bitwidth // 8)
+
+    return like(like, a, types.intp), code
+
+
+@intrinsic
+def store(typing: Any, a: Any, i: Any, v: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, signature.args[0], args[0], args[1], v.count)
+        builder.store(args[2], place, align=v.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, v), code
+
+
+@intrinsic
+def spread(typing: Any, like: Any, s: Any) -> Any:
+    return like(like, like.dtype), lambda context, builder, signature, args: _spread(builder, args[1], like.count)
+
+
+@intrinsic
+def fma(typing: Any, s: Any, v: Any, total: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        product = builder.fmul(_spread(builder, args[0], v.count), args[1], flags=FUSED)
+        return builder.fadd(product, args[2], flags=FUSED)
+
+    return v(v.dtype, v, v), code
+
+
+@intrinsic
+def at_least(typing: Any, v: Any, low: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        floor = _spread(builder, args[1], v.count)
+        return builder.select(builder.fcmp_ordered("<", args[0], floor), floor, args[0])
+
+    return v(v, v.dtype), code
+
+
+@intrinsic
+def larger(typing: Any, v: Any, u: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        most = builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[1], args[0])
+        return builder.select(builder.fcmp_unordered("uno", args[1], args[1]), args[1], most)
+
+    return v(v, v), code
+
+
+@intrinsic
+def _scale(typing: Any, s: Any, v: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = context.cast(builder, args[0], signature.args[0], v.dtype)
+        return builder.fmul(_spread(builder, number, v.count), args[1], flags=FUSED)
+
+    return v(s, v), code
+
+
+def _binary(name: str) -> Any:
+    @intrinsic
+    def combine(typing: Any, v: Any, u: Any) -> Any:
+        return v(v, u), lambda context, builder, signature, args: getattr(builder, name)(*args, flags=FUSED)
+
+    return combine
+
+
+def _for_registers(code: Any) -> Any:
+    """An overload of a binary operator, for registers on its right."""
+    return lambda v, u: (lambda v, u: code(v, u)) if isinstance(u, Register) else None
+
+
+extending.overload(operator.add)(_for_registers(_binary("fadd")))
+extending.overload(operator.sub)(_for_registers(_binary("fsub")))
+extending.overload(operator.mul)(_for_registers(_scale))
+
+
+def _place_of(steps: Any, k: Any) -> Any:
+    return (lambda steps, k: steps * k) if isinstance(steps, types.Integer) else (lambda steps, k: steps[k])
+
+
+def _constant(value: int) -> Any:
+    return lambda v: value
+
+
+def register(functions: dict[str, Callable[..., Any]]) -> None:
+    """Declares what compiled code does instead of calling the functions of `lanes`."""
+    zeros, pair = _zeros(1, functions["WIDE"]), _zeros(2, functions["WIDE"])  # type: ignore[arg-type]
+    extending.overload(functions["zeros"])(lambda a: lambda a: zeros(a))
+    extending.overload(functions["zeros_pair"])(lambda a: lambda a: pair(a))
+    extending.overload(functions["place"], strict=False)(_place_of)
+    extending.overload(functions["load"])(lambda like, a, i: lambda like, a, i: load(like, a, i))
+    extending.overload(functions["store"])(lambda a, i, v: lambda a, i, v: store(a, i, v))
+    extending.overload(functions["spread"])(lambda like, s: lambda like, s: spread(like, s))
+    extending.overload(functions["fma"])(lambda s, v, total: lambda s, v, total: fma(s, v, total))
+    extending.overload(functions["at_least"])(lambda v, low: lambda v, low: at_least(v, low))
+    extending.overload(functions["larger"])(lambda v, u: lambda v, u: larger(v, u))
+    extending.overload(functions["width"])(lambda v: _constant(v.count))
