@@ -13,6 +13,8 @@ import numpy as np
 from ..graph import Step
 from ..planning.labels import params_for
 from ..rules import activations, casts, layout, reductions, slicing
+from ..rules._blas import plan_product
+from ..rules.contract import contract
 from ..rules.joining import cut
 
 Own = dict[Any, Any]
@@ -35,7 +37,7 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 """For a primitive that is a ufunc with some arguments given: both."""
 
 
-def kernel_of(step: Step, key: int, shape: tuple[int, ...], reuse: int | None) -> Kernel:
+def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None) -> Kernel:
     """The kernel of a step for results of `shape`.
 
     `key` names its memory in `own`; `reuse` is the argument whose memory it may overwrite.
@@ -43,24 +45,63 @@ def kernel_of(step: Step, key: int, shape: tuple[int, ...], reuse: int | None) -
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
     if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape:
         return Kernel(_of_ufunc(ufunc, more, key, reuse), True)
+    if step.primitive is contract:
+        return _of_contract(step.params["subscripts"], key)
     if step.primitive is casts.convert and shape:
         return Kernel(_conversion(step.params["dtype"], key), True)
     return Kernel(_of_eval(step, shape), False)
 
 
-def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: int, reuse: int | None) -> Run:
+def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) -> Run:
     def run(own: Own, out: Any, *args: Any) -> Any:
         if out is None:
             out = own.get(key) if reuse is None else args[reuse]
             if out is None:
                 out = own[key] = ufunc(*args, *more)  # in the memory order of what it reads
                 return out
-        return ufunc(*args, *more, out)
+        return ufunc(*args, *more, out=out)
 
     return run
 
 
-def _conversion(dtype: Any, key: int) -> Run:
+def _of_contract(subscripts: str, key: Any) -> Kernel:
+    """A product, planned once for each way that its operands lie in memory."""
+    plans: dict[Any, Any] = {}
+
+    def run(own: Own, out: Any, x: Any, y: Any) -> Any:
+        lie = (x.strides, y.strides)
+        plan = plans.get(lie)
+        if plan is None:
+            plan = plans[lie] = plan_product(subscripts, x.shape, y.shape, *lie, x.dtype, y.dtype, True)
+        function, swap, left, right, shape, axes, names = plan
+        if swap:
+            x, y = y, x
+        if left is not None:
+            x = left.apply(np, x)
+        if right is not None:
+            y = right.apply(np, y)
+        into = own.get(key)
+        if out is not None and shape is None and axes is None and (names or out.flags.c_contiguous):
+            into = out
+        if names:
+            made = np.einsum(names, x, y, out=into)
+        else:
+            made = (np.multiply if function == "multiply" else np.matmul)(x, y, out=into)
+        if into is None and type(made) is np.ndarray:
+            own[key] = made
+        if shape is not None:
+            made = made.reshape(shape)
+        if axes is not None:
+            made = made.transpose(axes)
+        if out is None or made is out:
+            return made
+        np.copyto(out, made)
+        return out
+
+    return Kernel(run, True)
+
+
+def _conversion(dtype: Any, key: Any) -> Run:
     def run(own: Own, out: Any, x: Any) -> Any:
         if out is None:
             out = own.get(key)

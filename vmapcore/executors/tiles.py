@@ -86,7 +86,7 @@ class TiledGroup:
             program(own, ins, into, [number == 0 for number, _ in numbered])
 
     def _part(self, v: Var, out: Any, numbers: Sequence[int]) -> Any:
-        return out[tuple([n for n, axis in zip(numbers, self.group.places[v], strict=True) if axis is None])]
+        return out[(*[n for n, axis in zip(numbers, self.group.places[v], strict=True) if axis is None], ...)]
 
 
 def _total(out: Any, axes: int) -> Any:
@@ -148,7 +148,7 @@ class _Program:
             for k in reusable(step, shapes, shape)
             if step.inputs[k] in last and last[step.inputs[k]] == number and step.inputs[k] not in self.owner.outputs
         ]
-        return kernel_of(step, number, shape, reuse[0] if reuse else None)
+        return kernel_of(step, (self.lengths, number), shape, reuse[0] if reuse else None)
 
     def _shape(self, v: Any) -> tuple[int, ...]:
         """The shape of a value made inside, in a tile."""

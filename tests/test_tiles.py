@@ -1,0 +1,157 @@
+"""Groups of steps in tiles: what belongs together, the same numbers however it is cut, the same bits on any threads."""
+
+import numpy as np
+import pytest
+
+import vmapcore as vc
+from vmapcore import grad, nn, threads, trace, vmap
+from vmapcore.executors.cpu import Plan
+from vmapcore.nn import functional as F
+from vmapcore.planning import cuts, groups
+from vmapcore.planning.groups import groups_of
+from vmapcore.pytree import flatten, tree_map
+
+RNG = np.random.default_rng(0)
+
+
+def floats(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def loss(net, x, y):
+    return F.cross_entropy(net(x), y)
+
+
+def stacked(model, members):
+    return nn.stack([model(rng=np.random.default_rng(i)) for i in range(members)])
+
+
+def sgd(net, x, y, lr):
+    return tree_map(lambda p, g: p - lr * g, net, grad(loss)(net, x, y))
+
+
+def per_sample(net, x, y):
+    return grad(lambda n: loss(n, x[None], y[None]))(net)
+
+
+def plain_step(net, x, y):
+    return sgd(net, x, y, np.float32(0.1))
+
+
+LABELS = RNG.integers(0, 10, (3, 5))
+RATES = np.linspace(0.1, 0.3, 3, dtype=np.float32)
+PROGRAMS = {
+    "mlp": (vmap(lambda n, x: n(x)), (stacked(nn.SimpleMLP, 3), floats(3, 5, 1, 28, 28))),
+    "mlp shared": (vmap(lambda n, x: n(x), (0, None)), (stacked(nn.SimpleMLP, 3), floats(5, 1, 28, 28))),
+    "cnn": (vmap(lambda n, x: n(x)), (stacked(nn.SimpleCNN, 3), floats(3, 5, 1, 28, 28))),
+    "cnn shared": (vmap(lambda n, x: n(x), (0, None)), (stacked(nn.SimpleCNN, 3), floats(5, 1, 28, 28))),
+    "lenet": (vmap(lambda n, x: n(x)), (stacked(lambda rng: nn.LeNet5(10, 1, rng=rng), 3), floats(3, 5, 1, 32, 32))),
+    "cnn train": (vmap(sgd), (stacked(nn.SimpleCNN, 3), floats(3, 5, 1, 28, 28), LABELS, RATES)),
+    "one cnn train": (plain_step, (nn.SimpleCNN(rng=RNG), floats(5, 1, 28, 28), LABELS[0])),
+    "cnn per sample": (vmap(per_sample, (None, 0, 0)), (nn.SimpleCNN(rng=RNG), floats(5, 1, 28, 28), LABELS[0])),
+    "mlp per sample": (vmap(per_sample, (None, 0, 0)), (nn.SimpleMLP(rng=RNG), floats(5, 1, 28, 28), LABELS[0])),
+    "nested": (
+        vmap(vmap(lambda n, x: n(x), (None, 0)), (0, 0)),
+        (stacked(nn.SimpleCNN, 3), floats(3, 2, 2, 1, 28, 28)),
+    ),
+}
+CUTS = {"as it comes": (None, None), "tiny tiles": (1, 1), "one row a tile": (200_000, 1)}
+
+
+@pytest.fixture(params=CUTS)
+def cut(request, monkeypatch):
+    """Sizes at which groups are cut as large ones are."""
+    footprint, worth = CUTS[request.param]
+    if footprint is not None:
+        monkeypatch.setattr(cuts, "FOOTPRINT", footprint)
+        monkeypatch.setattr(cuts, "WORTH", worth)
+        monkeypatch.setattr(groups, "CACHE", 1)
+    return request.param
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_tiles_give_what_the_graph_gives(name, cut):
+    fun, args = PROGRAMS[name]
+    graph = trace(fun)(*args)
+    leaves = flatten(args)[0]
+    plan = Plan(graph)
+    expected = graph(*leaves)
+    for _ in range(2):  # the second call writes into the buffers of the first
+        for ours, theirs in zip(plan(leaves), expected, strict=True):
+            assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+            scale = np.abs(theirs).max() or 1
+            np.testing.assert_allclose(ours / scale, theirs / scale, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_bits_are_the_same_on_any_number_of_threads(name, cut, monkeypatch):
+    fun, args = PROGRAMS[name]
+    graph, leaves = trace(fun)(*args), flatten(args)[0]
+    found = []
+    for count in (1, 2, 3):
+        monkeypatch.setattr(threads, "available", lambda count=count: count)
+        found.append([x.tobytes() for x in Plan(graph)(leaves)])
+    assert found[0] == found[1] == found[2]
+
+
+def test_other_arguments_than_those_recorded():
+    fun, args = PROGRAMS["cnn train"]
+    replayed = vc.jit(fun)
+    replayed(*args)
+    other = tree_map(lambda x: x[::-1].copy(), args)
+    for ours, theirs in zip(flatten(replayed(*other))[0], flatten(fun(*other))[0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+# What belongs together.
+
+
+def names(graph, group):
+    return [graph.steps[i].primitive.name for i in sorted(group.steps)]
+
+
+def test_a_whole_mlp_is_one_group():
+    fun, args = PROGRAMS["mlp"]
+    graph = trace(fun)(*args)
+    (group,) = groups_of(graph)
+    assert group.lengths == (3,) and len(group.steps) == len(graph.steps)
+
+
+def test_images_are_cut_where_they_do_not_fit_a_cache():
+    net, x = stacked(nn.SimpleCNN, 2), floats(2, 64, 1, 28, 28)
+    graph = trace(vmap(lambda n, x: n(x)))(net, x)
+    images, rest = groups_of(graph)
+    assert images.lengths == (2, 64) and rest.lengths == (2,)
+    assert {"conv", "max_pool"} <= set(names(graph, images))
+    assert "contract" not in names(graph, images), "its weight would be read again for every tile"
+
+
+def test_sums_over_images_leave_their_group(monkeypatch):
+    monkeypatch.setattr(groups, "CACHE", 1)
+    fun, args = PROGRAMS["cnn train"]
+    graph = trace(fun)(*args)
+    found = [group for group in groups_of(graph) if group.sums]
+    summed = {v for group in found for v in group.sums}
+    assert {(3, 64, 32, 3, 3), (3, 32, 1, 3, 3)} <= {v.shape for v in summed}
+    for group in found:
+        for i in group.steps:
+            assert not summed & set(graph.steps[i].inputs), "a sum is whole only when all tiles are done"
+
+
+def test_a_group_is_not_left_and_entered_again():
+    """The mean over members is needed whole, between two steps that could share tiles."""
+
+    def f(x, w):
+        y = vmap(lambda a, b: np.tanh(a @ b))(x, w)
+        return y - np.mean(y, axis=0)
+
+    x, w = floats(3, 4, 4), floats(3, 4, 4)
+    graph = trace(f)(x, w)
+    for group in groups_of(graph):
+        assert "subtract" not in names(graph, group)
+    np.testing.assert_allclose(Plan(graph)([x, w])[0], f(x, w), atol=1e-6)
+
+
+def test_empty_arrays_make_no_groups():
+    graph = trace(vmap(lambda a, b: a @ b))(floats(0, 4, 4), floats(0, 4, 4))
+    assert groups_of(graph) == [] and Plan(graph)([floats(0, 4, 4)] * 2)[0].shape == (0, 4, 4)
