@@ -134,7 +134,7 @@ def test_in_axes_of_every_kind_are_drawn():
         -1,
         (0, None),
         (None, -2),
-        (2, 1),
+        (1, 1),
         ({"w": -1, "b": None}, 0),
         [{"w": None, "b": (1, None)}, None],
     ):
