@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ..arrays import namespace
 from ..core import Primitive
-from ..errors import describe
+from ..errors import ShapeError, describe
 
 
 class Var:
@@ -71,4 +71,12 @@ class Step(NamedTuple):
     def run(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """Applies the primitive to arrays and returns a tuple of results."""
         out = self.primitive.eval(namespace(values), *values, **self.params)
-        return tuple(out) if self.primitive.multiple else (out,)
+        outs = tuple(out) if self.primitive.multiple else (out,)
+        for o, v in zip(outs, self.outputs, strict=True):
+            if o.shape != v.shape or o.dtype != v.dtype:  # of code of a user's own, such as an external function
+                raise ShapeError(
+                    self.primitive.name,
+                    f"the result is {describe(o)}, and was {describe(v)} when it was recorded, at {self.line}",
+                    "shapes and dtypes must not depend on values",
+                )
+        return outs

@@ -1,0 +1,242 @@
+"""jit: donated arguments, what callables it takes, its results and what it keeps."""
+
+import functools
+import gc
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+
+from vmapcore import PerformanceWarning, errors, grad, jit, vmap
+from vmapcore import numpy as vnp
+from vmapcore.core import RUNNING
+from vmapcore.testing import assert_same, check_jit
+
+A = np.arange(12.0).reshape(3, 4)
+B = np.linspace(-1.0, 1.0, 12).reshape(3, 4)
+V = np.array([0.5, -1.0, 2.0])
+
+
+def double(x):
+    return x + x
+
+
+# Donated arguments.
+
+
+@pytest.mark.parametrize("argnums", [0, -2, (0, 1)])
+def test_donated_arguments(argnums):
+    def f(x, y):
+        return x * 2 + y, np.sum(x), x
+
+    replayed = jit(f, donate_argnums=argnums)
+    for i in range(4):
+        x, y = A + i, B - i
+        expected = f(x.copy(), y.copy())
+        results = replayed(x, y)
+        assert_same(results, expected)
+        kept = [r.copy() for r in results]
+        replayed(A + 9, B + 9)
+        assert_same(list(results), kept)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: (x, x),
+        lambda x: (x, x[...]),
+        lambda x: (x[::-1], x),
+        lambda x: (np.broadcast_to(x[0], x.shape), x),
+        lambda x: (x.T, x.T),
+    ],
+    ids=range(5),
+)
+def test_donated_arguments_that_share_memory(make):
+    def f(x, y):
+        z = np.exp(x) * 2
+        return z + y, y * 3
+
+    replayed = jit(f, donate_argnums=0)
+    replayed(A.T[:3, :3].copy(), B[:, :3].copy())
+    for _ in range(2):
+        x, y = make(A[:, :3].copy())
+        expected = f(x.copy(), y.copy())
+        assert_same(replayed(x, y), expected)
+
+
+def test_donated_arguments_that_cannot_be_written_to():
+    x = A.copy()
+    x.flags.writeable = False
+    f = jit(lambda x: np.exp(x) + 1, donate_argnums=0)
+    for _ in range(3):
+        assert_same(f(x), np.exp(A) + 1)
+    assert_same(x, A)
+
+
+def test_what_is_not_donated_is_left_alone():
+    f = jit(lambda x, y, **k: (x + 1, y + 1, k["z"] + 1), static_argnums=0, donate_argnums=1)
+    for _ in range(3):
+        y, z = A.copy(), B.copy()
+        f(1, y, z=z)
+        assert_same(z, B)
+
+
+# Callables.
+
+
+def test_methods():
+    class Scale:
+        def __init__(self, by):
+            self.by = by
+
+        @jit
+        def of(self, x):
+            return x * self.by
+
+        @functools.partial(jit, static_argnums=1)
+        def power(self, n, x):
+            return (x * self.by) ** n
+
+    two, three = Scale(2.0), Scale(3.0)
+    for _ in range(2):
+        for s in (two, three):
+            assert_same(s.of(A), s.by * A)
+            assert_same(s.power(2, A), (s.by * A) ** 2)
+    assert isinstance(Scale.of, type(jit(double)))
+
+
+def test_callables_keep_their_names_and_their_options():
+    def documented(x, n=2):
+        """Says so."""
+        return x * n
+
+    f = jit(documented)
+    assert f.__name__ == "documented" and f.__doc__ == "Says so."
+    assert f.__wrapped__ is documented
+    assert repr(f) == "<jit(documented)>"
+    again = jit(f, static_argnums=1)
+    assert_same(again(A, 3), 3 * A)
+    assert again.static == (1,) and f.static == () and not f.plans
+
+    class Callable:
+        call = fun = plans = "its own"
+
+        def __init__(self):
+            self.fun = self.static = "its own too"
+
+        def __call__(self, x):
+            return x * 2
+
+    for g in (Callable(), functools.partial(np.multiply, 2), np.negative, np.linalg.norm):
+        assert_same(jit(g)(A), g(A))
+        assert_same(jit(g)(B), g(B))
+
+
+def test_axes_by_name_pass_through_jit():
+    f = vmap(jit(lambda a, x: a * x), {"a": None, "x": 0})
+    assert_same(f(2.0, A), 2 * A)
+
+
+# Results.
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: x,
+        lambda x: (x, x),
+        lambda x: {"a": x, "b": [x, (x, None)]},
+        lambda x: (x[0], x[1:], x.T, x.reshape(-1), x[::-1]),
+        lambda x: np.broadcast_to(x[0], (3, 4)),
+        lambda x: np.broadcast_to(x, (2, 3, 4)),
+        lambda x: (A, x),
+        lambda x: (A, A, A[0], A.T),
+        lambda x: vnp.zeros(3),
+        lambda x: (vnp.zeros((2, 2))[0], vnp.ones(3)),
+        lambda x: np.broadcast_to(vnp.ones(4), (3, 4)),
+        lambda x: np.broadcast_to(V, (2, 3)),
+        lambda x: (x.real, np.real(x), np.diagonal(x), np.diag(x)),
+        lambda x: ((y := x + 1), y, y[0], y.T),
+        lambda x: (np.sum(x), np.float32(3), np.array(2.0)),
+        lambda x: (1, 2.5, True, 1j, "text", None, np.sin),
+        lambda x: (),
+        lambda x: None,
+        lambda x: np.linalg.qr(x),
+        lambda x: list(x),
+    ],
+    ids=range(20),
+)
+def test_results_have_memory_of_their_own(fun):
+    def plain(x):
+        return fun(x)
+
+    check_jit(plain, A.copy(), others=[[B.copy()], [A.T.copy().T]])
+
+
+def test_results_do_not_share_memory_with_what_was_closed_over():
+    constant = V.copy()
+    f = jit(lambda x: (constant, constant[1:], x + constant))
+    for _ in range(3):
+        whole, part, total = f(np.ones(3))
+        assert_same((whole, part, total), (V, V[1:], V + 1))
+        whole[...] = part[...] = total[...] = 9
+    assert_same(constant, V)
+
+
+def test_numbers_and_other_objects_are_the_same_in_every_call():
+    box = object()
+    f = jit(lambda x: (3, "a", box, True))
+    assert f(A) == f(A) == (3, "a", box, True)
+
+
+def test_generators_are_refused():
+    def rows(x):
+        yield from x
+
+    for fun in (rows, lambda x: iter([x]), lambda x: (x, map(abs, x))):
+        with pytest.raises(errors.ArgumentError, match=r"which runs after the recording\. Return a list or an array"):
+            jit(fun)(A)
+    assert_same(jit(lambda x: [y * 2 for y in rows(x)])(A), [y * 2 for y in A])
+
+
+# The cache.
+
+
+def test_many_numbers_are_warned_of_once():
+    f = jit(lambda x, lr: x * lr)
+    with pytest.warns(PerformanceWarning, match=r"jit\(<lambda>\): was recorded 16 times .* np.float32\(x\)") as found:
+        for i in range(40):
+            f(A, 0.1 * i)
+    assert len(found) == 1
+    assert found[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for i in range(40):
+            f(A, np.float64(i))
+            f(np.ones(i), 1.0)
+
+
+def test_a_plan_lets_go_of_arguments_and_results():
+    class Watched(np.ndarray):
+        pass
+
+    f = jit(lambda x, y: np.sin(x) * y)
+    x, y = A.copy().view(Watched), B.copy()
+    refs = [weakref.ref(x)]
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            f(x, y)
+        del x
+        assert refs[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_jit_leaves_no_transform_behind():
+    f = jit(lambda x: np.sum(x * x))
+    f(A)
+    assert RUNNING.get() == ()
+    assert_same(grad(f)(A), 2 * A)
