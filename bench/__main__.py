@@ -1,13 +1,15 @@
 """The command line of the benchmark.
 
 Exit codes: 0 all agree; 1 a result disagrees, a contender of ours failed or a test did; 2 the command makes no sense;
-3 gpu-check found nothing to check.
+3 gpu-check found nothing to check; 130 interrupted.
 """
 
 import argparse
 import importlib
 import importlib.util
 import sys
+import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,20 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import gpu_check, machine, report
-from .library import PEERS, installed
+from . import floors, gpu_check, machine, report, summary
+from .library import OURS, PEERS, installed
+from .processes import Servers
 from .timing import Race, Settings
 from .workloads import SIZES, Workload, select
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room
+
+LATEST = Path("out/bench.json")
 
 
-def run_workloads(workloads: list[Workload], settings: Settings) -> report.Document:
-    """Measures every workload and returns the document that is shown and saved."""
+def run_workloads(workloads: list[Workload], settings: Settings, path: Path | None = None) -> report.Document:
+    """Measures every workload and returns the document that is shown; it is saved after each, so none is lost."""
+    start = time.perf_counter()
     document: report.Document = {
         "schema": report.SCHEMA,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -34,9 +40,20 @@ def run_workloads(workloads: list[Workload], settings: Settings) -> report.Docum
         "size": settings.size,
         "repeat": settings.repeat,
         "peers": list(settings.peers),
+        "cold": settings.cold,
+        "complete": False,
         **machine.describe(),
+        "peaks": [],
         "rows": [],
     }
+
+    def note(peaks: bool = False) -> None:
+        if peaks and settings.size == "full":  # floors of small sizes would say nothing
+            document["peaks"].append(floors.measured(settings.device))
+        document["seconds"] = time.perf_counter() - start
+        if path:
+            report.save(document, path)
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -44,15 +61,27 @@ def run_workloads(workloads: list[Workload], settings: Settings) -> report.Docum
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with (
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        tempfile.TemporaryDirectory() as folder,
+        Servers(settings.device, Path(folder), settings.limit) as servers,
+    ):
         bar = progress.add_task("", total=len(workloads))
-        for workload in workloads:
+        note(peaks=True)
+        servers.warm([name for name in OURS + settings.peers if installed(name)])
+        try:
+            for workload in workloads:
 
-            def tick(who: str, name: str = workload.name) -> None:
-                progress.update(bar, description=f"{name}: {who}")
+                def tick(who: str, name: str = workload.name) -> None:
+                    progress.update(bar, description=f"{name}: {who}")
 
-            document["rows"].append(Race(workload, settings, tick).run())
-            progress.advance(bar)
+                document["rows"].append(Race(workload, settings, servers, tick).run())
+                progress.advance(bar)
+                note()
+            document["complete"] = True
+        except KeyboardInterrupt:
+            report.say(console, "bench: interrupted; what follows is what was measured until then", "yellow")
+    note(peaks=True)
     return document
 
 
@@ -68,7 +97,8 @@ def finish(documents: list[report.Document], options: argparse.Namespace) -> int
 
 def settings_of(options: argparse.Namespace, peers: tuple[str, ...]) -> Settings:
     quick = {"seconds": 0.02, "pause": 0.0} if options.size == "small" else {}
-    return Settings(options.device, options.precision, options.size, options.repeat, peers=peers, **quick)
+    chosen = {"most": options.max_seconds, "cold": options.cold}
+    return Settings(options.device, options.precision, options.size, options.repeat, peers=peers, **chosen, **quick)
 
 
 def wanted_peers(text: str) -> tuple[str, ...]:
@@ -100,10 +130,10 @@ def run_command(options: argparse.Namespace) -> int:
     if options.device == "cuda" and gpu_check.device()[0] is None:
         report.say(console, f"bench: --device cuda: {gpu_check.device()[1]}", "red")
         return 2
-    document = run_workloads(workloads, settings_of(options, wanted_peers(options.peers)))
-    if options.json:
-        report.save(document, options.json)
-    return finish([document], options)
+    document = run_workloads(workloads, settings_of(options, wanted_peers(options.peers)), options.json)
+    code = finish([document], options)
+    report.say(console, f"written to {options.json}")
+    return code if document["complete"] else 130
 
 
 def report_command(options: argparse.Namespace) -> int:
@@ -116,6 +146,10 @@ def report_command(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         report.say(console, f"bench: {error}", "red")
         return 2
+    if options.markdown:
+        for document in documents:
+            print(summary.markdown(document))
+        return 0
     return finish(documents, options)
 
 
@@ -130,9 +164,9 @@ def gpu_check_command(options: argparse.Namespace) -> int:
     peers, lines = gpu_check.peers()
     for line in lines:
         report.say(console, line, "yellow")
-    document = run_workloads(select(options.names), settings_of(options, peers))
-    document |= {"gpu": name, "tests": tests, "left out": lines}
     path = options.json or report.RESULTS / gpu_check.file_name(name)
+    document = run_workloads(select(options.names), settings_of(options, peers), path)
+    document |= {"gpu": name, "tests": tests, "left out": lines}
     report.save(document, path)
     code = finish([document], options)
     report.say(console, f"written to {path}")
@@ -172,13 +206,30 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument(
         "paths", nargs="*", type=Path, metavar="FILE", help="JSON of run or gpu-check; bench/results/*.json by default"
     )
+    shown.add_argument("--markdown", action="store_true", help="tables of the README: ours, the best peer, the floor")
     for measured in (run, check):
         measured.add_argument(
             "--precision", choices=("float32", "tf32"), default="float32", help="of products on a CUDA device"
         )
-        measured.add_argument("--repeat", type=int, default=5, metavar="N", help="rounds over the contenders")
+        measured.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds over the contenders")
+        measured.add_argument(
+            "--max-seconds",
+            type=float,
+            default=Settings.most,
+            metavar="S",
+            help="a contender whose timed calls add up to so much runs in no further rounds (%(default)s)",
+        )
+        measured.add_argument(
+            "--cold", action="store_true", help="first calls with empty caches on disk too; takes minutes more"
+        )
         measured.add_argument("--size", choices=SIZES, default="full", help="small: only to see that it works")
-        measured.add_argument("--json", type=Path, metavar="PATH", help="where to write everything that was measured")
+        measured.add_argument(
+            "--json",
+            type=Path,
+            metavar="PATH",
+            help=f"where to write what was measured, after every workload ({LATEST})",
+        )
+    run.set_defaults(json=LATEST)
     for drawn in (run, check, shown):
         drawn.add_argument("--plot", type=Path, metavar="PATH", help="where to draw the ratios (png, svg, pdf)")
     return top

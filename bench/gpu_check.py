@@ -12,8 +12,8 @@ import sys
 import time
 from typing import Any
 
+from .floors import ROOT
 from .library import PEERS, entry, found
-from .timing import ROOT
 
 NOTHING = 3
 

@@ -6,7 +6,7 @@ own process. A dotted name that is not in the table is a module of the user's ow
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,10 @@ class Library:
         """Arrays of one shape as one."""
         raise NotImplementedError
 
+    def part(self, x: Any, member: int) -> Any:
+        """A member's part of an array, as a loop takes it."""
+        return x[member]
+
     def collect(self, results: list[Any]) -> Any:
         """What a loop returned for each member as one tree of stacked arrays."""
         return tree_stack(self.stack, results)
@@ -53,9 +57,20 @@ class Library:
     def grad(self, f: Callable[..., Any]) -> Callable[..., Any]:
         raise NotImplementedError
 
+    def jit(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        raise NotImplementedError
+
     def member(self, workload: Workload, variant: str) -> Callable[..., Any]:
         """The function of one member."""
         raise NotImplementedError
+
+    def counts(self, workload: Workload, args: tuple[Any, ...]) -> dict[str, Any]:
+        """What the mapped function costs by a count of its operations, where the library can tell."""
+        return {}
+
+    def after(self, call: Call) -> dict[str, Any]:
+        """What a reader should know of a call once it has run, such as the memory it planned."""
+        return {}
 
     def chain(self, op: str) -> Callable[[Any, Any], Any]:
         """One primitive of the overhead workloads: a function of two arrays that may ignore the second."""
@@ -72,9 +87,10 @@ class Library:
     def build(self, workload: Workload, variant: str, args: tuple[Any, ...]) -> Call:
         """The call to be timed."""
         f = self.member(workload, variant)
+        jit = self.jit if "jit" in variant else lambda f: f
         if "loop" in variant:
-            return self.looped(f, workload.levels, args, self.collect if workload.stacked else list)
-        mapped = self.vmapped(f, workload.levels)
+            return self.looped(jit(f), workload.levels, args, self.collect if workload.stacked else list)
+        mapped = jit(self.vmapped(f, workload.levels))
         return lambda: mapped(*args)
 
     def looped(
@@ -85,22 +101,30 @@ class Library:
         collect: Callable[[list[Any]], Any],
     ) -> Call:
         """A Python loop over the members, nested if `levels` are several; their arguments are cut beforehand."""
-        if not levels:
-            return lambda: f(*args)
-        calls = [self.looped(f, levels[1:], row, collect) for row in self._rows(args, levels[0])]
-        return lambda: collect([call() for call in calls])
+        cuts: dict[tuple[int, int], Any] = {}
 
-    def _rows(self, args: tuple[Any, ...], axes: Axes) -> list[tuple[Any, ...]]:
-        """The arguments of each member; those that all share are the same object in every row."""
-        lengths: list[int] = []
-        for arg, axis in zip(args, axes, strict=True):
-            if axis is not None:
-                self.tree_map(lambda x: lengths.append(len(x)), arg)
+        def nested(levels: tuple[Axes, ...], args: tuple[Any, ...]) -> Call:
+            if not levels:
+                return lambda: f(*args)
+            calls = [nested(levels[1:], row) for row in rows(args, levels[0])]
+            return lambda: collect([call() for call in calls])
 
-        def cut(arg: Any, axis: int | None, i: int) -> Any:
-            return arg if axis is None else self.tree_map(lambda x: x[i], arg)
+        def rows(args: tuple[Any, ...], axes: Axes) -> Iterator[tuple[Any, ...]]:
+            """The arguments of each member; those that all share are the same object in every row."""
+            lengths: list[int] = []
+            for arg, axis in zip(args, axes, strict=True):
+                if axis is not None:
+                    self.tree_map(lambda x: lengths.append(len(x)), arg)
+            for i in range(lengths[0]):
+                yield tuple([arg if axis is None else cut(arg, i) for arg, axis in zip(args, axes, strict=True)])
 
-        return [tuple(map(cut, args, axes, [i] * len(args))) for i in range(lengths[0])]
+        def cut(arg: Any, i: int) -> Any:
+            """A member's part, cut once however many outer loops share `arg`, which lives as long as they do."""
+            if (id(arg), i) not in cuts:
+                cuts[id(arg), i] = arg, self.tree_map(lambda x: self.part(x, i), arg)
+            return cuts[id(arg), i][1]
+
+        return nested(levels, args)
 
     def vmapped(self, f: Callable[..., Any], levels: tuple[Axes, ...]) -> Callable[..., Any]:
         for axes in reversed(levels):
@@ -110,25 +134,61 @@ class Library:
 
 @dataclass(frozen=True)
 class Entry:
-    """A library as the driver knows it: where it lives, what must be installed, its variants per kind of workload."""
+    """A library as the driver knows it: where it lives, what must be installed, its variants per kind of workload.
+
+    `compiles` is whether all variants do, and not only those with "jit" in their names. `environment` is set in its
+    processes. `caches` are variables that name the folder where it keeps what it compiled.
+    """
 
     module: str
     requires: str = "numpy"
     variants: tuple[str, ...] = ("loop", "vmap")
     overhead: tuple[str, ...] = ()
+    dispatch: tuple[str, ...] = ()
     imports: bool = False
+    compiles: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+    caches: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cpu", "cuda")
 
 
 TRANSFORMS = ("vmap", "grad", "vmap(grad)")
+JITTED = ("jit loop", "jit vmap")
 
 LIBRARIES = {
-    "vmapcore": Entry("bench.own", overhead=TRANSFORMS, imports=True),
-    "numpy": Entry("bench.by_hand", variants=("by hand", "vectorize"), overhead=("plain",)),
-    "torch": Entry("bench.peers.torch_peer", "torch", overhead=("plain", *TRANSFORMS), imports=True),
-    "torch-compile": Entry("bench.peers.torch_compile", "torch"),
-    "jax": Entry("bench.peers.jax_peer", "jax", ("loop", "vmap", "jit loop", "jit vmap"), ("plain", *TRANSFORMS), True),
+    "vmapcore": Entry(
+        "bench.own",
+        variants=("loop", "vmap", *JITTED),
+        overhead=TRANSFORMS,
+        dispatch=("jit",),
+        imports=True,
+        caches=("NUMBA_CACHE_DIR",),
+    ),
+    "vmapcore-numpy": Entry(  # without Numba it would be the one above
+        "bench.own", "numba", variants=JITTED, environment=(("VMAPCORE_NUMBA", "0"),), devices=("cpu",)
+    ),
+    "numpy": Entry("bench.by_hand", variants=("by hand", "vectorize"), overhead=("plain",), dispatch=("plain",)),
+    "torch": Entry(
+        "bench.peers.torch_peer",
+        "torch",
+        variants=("loop", "loop nhwc", "vmap"),
+        overhead=("plain", *TRANSFORMS),
+        imports=True,
+    ),
+    "torch-compile": Entry(
+        "bench.peers.torch_compile", "torch", dispatch=("jit",), compiles=True, caches=("TORCHINDUCTOR_CACHE_DIR",)
+    ),
+    "jax": Entry(
+        "bench.peers.jax_peer",
+        "jax",
+        variants=JITTED,
+        overhead=("plain", *TRANSFORMS),
+        dispatch=("jit",),
+        imports=True,
+    ),
+    "jax-eager": Entry("bench.peers.jax_peer", "jax"),
 }
-OURS = ("vmapcore", "numpy")
+OURS = ("vmapcore", "vmapcore-numpy", "numpy")
 PEERS = tuple(name for name in LIBRARIES if name not in OURS)
 
 
@@ -163,32 +223,52 @@ class Contender:
     def name(self) -> str:
         return f"{self.library} {self.variant}"
 
+    @property
+    def compiled(self) -> bool:
+        """Whether its first call does more than later ones."""
+        return "jit" in self.variant or entry(self.library).compiles
+
+    @property
+    def caches(self) -> tuple[str, ...]:
+        """The variables that name the folder where what it compiles is kept."""
+        return entry(self.library).caches if self.compiled else ()
+
 
 def contenders(workload: Workload, libraries: tuple[str, ...], device: str = "cpu") -> list[Contender]:
-    """Who takes part in a workload; `np.vectorize` does where the workload has a signature and arrays are NumPy's."""
-    vectorizable = workload.signature and device == "cpu"
+    """Who takes part in a workload: all variants of what is installed that fit it."""
     able = []
     for name in libraries:
         known = entry(name)
-        if workload.task == "overhead":
-            variants = known.overhead
-        elif workload.task == "import":
+        if device not in known.devices or not installed(name):
+            continue
+        if workload.task == "import":
             variants = ("import",) if known.imports else ()
+        elif workload.task in ("overhead", "dispatch"):
+            variants = known.overhead if workload.task == "overhead" else known.dispatch
         else:
-            variants = tuple(v for v in known.variants if v != "vectorize" or vectorizable)
+            variants = tuple(v for v in known.variants if _fits(v, workload, device))
         able += [Contender(name, variant) for variant in variants]
     return able
+
+
+def _fits(variant: str, workload: Workload, device: str) -> bool:
+    """`np.vectorize` is for functions with a signature, of NumPy arrays; channels come last in batches of images."""
+    if variant == "vectorize":
+        return bool(workload.signature) and device == "cpu"
+    return "nhwc" not in variant or workload.convolves
 
 
 def reference(workload: Workload) -> Contender | None:
     """Whose result the others must agree with: the function of one member in a loop."""
     if workload.task == "import":
         return None
-    return Contender("numpy", "plain") if workload.task == "overhead" else Contender("vmapcore", "loop")
+    return Contender("numpy", "plain") if workload.task in ("overhead", "dispatch") else Contender("vmapcore", "loop")
 
 
 def baseline(workload: Workload, contender: Contender) -> Contender | None:
-    """Whom a contender's time is divided by: our vmap, or our same transform."""
-    if workload.task not in ("overhead", "import"):
-        return Contender("vmapcore", "vmap")
+    """Whom a contender's time is divided by: our vmap under jit, our jit, or our same transform."""
+    if workload.task not in ("overhead", "dispatch", "import"):
+        return Contender("vmapcore", "jit vmap")
+    if workload.task == "dispatch":
+        return Contender("vmapcore", "jit")
     return None if contender.variant == "plain" else Contender("vmapcore", contender.variant)

@@ -1,14 +1,17 @@
-"""vmapcore: the function of one member in a Python loop on plain arrays, and vmapped."""
+"""vmapcore: the function of one member in a Python loop on plain arrays, and vmapped; each as it is and under jit."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from vmapcore import custom_op, grad, nn, vmap
+from vmapcore import custom_op, grad, jit, nn, trace, vmap
+from vmapcore.executors import compiled
 from vmapcore.nn.functional import cross_entropy
+from vmapcore.pytree import flatten
 from vmapcore.pytree import tree_map as pytree_map
 
+from .floors import counted
 from .numpy_library import NumPyLibrary
 from .optimisers import BETAS, EPS, STEP
 from .plain import distance, lotka_volterra
@@ -60,11 +63,21 @@ class Own(NumPyLibrary):
 
     tree_map = staticmethod(pytree_map)
 
+    def start(self, device: str, precision: str) -> dict[str, Any]:
+        return {**super().start(device, precision), "numba": compiled.AVAILABLE}
+
     def vmap(self, f: Callable[..., Any], axes: Axes) -> Callable[..., Any]:
         return vmap(f, in_axes=axes)
 
     def grad(self, f: Callable[..., Any]) -> Callable[..., Any]:
         return grad(f)
+
+    def jit(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        return jit(f)
+
+    def counts(self, workload: Workload, args: tuple[Any, ...]) -> dict[str, Any]:
+        arrays = [x for x in flatten(args)[0] if isinstance(x, self.xp.ndarray)]
+        return counted(trace(self.vmapped(TASKS[workload.task], workload.levels))(*args), arrays)
 
     def member(self, workload: Workload, variant: str) -> Callable[..., Any]:
         return TASKS[workload.task]

@@ -9,17 +9,23 @@ from rich.console import Console
 from rich.table import Table
 
 from .library import LIBRARIES, installed
+from .summary import FIRST, HEADINGS, first_calls, floor_of, lines, seconds, size
 from .workloads import WORKLOADS
 
 Document = dict[str, Any]
 
-SCHEMA = 1
+SCHEMA, OLDER = 2, 1
+"""Documents of the older schema lack peaks, counts, memory and cold first calls, and their ratios are to vmap."""
+
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def save(document: Document, path: Path) -> None:
+    """Writes a document whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(json.dumps(document, indent=1) + "\n")
+    beside.replace(path)
 
 
 def load(path: Path) -> Document:
@@ -29,7 +35,7 @@ def load(path: Path) -> Document:
         ValueError: the file holds something else.
     """
     document: Document = json.loads(path.read_text())
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, OLDER):
         raise ValueError(f"{path} is not a result of this benchmark (schema {SCHEMA})")
     return document
 
@@ -62,17 +68,30 @@ def _table(title: str, *headings: str) -> Table:
 
 def show(document: Document, console: Console) -> None:
     """Prints a document: what it was measured on, then the tables."""
-    for line in (*headline(document), "ratio: to the time of vmapcore's vmap, above 1 is slower"):
+    base = "vmapcore's vmap" + ("" if document["schema"] == OLDER else " under jit")
+    for line in (*headline(document), f"ratio: to the time of {base}, above 1 is slower"):
         say(console, line)
     for row in document["rows"]:
         if row["task"] != "overhead":
-            console.print(_timings(row), "")
+            console.print(_timings(row, floor_of(row, document)), "")
     chains = [row for row in document["rows"] if row["task"] == "overhead"]
     if chains:
         console.print(_overhead(chains), "")
+    if found := lines(document):
+        _print(console, "in short: the best peer's time over ours, and how much of ours is the floor", HEADINGS, found)
+    if document.get("cold"):
+        headings = ("workload", "eager vmap", *(f"{name}, {how}" for name in FIRST for how in ("cold", "cached")))
+        _print(console, "first calls, with empty caches and with full ones", headings, first_calls(document))
     for row in document["rows"]:
         for problem in problems(row):
             say(console, problem, "red")
+
+
+def _print(console: Console, title: str, headings: tuple[str, ...], rows: list[list[str]]) -> None:
+    table = _table(title, *headings)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, "")
 
 
 def say(console: Console, line: str, style: str = "") -> None:
@@ -88,23 +107,21 @@ def headline(document: Document) -> list[str]:
         f"{machine['processor']}, {machine['usable cores']} of {machine['cores']} cores, threads: {pools}",
         ", ".join(f"{name} {version}" for name, version in versions.items()),
         f"{document['when']}: device {document['device']}, precision {document['precision']}, "
-        f"size {document['size']}, {document['repeat']} rounds",
+        f"size {document['size']}, {document['repeat']} rounds" + _peaks(document),
     ]
 
 
-def seconds(value: float | None) -> str:
-    """A duration in the unit that suits it."""
-    if value is None:
-        return "–"
-    for factor, unit in ((1, "s"), (1e3, "ms")):
-        if value * factor >= 0.999:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value * 1e6:.3g} µs"
+def _peaks(document: Document) -> str:
+    """The rates behind the floors, as they were before and after."""
+    peaks = document.get("peaks", [])
+    rates = [f"{p['flops'] / 1e9:.0f} GFLOP/s and {p['bytes'] / 1e9:.1f} GB/s" for p in peaks]
+    return f"; products and copies at {', then '.join(rates)}" if rates else ""
 
 
-def _timings(row: dict[str, Any]) -> Table:
-    table = _table(f"{row['workload']}: {row['title']}", "contender")
-    for heading in ("median", "ratio", "least", "most", "first", "error"):
+def _timings(row: dict[str, Any], floor: float | None) -> Table:
+    least = f"; floor {seconds(floor)}" if floor else ""
+    table = _table(f"{row['workload']}: {row['title']}{least}", "contender")
+    for heading in ("median", "ratio", "least", "most", "first", "cold", "memory", "error"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("agrees", no_wrap=True)
     best = min((c["median"] for c in row["contenders"] if c["median"]), default=None)
@@ -124,6 +141,8 @@ def _cells(entry: dict[str, Any]) -> list[str]:
         seconds(min(samples, default=None)),
         seconds(max(samples, default=None)),
         seconds(entry["first"]),
+        seconds(entry.get("cold")),
+        size(entry.get("memory")),
         error,
         _agrees(entry),
     ]

@@ -4,10 +4,6 @@ Thread pools spin for a while after a call and a machine's speed drifts, so a co
 idle, rounds begin with another one each time, and what is quoted is the ratio of medians over all rounds of one run.
 """
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,16 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from threading import Timer
 from typing import Any
 
 from .library import OURS, Contender, baseline, contenders, reference
+from .processes import ContenderError, Process, Servers
 from .workloads import Workload
-
-ROOT = Path(__file__).resolve().parent.parent
-
-SLOW, SLOW_ROUNDS = 2.0, 2
-"""A contender that takes so many seconds for a call runs in so many rounds only."""
 
 TF32_ERROR = 10
 """How many times the tolerance of float32 is allowed to TF32."""
@@ -37,95 +28,30 @@ class Settings:
     device: str = "cpu"
     precision: str = "float32"
     size: str = "full"
-    repeat: int = 5
-    seconds: float = 0.4
-    pause: float = 0.2
-    limit: float = 600.0
+    repeat: int = 3
+    seconds: float = 0.15
+    """Of a block: the calls of one contender in one round."""
+    most: float = 1.5
+    """After so many seconds of timed calls a contender runs in no further rounds."""
+    pause: float = 0.1
+    limit: float = 180.0
+    """A contender that takes so many seconds for a command has failed."""
+    cold: bool = False
+    """Whether first calls are measured with empty caches on disk too."""
     peers: tuple[str, ...] = ()
-
-
-class ContenderError(Exception):
-    """A contender that could not do what it was asked."""
-
-
-class Process:
-    """A worker and the two pipes to it."""
-
-    def __init__(self, contender: Contender, workload: Workload, settings: Settings, folder: Path) -> None:
-        self.limit = settings.limit
-        self.errors = folder / f"{contender.name}.txt"
-        environment = {"JAX_PLATFORMS": settings.device, "XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
-        with self.errors.open("w") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker"],
-                text=True,
-                cwd=ROOT,
-                stderr=errors,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-        self.send(
-            "start",
-            library=contender.library,
-            variant=contender.variant,
-            workload=workload.name,
-            size=settings.size,
-            device=settings.device,
-            precision=settings.precision,
-        )
-
-    def send(self, do: str, **arguments: Any) -> None:
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # that it has ended is found when the answer is read
-            self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-            self.process.stdin.flush()
-
-    def receive(self) -> dict[str, Any]:
-        """The answer to the oldest command without one."""
-        assert self.process.stdout is not None
-        timer = Timer(self.limit, self.process.kill)
-        timer.start()
-        try:
-            line = self.process.stdout.readline()
-        finally:
-            timer.cancel()
-        if not line:
-            raise ContenderError(f"its process ended ({self.process.wait()}): {self._last_error()}")
-        answer: dict[str, Any] = json.loads(line)
-        if "failure" in answer:
-            raise ContenderError(answer["failure"])
-        return answer
-
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        self.send(do, **arguments)
-        return self.receive()
-
-    def _last_error(self) -> str:
-        lines = self.errors.read_text().strip().splitlines()
-        return lines[-1] if lines else "no word of why"
-
-    def close(self) -> None:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        with suppress(BrokenPipeError):  # of a worker that has ended already
-            self.process.stdin.close()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
 
 
 class Race:
     """One workload and everyone who takes part in it."""
 
-    def __init__(self, workload: Workload, settings: Settings, tick: Callable[[str], None]) -> None:
+    def __init__(self, workload: Workload, settings: Settings, servers: Servers, tick: Callable[[str], None]) -> None:
         self.workload = workload
         self.settings = settings
+        self.servers = servers
         self.tick = tick
         self.entries = {c: _entry(c) for c in contenders(workload, OURS + settings.peers, settings.device)}
         self.processes: dict[Contender, Process] = {}
+        self.counts: dict[str, Any] = {}
         looser = TF32_ERROR if settings.precision == "tf32" else 1
         self.tolerance = {"atol": workload.atol * looser, "rtol": workload.rtol * looser}
 
@@ -134,17 +60,43 @@ class Race:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             try:
-                for contender in self.entries:  # they import their libraries side by side
-                    self.processes[contender] = Process(contender, self.workload, self.settings, folder)
+                caches = {c: self._cold(c, folder) for c in self.entries}
+                for contender in self.entries:
+                    self.processes[contender] = self._started(contender, folder, caches[contender])
                 for contender in self._alive():
                     self._try(contender, self._prepare)
                 self._compare(str(folder / "reference.npz"))
                 for turn in range(self.settings.repeat):
                     self._round(turn)
+                self._count()
             finally:
                 for process in self.processes.values():
                     process.close()
         return self._row()
+
+    def _started(self, contender: Contender, folder: Path, cache: dict[str, str]) -> Process:
+        process = self.servers.process(contender, folder, cache)
+        process.send(
+            "start",
+            library=contender.library,
+            variant=contender.variant,
+            workload=self.workload.name,
+            size=self.settings.size,
+            device=self.settings.device,
+            precision=self.settings.precision,
+        )
+        return process
+
+    def _cold(self, contender: Contender, folder: Path) -> dict[str, str]:
+        """Runs a first call with empty caches, if asked to; returns the variables that name the caches it filled."""
+        if not self.settings.cold or not contender.caches or self.workload.task == "dispatch":
+            return {}
+        cache = folder / f"{contender.name} cache"
+        environment = dict.fromkeys(contender.caches, str(cache))
+        self.processes[contender] = self._started(contender, folder, environment)
+        self._try(contender, lambda c: {"cold": self._prepare(c)["first"]})
+        self.processes.pop(contender).close()
+        return environment
 
     def _alive(self) -> Iterator[Contender]:
         return (c for c in list(self.entries) if self.entries[c]["failure"] is None)
@@ -157,8 +109,18 @@ class Race:
             self.entries[contender]["failure"] = str(failure)
 
     def _prepare(self, contender: Contender) -> dict[str, Any]:
+        """The first call. Where it takes longer than all rounds may and compiles nothing, it is a sample as well."""
         self.processes[contender].receive()
-        return self.processes[contender].ask("prepare")
+        found = self.processes[contender].ask("prepare")
+        slow = found["first"] > self.settings.most and not contender.compiled
+        return {**found, "times": [[found["first"]]] if slow else []}
+
+    def _count(self) -> None:
+        """Asks a contender of ours for what the workload costs; that it cannot tell is no failure of the workload."""
+        base = Contender("vmapcore", "vmap")
+        if base in self.processes and self.entries[base]["failure"] is None:
+            with suppress(ContenderError):
+                self.counts = self.processes[base].ask("counts")
 
     def _compare(self, path: str) -> None:
         oracle = reference(self.workload)
@@ -170,15 +132,18 @@ class Race:
                 self._try(contender, lambda c: self.processes[c].ask("compare", path=path, **self.tolerance))
 
     def _round(self, turn: int) -> None:
-        order = [c for c in self._alive() if turn < SLOW_ROUNDS or min(self.entries[c]["times"][-1]) < SLOW]
+        order = [c for c in self._alive() if sum(map(sum, self.entries[c]["times"])) < self.settings.most]
         start = turn % len(order) if order else 0
         for contender in order[start:] + order[:start]:
             time.sleep(self.settings.pause)
             self._try(contender, self._time)
 
     def _time(self, contender: Contender) -> dict[str, Any]:
-        times = self.processes[contender].ask("time", seconds=self.settings.seconds)["times"]
-        return {"times": [*self.entries[contender]["times"], times]}
+        entry = self.entries[contender]
+        found = self.processes[contender].ask("time", seconds=self.settings.seconds)
+        if entry["times"]:
+            del found["memory"]  # that of the second call stands
+        return {**found, "times": [*entry["times"], found["times"]]}
 
     def _row(self) -> dict[str, Any]:
         for entry in self.entries.values():
@@ -199,6 +164,7 @@ class Race:
             "sizes": workload.sizes[self.settings.size],
             "tolerance": self.tolerance,
             "agree": good,
+            "counts": self.counts,
             "contenders": list(self.entries.values()),
         }
 
@@ -217,7 +183,11 @@ def _entry(contender: Contender) -> dict[str, Any]:
         "times": [],
         "median": None,
         "ratio": None,
+        "compiled": contender.compiled,
         "first": None,
+        "cold": None,
+        "memory": None,
+        "first memory": None,
         "notes": {},
         "error": None,
         "share": None,

@@ -1,16 +1,25 @@
-"""The process of one contender: reads commands from its input, a JSON object a line, and answers each with one."""
+"""The process of one contender: obeys commands, and answers each with a line of JSON.
 
+What a process inherits is the import of its library and nothing more: it was forked from one that did just that, or
+imported it itself.
+"""
+
+import gc
 import json
 import os
+import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .library import Library, load
+from . import dispatch, memory
+from .library import Contender, Library, load
 from .overhead import expected, import_seconds, outcome, slope
 from .trees import gather, named, tree_map
 from .workloads import WORKLOADS, Workload
@@ -22,19 +31,26 @@ class Job:
     def __init__(self, library: str, variant: str, workload: str, size: str, device: str, precision: str) -> None:
         self.workload: Workload = WORKLOADS[workload]
         self.variant = variant
+        self.device = device
+        self.compiled = Contender(library, variant).compiled
         self.library: Library = load(library)
         self.notes = self.library.start(device, precision)
         self.arrays = self.workload.arguments(size)
+        self.kept: list[Any] = []
+        self.before = 0
         if self.workload.task == "import":
             self.call: Callable[[], Any] = partial(import_seconds, library)
             self.sample: Callable[[], float] = self.call
             return
-        args = self.library.arguments(self.workload, self.arrays)
+        self.args = self.library.arguments(self.workload, self.arrays)
         if self.workload.task == "overhead":
-            self.call = outcome(self.library, self.workload, variant, args)
-            self.sample = slope(self.library, self.workload, variant, args)
+            self.call = outcome(self.library, self.workload, variant, self.args)
+            self.sample = slope(self.library, self.workload, variant, self.args)
+        elif self.workload.task == "dispatch":
+            self.call = dispatch.called(self.library, self.workload, variant, self.args)
+            self.sample = dispatch.seconds(self.library, self.call)
         else:
-            self.call = self.library.build(self.workload, variant, args)
+            self.call = self.library.build(self.workload, variant, self.args)
             self.sample = self._seconds
 
     def _seconds(self) -> float:
@@ -43,24 +59,45 @@ class Job:
         return time.perf_counter() - start
 
     def prepare(self) -> dict[str, Any]:
-        """The first call, which may compile."""
+        """The first call, which may compile, and the memory it took beyond the arguments.
+
+        What it returns is kept for `compare`, unless later calls may come by it in another way.
+        """
+        self.before = memory.settle()
         start = time.perf_counter()
-        self.library.wait(self.call())
-        return {"first": time.perf_counter() - start, "notes": self.notes}
+        out = self.call()
+        self.library.wait(out)
+        first = time.perf_counter() - start
+        taken = self._taken()
+        self.kept = [] if self.compiled else [out]
+        return {"first": first, "first memory": taken, "memory": taken, "notes": self.notes}
+
+    def _taken(self) -> int | None:
+        return memory.peak() - self.before if self.device == "cpu" and self.before else None
 
     def time(self, seconds: float) -> dict[str, Any]:
-        """As many samples as fit, three at least, after one that wakes threads and caches; long ones count at once."""
+        """As many samples as fit, three at least, after one that wakes threads and caches; long ones count at once.
+
+        The memory is the most that the first of them held beyond the arguments, what stays from earlier ones included.
+        """
+        memory.forget()
         first = self.sample()
+        found = {"memory": self._taken(), "notes": {**self.notes, **self.library.after(self.call)}}
         if first > seconds:
-            return {"times": [first]}
+            return {"times": [first], **found}
         times: list[float] = []
         end = time.perf_counter() + seconds
         while len(times) < 3 or time.perf_counter() < end:
             times.append(self.sample())
-        return {"times": times}
+        return {"times": times, **found}
+
+    def counts(self) -> dict[str, Any]:
+        """What the workload costs by a count of its operations."""
+        return self.library.counts(self.workload, self.args)
 
     def _result(self) -> dict[str, np.ndarray]:
-        tree = tree_map(self.library.numpy, self.library.result(self.workload, self.call()))
+        out = self.kept.pop() if self.kept else self.call()
+        tree = tree_map(self.library.numpy, self.library.result(self.workload, out))
         return named(gather(np.stack, tree))
 
     def save(self, path: str) -> dict[str, Any]:
@@ -93,24 +130,60 @@ def _difference(name: str, got: np.ndarray, want: np.ndarray, atol: float, rtol:
     return {"error": float(np.max(difference, initial=0.0)), "share": share, "where": name}
 
 
-def main() -> None:
-    """Answers on the original output; whatever libraries print goes to the error stream."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+def serve(channel: socket.socket) -> None:
+    """Obeys the commands of a channel, a JSON object a line, until it is closed; the process's id is its first word."""
     job: Job | None = None
-    for line in sys.stdin:
-        command = json.loads(line)
-        do = command.pop("do")
-        try:
-            if do == "start":
-                job = Job(**command)
-                answer = {}
-            else:
-                answer = getattr(job, do)(**command)
-        except Exception as error:  # the driver reports it as this contender's failure
-            answer = {"failure": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers, flush=True)
+    with channel.makefile("rw") as lines:
+
+        def answer(found: dict[str, Any]) -> None:
+            lines.write(json.dumps(found) + "\n")
+            lines.flush()
+
+        answer({"pid": os.getpid()})
+        for line in lines:
+            command = json.loads(line)
+            do = command.pop("do")
+            try:
+                if do == "start":
+                    job = Job(**command)
+                    found: dict[str, Any] = {}
+                else:
+                    found = getattr(job, do)(**command)
+            except Exception as error:  # the driver reports it as this contender's failure
+                found = {"failure": f"{type(error).__name__}: {error}"}
+            with suppress(BrokenPipeError):  # of a driver that waits no more
+                answer(found)
+
+
+def fork(control: socket.socket) -> socket.socket | None:
+    """Forks at each request; returns the channel of a child to it, and None to the process that waited for requests.
+
+    A request is a file for the errors of the child, with a channel for its commands and answers.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children that end are gone
+    gc.freeze()  # a child's collector leaves what it shares alone
+    while True:
+        request, channels, _, _ = socket.recv_fds(control, 4096, 1)
+        if not request:
+            return None
+        with socket.socket(fileno=channels[0]) as channel:
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                with open(request.decode(), "w") as errors:
+                    os.dup2(errors.fileno(), 1)  # whatever libraries print
+                    os.dup2(errors.fileno(), 2)
+                return channel.dup()
+
+
+def main(library: str, number: str, way: str) -> None:
+    """Loads a library, and works on the socket of this number: by `way` itself or by forks."""
+    with socket.socket(fileno=int(number)) as given:
+        load(library)
+        channel = fork(given) if way == "forks" else given.dup()
+    if channel is not None:
+        with channel:
+            serve(channel)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

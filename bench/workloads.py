@@ -42,6 +42,15 @@ class Workload:
         """The same NumPy arrays in every process."""
         return self.make(np.random.default_rng(SEED), **self.sizes[size])
 
+    @property
+    def convolves(self) -> bool:
+        """Whether it puts batches of images through convolutions."""
+        return "conv1" in self.layers and self.task != "sample gradients"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return MODELS[self.model].layers if self.model else ()
+
     def described(self, size: str) -> str:
         return ", ".join(f"{value} {key}" for key, value in self.sizes[size].items())
 
@@ -102,6 +111,10 @@ def _points(rng: np.random.Generator, points: int, dimensions: int) -> Arguments
 def _chain(rng: np.random.Generator, batch: int, width: int) -> Arguments:
     x, y = rng.uniform(0.9, 1.1, (2, batch, width))
     return x.astype(np.float32), y.astype(np.float32)
+
+
+def _leaves(rng: np.random.Generator, leaves: int) -> Arguments:
+    return ({f"w{i}": rng.standard_normal(3, dtype=np.float32) for i in range(leaves)},)
 
 
 def _no_arguments(rng: np.random.Generator) -> Arguments:
@@ -203,6 +216,11 @@ def _table() -> list[Workload]:
                 {size: {"batch": 5, "width": 3} for size in SIZES},
                 op=op,
             )
+        )
+    for op, what in (("nothing", "nothing comes back"), ("identity", "all leaves come back")):
+        sizes = {size: {"leaves": 6} for size in SIZES}
+        table.append(
+            Workload(f"dispatch:{op}", f"a call of a compiled function: {what}", "dispatch", (), _leaves, sizes, op=op)
         )
     table.append(
         Workload(

@@ -1,4 +1,4 @@
-"""JAX: a loop over members and vmap, each op by op and through jit."""
+"""JAX: a loop over members and vmap, each through jit, and each op by op."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..library import Call, Library
+from ..library import Library
 from ..models import MODELS, Model
 from ..optimisers import adam, sgd
 from ..plain import ODE_DT, ODE_STEPS
@@ -97,11 +97,10 @@ class Jax(Library):
     def grad(self, f: Callable[..., Any]) -> Callable[..., Any]:
         return jax.grad(f)
 
-    def member(self, workload: Workload, variant: str) -> Callable[..., Any]:
-        f = self._member(workload)
-        return jax.jit(f) if variant == "jit loop" else f
+    def jit(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.jit(f)
 
-    def _member(self, workload: Workload) -> Callable[..., Any]:
+    def member(self, workload: Workload, variant: str) -> Callable[..., Any]:
         if not workload.model:
             return {"lotka_volterra": lotka_volterra, "distance": distance}[workload.task]
         model = MODELS[workload.model]
@@ -120,12 +119,6 @@ class Jax(Library):
             "sgd step": sgd_step,
             "adam step": adam_step,
         }[workload.task]
-
-    def build(self, workload: Workload, variant: str, args: tuple[Any, ...]) -> Call:
-        if variant != "jit vmap":
-            return super().build(workload, variant, args)
-        mapped = jax.jit(self.vmapped(self.member(workload, variant), workload.levels))
-        return lambda: mapped(*args)
 
     def chain(self, op: str) -> Callable[[Any, Any], Any]:
         return {"multiply": lambda x, y: x * y, "sin": lambda x, y: jnp.sin(x), "add": lambda x, y: x + y}[

@@ -1,0 +1,118 @@
+"""A line per workload: our time with Numba and with NumPy alone, the best peer's, their ratio, and how near the floor.
+
+Other lines compare what a first call costs, and the memory of a call.
+"""
+
+from typing import Any
+
+from .floors import floor
+from .library import OURS
+
+Document = dict[str, Any]
+
+HEADINGS = (
+    "workload",
+    "jit vmap",
+    "NumPy only",
+    "jit loop",
+    "vmap",
+    "best peer",
+    "which",
+    "peer / ours",
+    "floor / ours",
+)
+
+
+def floor_of(row: dict[str, Any], document: Document) -> float | None:
+    """The least seconds the workload can take at the rates measured in the same run."""
+    return floor(row.get("counts", {}), document.get("peaks", []))
+
+
+def medians(row: dict[str, Any]) -> dict[str, float]:
+    """The times of all who did the workload right."""
+    return {c["name"]: c["median"] for c in row["contenders"] if c["median"] and c["agrees"] and not c["failure"]}
+
+
+def best_peer(row: dict[str, Any]) -> str | None:
+    """Who of the peers was fastest."""
+    ours = {c["name"] for c in row["contenders"] if c["library"] in OURS}
+    times = {name: t for name, t in medians(row).items() if name not in ours}
+    return min(times, key=lambda name: times[name]) if times else None
+
+
+def lines(document: Document) -> list[list[str]]:
+    """The cells of `HEADINGS` for every workload that a jit of ours did."""
+    return [_cells(row, document) for row in document["rows"] if _ours(row)]
+
+
+def _ours(row: dict[str, Any]) -> str | None:
+    times = medians(row)
+    return next((name for name in ("vmapcore jit vmap", "vmapcore jit") if name in times), None)
+
+
+def _cells(row: dict[str, Any], document: Document) -> list[str]:
+    times, peer, least = medians(row), best_peer(row), floor_of(row, document)
+    ours = times[str(_ours(row))]
+    shown = [seconds(times.get(f"vmapcore{name}")) for name in ("-numpy jit vmap", " jit loop", " vmap")]
+    return [
+        row["workload"],
+        seconds(ours) + ("" if _numba(row) else " (NumPy only)"),
+        *shown,
+        seconds(times[peer] if peer else None),
+        peer or "–",
+        f"{times[peer] / ours:.2f}" if peer else "–",
+        f"{least / ours:.0%}" if least else "–",
+    ]
+
+
+def _numba(row: dict[str, Any]) -> bool:
+    """Whether our contender had Numba; a function that computes nothing needs none."""
+    entry = next(c for c in row["contenders"] if c["name"] == _ours(row))
+    return bool(entry["notes"].get("numba")) or row["task"] == "dispatch"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in the unit that suits it."""
+    if value is None:
+        return "–"
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if value * factor >= 0.999:
+            return f"{value * factor:.3g} {unit}"
+    return f"{value * 1e6:.3g} µs"
+
+
+def size(value: int | None) -> str:
+    """A number of bytes."""
+    return "–" if value is None else f"{value / 1e6:.3g} MB"
+
+
+def first_calls(document: Document) -> list[list[str]]:
+    """What recording, planning and compiling cost: beside an eager call, and with caches empty and filled."""
+    found = []
+    for row in document["rows"]:
+        by_name = {c["name"]: c for c in row["contenders"] if c["compiled"] and c["first"] is not None}
+        cells = [row["workload"], seconds(medians(row).get("vmapcore vmap"))]
+        for name in FIRST:
+            entry = by_name.get(name)
+            cells += [seconds(entry["cold"]), seconds(entry["first"])] if entry else ["–", "–"]
+        if "vmapcore jit vmap" in by_name:
+            found.append(cells)
+    return found
+
+
+FIRST = ("vmapcore jit vmap", "vmapcore-numpy jit vmap", "torch-compile vmap", "jax jit vmap")
+
+
+def markdown(document: Document) -> str:
+    """The tables of the README, with the command that measured them."""
+    table = _markdown(["workload", "ours", *HEADINGS[2:]], lines(document))
+    command = f"`python -m bench {' '.join(document['command'])}`"
+    if not document.get("cold"):
+        return f"{command}\n\n{table}"
+    headings = ["first call of", "eager vmap", *(f"{name}, {how}" for name in FIRST for how in ("cold", "cached"))]
+    return f"{command}\n\n{table}\n{_markdown(headings, first_calls(document))}"
+
+
+def _markdown(headings: list[str], rows: list[list[str]]) -> str:
+    rule = ["---"] + ["---:"] * (len(headings) - 1)
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in (headings, rule, *rows))
