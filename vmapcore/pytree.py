@@ -81,11 +81,6 @@ def flatten(tree: Any) -> tuple[list[Any], Treedef]:
     return leaves, treedef
 
 
-def flatten_known(tree: Any) -> tuple[list[Any], Treedef]:
-    """`flatten` without a look for dataclasses: those that were never met stay leaves."""
-    return optree.tree_flatten(tree, namespace=NAMESPACE)
-
-
 def flatten_axes(axes: Any) -> list[Any]:
     """Returns the leaves of a tree of axes, `None` among them."""
     flatten(axes)

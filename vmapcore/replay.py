@@ -6,20 +6,17 @@ from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
 from .arguments import check_callable, separate
 from .arrays import is_array
 from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
 from .graph import Graph, Literal
-from .pytree import flatten, flatten_known, paths, unflatten
+from .keys import Key, collect, is_hashable, places_of, positions, static_key, without_numbers
+from .pytree import flatten, paths, unflatten
 from .recording import record
 from .tracer import Tracer
 from .views import as_argument
-
-Key = tuple[Any, ...]
 
 MANY = 16
 """Recordings of one function, alike but for Python numbers, from which a warning says so."""
@@ -111,51 +108,46 @@ class Replayed:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if RUNNING.get():
             return self.fun(*args, **kwargs)
-        leaves, key = self._key(flatten_known, args, kwargs)
+        arrays: list[Any] = []
+        key = self._key(args, kwargs, arrays)
         try:
             plan = self.plans.get(key)
-        except TypeError:  # not hashable: a dataclass that was not met before, or what _first refuses
+        except TypeError:  # something cannot be hashed, and _first says what
             plan = None
-        return self._first(args, kwargs) if plan is None else plan(leaves)
+        return self._first(key, args, kwargs) if plan is None else plan(arrays)
 
-    def _key(self, flatten: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Key]:
-        """The leaves of all arguments but the static ones, and what a recording of these arguments is kept under."""
-        key: list[Any] = []
+    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], arrays: list[Any]) -> Key:
+        """What a recording of these arguments is kept under; adds all arrays but those of static ones to `arrays`."""
+        key: list[Any] = [len(args)]
         if self.static:
-            static = _positions(self.static, args)
-            key = [_static_key(self.call, i, args[i]) for i in static]
+            static = positions(self.static, len(args))
+            key += [static_key(self.call, i, args[i]) for i in static]
             args = tuple([x for i, x in enumerate(args) if i not in static])
-        leaves, tree = flatten((args, kwargs) if kwargs else args)
-        key.append(tree)
-        key.append(bool(kwargs))
-        for x in leaves:
-            if type(x) is np.ndarray:
-                key.append(x.shape)
-                key.append(x.dtype)
-            else:
-                key.append(_key_of(x))
-        return leaves, tuple(key)
+        collect(args, arrays, key)
+        if kwargs:
+            key.append(tuple(kwargs))
+            collect(kwargs.values(), arrays, key)
+        return tuple(key)
 
-    def _first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _first(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Records, keeps a plan for the next call, and returns the results of the recording."""
         if any(isinstance(x, Tracer) for x in flatten((args, kwargs))[0]):  # in a thread begun inside a transform
             return self.fun(*args, **kwargs)
-        _, key = self._key(flatten, args, kwargs)
-        static = _positions(self.static, args)
-        self._check(key, args, kwargs, static)
+        self._check(key, args, kwargs)
+        static = positions(self.static, len(args))
         recorded = Recorded(self.call, self.fun, args, kwargs, static)
-        replay = build(recorded.graph, recorded.arrays, recorded.donated(_positions(self.donated, args)))
+        replay = build(recorded.graph, recorded.arrays, recorded.donated(positions(self.donated, len(args))))
         self.plans.setdefault(key, _Plan(replay, recorded))
         self._count(key)
         return recorded.results()
 
-    def _check(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any], static: Collection[int]) -> None:
+    def _check(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raises if the key cannot be hashed, and says by which argument."""
         try:
             hash(key)
         except TypeError as error:
             for name, x in _leaves(self.fun, args, kwargs, ()):
-                if not _hashable(x):
+                if not is_hashable(x):
                     raise ArgumentError(
                         self.call,
                         f"argument {name} is {describe(x)}",
@@ -165,7 +157,7 @@ class Replayed:
             raise ArgumentError(self.call, f"the structure of the arguments cannot be hashed: {error}") from None
 
     def _count(self, key: Key) -> None:
-        alike = tuple([k[0] if type(k) is tuple and k and k[0] in NUMBERS else k for k in key])
+        alike = without_numbers(key)
         if alike == key:
             return
         self.alike[alike] = self.alike.get(alike, 0) + 1
@@ -178,49 +170,11 @@ class Replayed:
             )
 
 
-NUMBERS = (int, float, complex, bool)
-
-
-def _key_of(x: Any) -> tuple[Any, ...]:
-    """What a recording depends on of a leaf that is no NumPy array."""
-    if is_array(x):
-        return type(x), x.shape, x.dtype, getattr(x, "device", None)
-    return _value_key(x)
-
-
-def _value_key(x: Any) -> tuple[Any, ...]:
-    """A value, so that keys are equal for those alone that are the same in every respect."""
-    kind = type(x)
-    if kind in NUMBERS:
-        return kind, repr(x)  # 0.0 and -0.0 are equal, a NaN is not even to itself
-    return (kind, x.dtype, x.tobytes()) if isinstance(x, np.generic) else (kind, x)
-
-
-def _static_key(call: str, position: int, x: Any) -> tuple[Any, ...]:
-    leaves, tree = flatten(x)
-    for leaf, path in zip(leaves, paths(x), strict=True) if any(map(is_array, leaves)) else ():
-        if is_array(leaf) and not isinstance(leaf, np.generic):
-            raise ArgumentError(
-                call,
-                f"static argument {position}{path} is {describe(leaf)}",
-                "static arguments are hashable values, not arrays",
-                "Leave it out of static_argnums",
-            )
-    return (position, tree, *map(_value_key, leaves))
-
-
-def _hashable(x: Any) -> bool:
-    try:
-        hash(_key_of(x))
-    except TypeError:
-        return False
-    return True
-
-
 class Recorded:
     """A recorded run: the graph, the arrays it was given, its results and their tree.
 
-    `places` are those of the arrays among all leaves; `owners` has for each leaf the position of its argument, or None.
+    `places` are those of the arrays among all leaves, `order` those among the arrays of a call; `owners` has for each
+    leaf the position of its argument, or None.
     """
 
     def __init__(
@@ -235,6 +189,7 @@ class Recorded:
         leaves, tree = flatten((dynamic, kwargs))
         self.places = [i for i, x in enumerate(leaves) if is_array(x)]
         self.arrays = [leaves[i] for i in self.places]
+        self.order = places_of(dynamic, kwargs)
         owners = [i for i, x in enumerate(args) if i not in static for _ in flatten(x)[0]]
         self.owners: list[int | None] = owners + [None] * (len(leaves) - len(owners))
 
@@ -269,14 +224,15 @@ class _Plan:
     __slots__ = ("places", "replay", "structured")
 
     def __init__(self, replay: Callable[[list[Any]], list[Any]], recorded: Recorded) -> None:
+        places = recorded.order
         self.replay = replay
-        self.places = recorded.places if len(recorded.places) < len(recorded.owners) else None
+        self.places = None if places == sorted(places) else places
         self.structured = itemgetter(0) if recorded.out_tree.is_leaf() else recorded.out_tree.unflatten
 
-    def __call__(self, leaves: list[Any]) -> Any:
+    def __call__(self, arrays: list[Any]) -> Any:
         if self.places is not None:
-            leaves = [leaves[i] for i in self.places]
-        return self.structured(self.replay(leaves))
+            arrays = [arrays[i] for i in self.places]
+        return self.structured(self.replay(arrays))
 
 
 def _leaves(
@@ -292,12 +248,6 @@ def _leaves(
     pairs = [(labels[i], x) for i, x in enumerate(args) if i not in static]
     pairs += [(name, kwargs[name]) for name in sorted(kwargs)]
     return [(label + path, leaf) for label, x in pairs for leaf, path in zip(flatten(x)[0], paths(x), strict=True)]
-
-
-def _positions(argnums: Sequence[int], args: tuple[Any, ...]) -> list[int]:
-    """Those of `argnums` that are passed, counted from 0."""
-    n = len(args)
-    return sorted({i % n for i in argnums if -n <= i < n})
 
 
 def _argnums(call: str, name: str, given: Any) -> tuple[int, ...]:
