@@ -1041,3 +1041,14 @@ def test_what_a_kind_cannot_convert_is_said():
     op = vc.custom_op(lambda xp, x: 2 * x, name="op").vmap_by_loop().linear(lambda g, out, x: None)
     with pytest.raises(errors.StructureError, match="returned None"):
         vjp(op, np.ones(2))[1](np.ones(2))
+
+
+@pytest.mark.parametrize("results", [lambda x: x, lambda x: (x, 2 * x)], ids=["one", "two"])
+def test_elementwise_results_have_all_axes_of_the_arguments(results):
+    """One that leaves a mapped argument out has no batch, even where its first axis is as long."""
+    op = vc.custom_op(lambda xp, x, y: results(xp.sin(x)), name="op").elementwise()
+    for y in (np.ones((3, 3)), np.ones((3, 2, 3)), np.ones((2, 3))):
+        with pytest.raises(errors.ShapeError, match="op: as elementwise, on a batch, it returned f64"):
+            vmap(op, in_axes=(None, 0))(np.ones(3), y)
+    with pytest.raises(errors.ShapeError, match=r"it returned f64\[3\] for f64\[3\] and f64\[3,3\]; every result must"):
+        vmap(op, in_axes=(None, 0))(np.ones(3), np.ones((3, 3)))

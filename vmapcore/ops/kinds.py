@@ -55,7 +55,11 @@ class Elementwise(Kind):
 
     def rule(self, made: Form) -> Rule:
         def elementwise_vmap(size: int, mapped: Sequence[bool], /, *leaves: Any, **params: Any) -> Any:
-            return made.with_batch(size, made(*align(mapped, leaves), **params))
+            args = align(mapped, leaves)
+            outs = made.with_batch(size, made(*args, **params))
+            for out in outs:
+                _check_rank(made.name, out, args)
+            return outs
 
         return elementwise_vmap
 
@@ -77,6 +81,7 @@ class Elementwise(Kind):
                     return op(*args, **params)
             out = evaluate(np, *args, **params)
             check_batch(op.name, size, out, "elementwise")
+            _check_rank(op.name, out, args)
             return out
 
         return elementwise_vmap
@@ -91,6 +96,15 @@ class Elementwise(Kind):
             return match(ct, x) if getattr(ct, "shape", None) != x.shape and _is_broadcast(ct, x, args) else ct
 
         return vjp
+
+
+def _check_rank(name: str, out: Any, args: Sequence[Any]) -> None:
+    """Raises unless `out` has all the axes of its arguments: without the batch, its first axis only looks like one."""
+    rank = max([getattr(x, "ndim", 0) for x in args])
+    if out.ndim != rank:
+        of = " and ".join([describe(x) for x in args])
+        fact = f"as elementwise, on a batch, it returned {describe(out)} for {of}"
+        raise ShapeError(name, fact, "every result must have the shape to which its arguments broadcast")
 
 
 def _is_broadcast(ct: Any, x: Any, args: Sequence[Any]) -> bool:
