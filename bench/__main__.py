@@ -17,8 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import floors, gpu_check, machine, report, summary
+from . import floors, gpu_check, machine, report, summary, sweep
 from .library import OURS, PEERS, installed
+from .models import MODELS
 from .processes import Servers
 from .timing import Race, Settings
 from .workloads import SIZES, Workload, select
@@ -97,8 +98,16 @@ def finish(documents: list[report.Document], options: argparse.Namespace) -> int
 
 def settings_of(options: argparse.Namespace, peers: tuple[str, ...]) -> Settings:
     quick = {"seconds": 0.02, "pause": 0.0} if options.size == "small" else {}
-    chosen = {"most": options.max_seconds, "cold": options.cold}
-    return Settings(options.device, options.precision, options.size, options.repeat, peers=peers, **chosen, **quick)
+    return Settings(
+        options.device,
+        options.precision,
+        options.size,
+        options.repeat,
+        most=options.max_seconds,
+        cold=options.cold,
+        peers=peers,
+        **quick,
+    )
 
 
 def wanted_peers(text: str) -> tuple[str, ...]:
@@ -173,12 +182,24 @@ def gpu_check_command(options: argparse.Namespace) -> int:
     return code or int(tests["code"] != 0)
 
 
+def sweep_command(options: argparse.Namespace) -> int:
+    points = sweep.grid(options.model, options.task, options.gflop * 1e9, options.size == "small")
+    quick = {"block": 0.0, "rounds": 1} if options.size == "small" else {}
+    limits = sweep.Limits(seconds=options.seconds, **quick)
+    with console.status("") as status:
+        document = sweep.run(points, options.json, limits, options.fresh, lambda point: status.update(str(point)))
+    report.show_sweep(document, console)
+    importlib.import_module("bench.plot").draw_sweep(document, options.plot)
+    report.say(console, f"written to {options.json} and {options.plot}")
+    return int(bool(sweep.slower(document)))
+
+
 def parser() -> argparse.ArgumentParser:
     """The options of all commands."""
     top = argparse.ArgumentParser(
         prog="python -m bench", description="vmapcore against a loop, hand-batched NumPy and its peers."
     )
-    commands = top.add_subparsers(required=True, metavar="list | run | report | gpu-check")
+    commands = top.add_subparsers(required=True, metavar="list | run | report | sweep | gpu-check")
 
     def command(name: str, do: Any, about: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=about, description=about)
@@ -230,6 +251,21 @@ def parser() -> argparse.ArgumentParser:
             help=f"where to write what was measured, after every workload ({LATEST})",
         )
     run.set_defaults(json=LATEST)
+    swept = command("sweep", sweep_command, "Compare jit(vmap) with a loop over members, images and channels.")
+    swept.add_argument("--model", action="append", choices=tuple(MODELS), help="may be given again; all by default")
+    swept.add_argument("--task", action="append", choices=sweep.TASKS, help="may be given again; forward by default")
+    swept.add_argument("--seconds", type=float, default=sweep.Limits.seconds, metavar="S", help="%(default)s")
+    swept.add_argument(
+        "--gflop",
+        type=float,
+        default=sweep.Limits.flops / 1e9,
+        metavar="G",
+        help="the most work of a cell (%(default)s)",
+    )
+    swept.add_argument("--size", choices=SIZES, default="full", help="small: only to see that it works")
+    swept.add_argument("--json", type=Path, default=Path("out/sweep.json"), metavar="PATH", help="kept (%(default)s)")
+    swept.add_argument("--plot", type=Path, default=Path("out/sweep.png"), metavar="PATH", help="drawn (%(default)s)")
+    swept.add_argument("--fresh", action="store_true", help="do not go on with what --json holds")
     for drawn in (run, check, shown):
         drawn.add_argument("--plot", type=Path, metavar="PATH", help="where to draw the ratios (png, svg, pdf)")
     return top
@@ -239,6 +275,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if getattr(options, "repeat", 1) < 1:
         parser().error("--repeat must be at least 1")
+    if options.do is sweep_command:
+        options.model, options.task = options.model or tuple(MODELS), options.task or ("forward",)
     code: int = options.do(options)
     return code
 

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from . import sweep
 from .library import LIBRARIES, installed
 from .summary import FIRST, HEADINGS, first_calls, floor_of, lines, seconds, size
 from .workloads import WORKLOADS
@@ -28,14 +29,14 @@ def save(document: Document, path: Path) -> None:
     beside.replace(path)
 
 
-def load(path: Path) -> Document:
+def load(path: Path, *schemas: Any) -> Document:
     """A document that `save` wrote.
 
     Raises:
         ValueError: the file holds something else.
     """
     document: Document = json.loads(path.read_text())
-    if not isinstance(document, dict) or document.get("schema") not in (SCHEMA, OLDER):
+    if not isinstance(document, dict) or document.get("schema") not in (schemas or (SCHEMA, OLDER)):
         raise ValueError(f"{path} is not a result of this benchmark (schema {SCHEMA})")
     return document
 
@@ -92,6 +93,27 @@ def _print(console: Console, title: str, headings: tuple[str, ...], rows: list[l
     for row in rows:
         table.add_row(*row)
     console.print(table, "")
+
+
+def show_sweep(document: Document, console: Console) -> None:
+    """The ratios as tables; then what is slower than the loop, and where the time jumps."""
+    for title, headings, rows in sweep.tables(document):
+        table = _table(title, headings[0])
+        for heading in headings[1:]:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, "")
+    for cell in sweep.slower(document):
+        say(console, f"slower than the loop: {_place(cell)}: {seconds(cell['vmap'])}, the loop {seconds(cell['loop'])}")
+    for a, b, faster in sweep.cliffs(document):
+        say(console, f"a cliff: {_place(b)}: {faster:.1f} times more than the work, from {_place(a)}")
+    if document["left"]:
+        say(console, f"{document['left']} cells are left; the same command goes on with them", "yellow")
+
+
+def _place(cell: dict[str, Any]) -> str:
+    return f"{cell['model']} {cell['task']}, {cell['members']} × {cell['images']} images, {cell['channels']} channels"
 
 
 def say(console: Console, line: str, style: str = "") -> None:
