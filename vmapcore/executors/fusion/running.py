@@ -93,7 +93,7 @@ class Tiled:
         return run
 
     def _scratch(self, e: Expression) -> list[Any]:
-        lengths = (self.source.rows, *e.lengths[1:])
+        lengths = (self.source.rows, *e.lengths[1:])[: len(e.lengths)]
         return [
             np.empty([n if i in s.axes else 1 for i, n in enumerate(lengths)], s.dtype) for s in self.source.scratch
         ]

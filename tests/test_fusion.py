@@ -1,0 +1,461 @@
+"""Fusion groups: both sources against the steps run one by one."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import vmapcore as vc
+from vmapcore.core import PRIMITIVES
+from vmapcore.errors import IndexingError
+from vmapcore.executors import compiled
+from vmapcore.executors.fusion import cache, can_fuse, fuse
+from vmapcore.executors.fusion.operations import ULPS, UFUNCS
+from vmapcore.graph import Graph, Literal, Step, Var
+from vmapcore.nn import functional as F
+
+BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba"))]
+DTYPES = "?bBhHiIqQfd"
+QUICK = [Phase.explicit, Phase.reuse, Phase.generate]
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """A cache of this test's own, unless one is chosen."""
+    before = os.environ.get("NUMBA_CACHE_DIR")
+    os.environ["NUMBA_CACHE_DIR"] = before or str(tmp_path_factory.mktemp("kernels"))
+    yield
+    if before is None:
+        del os.environ["NUMBA_CACHE_DIR"]
+
+
+def graph_of(fun, *arrays):
+    with np.errstate(all="ignore"):
+        return vc.trace(fun)(*arrays)
+
+
+def whole(graph, **options):
+    """A graph as one group."""
+    return fuse(graph.steps, graph.inputs, graph.outputs, **options)
+
+
+def empty_outputs(graph):
+    return [np.full(v.shape, 7).astype(v.dtype) for v in graph.outputs]
+
+
+def run(graph, backend, *arrays, **options):
+    fused = whole(graph, **options)
+    assert fused is not None, f"declined:\n{graph}"
+    kernel = getattr(fused, backend)()
+    assert kernel is not None, f"{backend} declined:\n{graph}"
+    outs = empty_outputs(graph)
+    kernel(arrays, outs)
+    return outs
+
+
+def eager(graph, *arrays):
+    with np.errstate(all="ignore"):
+        return [np.asarray(r) for r in graph(*arrays)]
+
+
+def units_apart(x, y):
+    """The largest difference in units in the last place, where both are finite."""
+    kind = np.int32 if x.dtype == np.float32 else np.int64
+    keys = [np.where((k := a.view(kind)) < 0, np.iinfo(kind).min - k, k) for a in (x, y)]
+    finite = np.isfinite(x) & np.isfinite(y)
+    return int(np.abs(keys[0] - keys[1])[finite].max(initial=0))
+
+
+def agree(got, expected, ulps=0):
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    if got.dtype.kind != "f":
+        np.testing.assert_array_equal(got, expected)
+        return
+    special = ~np.isfinite(got) | ~np.isfinite(expected)
+    np.testing.assert_array_equal(got[special], expected[special])
+    assert units_apart(got, expected) <= ulps
+
+
+def special(dtype):
+    d = np.dtype(dtype)
+    if d.kind == "b":
+        return np.array([False, True])
+    if d.kind == "f":
+        limits = np.finfo(d)
+        ends = [0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 2.5, 3.0, 100.3, -7.25, 1e-3, np.inf, -np.inf, np.nan]
+        return np.array([*ends, limits.max, limits.min, limits.tiny, limits.smallest_subnormal], d)
+    limits = np.iinfo(d)
+    return np.unique(np.array([0, 1, 2, 3, 5, 31, limits.max, limits.max - 1, limits.min, limits.min // 2 + 1], d))
+
+
+def pairs(*dtypes):
+    """Every pair of special values, many times over so that vectors and remainders are met."""
+    grids = np.meshgrid(*map(special, dtypes), indexing="ij")
+    return [np.tile(g.ravel(), 3) for g in grids]
+
+
+def single_step(name, arrays, **params):
+    primitive = PRIMITIVES[name]
+    inputs = [Var(a.shape, a.dtype) for a in arrays]
+    with np.errstate(all="ignore"):
+        out = np.asarray(primitive.eval(np, *arrays, **params))
+    step = Step(primitive, tuple(inputs), params, (Var(out.shape, out.dtype),))
+    return Graph(tuple(inputs), (step,), step.outputs), out
+
+
+# Operations, one by one, at special values.
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", sorted(UFUNCS))
+def test_ufunc_at_special_values(name, backend):
+    ufunc = getattr(np, name)
+    tried = 0
+    for dtype in "?ilQBfd" if backend == "numba" else DTYPES:
+        arrays = pairs(*[dtype] * ufunc.nin)
+        if ufunc.nin == 2 and name in ("gcd", "lcm"):
+            arrays = [a[a >= 0][: a.size] for a in arrays]
+            arrays = [a[: min(map(len, arrays))] for a in arrays]
+        try:
+            ufunc.resolve_dtypes((np.dtype(dtype),) * ufunc.nin + (None,))
+            graph, out = single_step(name, arrays)
+        except (TypeError, ValueError):  # no such loop; integers refuse some powers
+            continue
+        fused = whole(graph)
+        if fused is None or getattr(fused, backend)() is None:
+            continue
+        tried += 1
+        got = run(graph, backend, *arrays)[0]
+        zeros = (out == 0) & (got == 0) if out.dtype.kind == "f" else None
+        ulps = ULPS.get(name, 0) if backend == "numba" else 0
+        agree(got, out, ulps)
+        if zeros is not None and name not in ("maximum", "minimum", "fmax", "fmin"):
+            np.testing.assert_array_equal(np.signbit(got[zeros]), np.signbit(out[zeros]))
+    assert tried or backend == "numba"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", [n for n in sorted(UFUNCS) if UFUNCS[n].real])
+@pytest.mark.parametrize("dtype", "fd")
+def test_accuracy_at_random(name, backend, dtype):
+    ufunc = getattr(np, name)
+    arrays = [(RNG.standard_normal(20000) * np.exp(RNG.uniform(-6, 5, 20000))).astype(dtype) for _ in range(ufunc.nin)]
+    graph, out = single_step(name, arrays)
+    agree(run(graph, backend, *arrays)[0], out, ULPS.get(name, 0) if backend == "numba" else 0)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("source", DTYPES)
+def test_casts(source, backend):
+    x = np.tile(special(source), 3)
+    for dtype in DTYPES:
+        name = "convert" if dtype in "fd" else "convert_to_discrete"
+        graph, out = single_step(name, [x], dtype=np.dtype(dtype))
+        if whole(graph) is not None:
+            agree(run(graph, backend, x)[0], out)
+        else:
+            assert source in "fd" and dtype in "bBhHIQ"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", "?iqfd")
+def test_where_and_clip_at_special_values(backend, dtype):
+    x, y = pairs(dtype, dtype)
+    mask = RNG.random(x.shape) < 0.5
+    for arrays in ([mask, x, y], [x, x, y]):
+        graph, out = single_step("select", arrays)
+        agree(run(graph, backend, *arrays)[0], out)
+    if dtype != "?":
+        low, high = [np.array(v, dtype) for v in (-1, 2)]
+        graph, out = single_step("clamp", [x, low, high])
+        agree(run(graph, backend, x, low, high)[0], out)
+
+
+# Groups.
+
+X, Y = RNG.standard_normal((5, 7, 6)).astype("f"), RNG.standard_normal((5, 7, 6)).astype("f")
+B, V = RNG.standard_normal(6).astype("f"), RNG.standard_normal((5, 1, 1)).astype("f")
+T = RNG.integers(0, 6, (5, 7))
+S = RNG.standard_normal((9, 2)).astype("f")
+
+
+def swap(state):
+    x, y = state[:, 0], state[:, 1]
+    return np.stack([x * y, x - y], axis=-1)
+
+
+GROUPS = {
+    "bias and relu": (lambda x, b: F.relu(x + b), X, B),
+    "a mask": (lambda x, y: np.where(x > 0, y, 0), X, Y),
+    "rows reduced and used": (lambda x: x / np.sqrt((x * x).sum(-1, keepdims=True)), X),
+    "two sweeps over all": (lambda x: (x - x.mean()) / x.std(), X),
+    "columns reduced": (lambda x: (np.exp(x).sum(0), x.max((0, 1)), x.min((0, 2))), X),
+    "a middle that stays": (lambda x: x.sum((0, 2)), X),
+    "columns reduced and used": (lambda x: x - np.tanh(x).sum(1, keepdims=True), X),
+    "softmax": (lambda x: F.softmax(x), X),
+    "log_softmax over the middle": (lambda x: F.log_softmax(x, 1), X),
+    "logsumexp": (lambda x: F.logsumexp(x, -1), X),
+    "layer norm": (lambda x: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5), X),
+    "cross entropy": (lambda x, t: F.cross_entropy(x[0], t[0]), X, T),
+    "its gradient": (lambda x, t: vc.vmap(vc.value_and_grad(lambda z, t: F.cross_entropy(z, t)))(x, t), X, T),
+    "distances": (lambda x, y: np.linalg.norm(x[0][:, None] - y[0], axis=-1), X, Y),
+    "an outer product": (lambda x, y: np.einsum("bi,bj->bij", x[:, 0], y[:, 1]), X[:, :2], Y[:, :2]),
+    "a small operand": (lambda x, v, b: x * np.exp(v) + np.log(b * b) * 2, X, V, B),
+    "positions apart": (lambda s: swap(s + 0.5 * swap(s)) + s, S),
+    "positions reduced": (lambda s: np.stack([s[:, 0], s[:, 1] * 2], -1).sum(-1), S),
+    "a transpose": (lambda x: x.transpose(0, 2, 1) * 2, X),
+    "sigmoids": (lambda x: F.sigmoid(x) * F.softplus(x) + F.silu(x), X),
+    "any and all": (lambda x: ((x > 1).any(-1), (x < 1).all(0), (x > 0).sum(1)), X),
+    "a scalar": (lambda x: np.sum(x * 2) + 1, X),
+    "numbers": (lambda x: 3 / (2 - x) ** 2 + x**0.5, X),
+    "one of many outputs": (lambda x, y: (x, x + y, x * y, np.maximum(x, y)), X, Y),
+    "a result nobody made": (lambda x: np.broadcast_to(x[:1] * 1, x.shape), X),
+}
+SLICED = ("an outer product", "distances", "cross entropy", "a result nobody made")
+
+
+def unsliced(graph):
+    """Steps that pick rows are run beforehand: the group starts after them."""
+    head = [s for s in graph.steps if s.primitive.name == "slice_read" and None not in s.params["index"]]
+    made = tuple([v for s in head for v in s.outputs])
+    rest = [s for s in graph.steps if s not in head]
+    read = {a for s in rest for a in s.inputs}
+    inputs = tuple([v for v in (*graph.inputs, *made) if v in read])
+    before = Graph(graph.inputs, tuple(head), inputs)
+    return before, Graph(inputs, tuple(rest), graph.outputs)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", GROUPS)
+def test_group(name, backend):
+    fun, *arrays = GROUPS[name]
+    graph = graph_of(fun, *arrays)
+    if name in SLICED:
+        before, graph = unsliced(graph)
+        arrays = before(*arrays)
+    for got, expected in zip(run(graph, backend, *arrays), eager(graph, *arrays), strict=True):
+        assert got.dtype == expected.dtype
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)
+
+
+ELEMENTWISE = ["add", "subtract", "multiply", "maximum", "minimum", "tanh", "negative", "absolute", "less", "rectify"]
+
+
+@st.composite
+def programs(draw):
+    """Steps over arrays of shapes that broadcast to one, with reductions that keep their axis."""
+    full = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    shapes = st.sampled_from([tuple(full), tuple(full[-1:]), (*full[:-1], 1), (1,) * len(full)])
+    arrays = [RNG.standard_normal(draw(shapes)).astype(draw(st.sampled_from("fdi"))) for _ in range(3)]
+    values = [Var(a.shape, a.dtype) for a in arrays]
+    known = dict(zip(values, arrays, strict=True))
+    steps = []
+    inputs = tuple(values)
+    for _ in range(draw(st.integers(1, 10))):
+        reduce = draw(st.integers(0, 3)) == 0
+        if reduce:
+            x = draw(st.sampled_from(values))
+            name = draw(st.sampled_from(["reduce_sum", "reduce_max", "reduce_min"]))
+            axis = tuple(sorted(draw(st.sets(st.integers(-len(x.shape), -1), min_size=1))))
+            atoms, params = (x,), {"axis": axis, "keepdims": True}
+        else:
+            name = draw(st.sampled_from(ELEMENTWISE))
+            count = 1 if name in ("tanh", "negative", "absolute", "rectify") else 2
+            atoms = [draw(st.sampled_from(values)) for _ in range(count)]
+            if count == 2 and draw(st.booleans()):
+                atoms[1] = Literal(draw(st.sampled_from([2, 0.5, -1])))
+            atoms, params = tuple(atoms), {}
+        given = [known[a] if isinstance(a, Var) else a.value for a in atoms]
+        try:
+            with np.errstate(all="ignore"):
+                out = np.asarray(PRIMITIVES[name].eval(np, *given, **params))
+        except TypeError:
+            continue
+        if out.dtype == np.float16:
+            continue
+        v = Var(out.shape, out.dtype)
+        steps.append(Step(PRIMITIVES[name], atoms, params, (v,)))
+        values.append(v)
+        known[v] = out
+    made = [v for s in steps for v in s.outputs]
+    wanted = draw(st.lists(st.sampled_from(made), min_size=1, max_size=3, unique=True)) if made else []
+    return Graph(inputs, tuple(steps), tuple(wanted)), arrays
+
+
+def check_program(program, backend):
+    graph, arrays = program
+    if not graph.outputs:
+        return
+    fused = whole(graph)
+    assert fused is not None
+    for got, expected in zip(run(graph, backend, *arrays), eager(graph, *arrays), strict=True):
+        assert got.dtype == expected.dtype and got.shape == expected.shape
+        exact = got.dtype.kind != "f"
+        np.testing.assert_allclose(got, expected, rtol=0 if exact else 1e-4, atol=0 if exact else 1e-4)
+
+
+@settings(max_examples=150, deadline=None, phases=QUICK)
+@given(programs())
+def test_random_groups_by_numpy(program):
+    check_program(program, "numpy")
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+@settings(max_examples=12, deadline=None, phases=QUICK)
+@given(programs())
+def test_random_groups_by_numba(program):
+    check_program(program, "numba")
+
+
+# Rows, layouts, memory.
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_apart(backend):
+    graph = graph_of(lambda x: F.softmax(np.tanh(x)), X[:, 0])
+    fused = whole(graph)
+    assert fused.splits and fused.rows == 5
+    outs = empty_outputs(graph)
+    bound = getattr(fused, backend)().bind([X[:, 0]], outs)
+    for i in range(5):
+        bound(i, i + 1)
+    np.testing.assert_array_equal(outs[0], run(graph, backend, X[:, 0])[0])
+
+
+def test_what_reduces_rows_does_not_split():
+    assert not whole(graph_of(lambda x: x.sum(0), X)).splits
+    assert not whole(graph_of(lambda x, b: (x + b, b * 2), X, B)).splits
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_tiles(backend):
+    x = RNG.standard_normal(100_003).astype("f")
+    graph = graph_of(lambda x: np.maximum(np.tanh(x) * x, 0), x)
+    np.testing.assert_allclose(run(graph, backend, x)[0], eager(graph, x)[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_axes_in_another_order(backend):
+    x = np.asfortranarray(X)
+    graph = graph_of(lambda x, b: x * b, x, B)
+    order = (2, 1, 0)
+    fused = whole(graph, orders={graph.inputs[0]: order, graph.outputs[0]: order})
+    out = np.empty(X.shape, "f", order="F")
+    getattr(fused, backend)()([x, B], [out])
+    np.testing.assert_array_equal(out, X * B)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_that_are_not_contiguous(backend):
+    graph = graph_of(lambda x: x * 2, X)
+    out = np.zeros((5, 7, 12), "f")
+    getattr(whole(graph), backend)()([np.asfortranarray(X)], [out[..., ::2]])
+    np.testing.assert_array_equal(out[..., ::2], X * 2)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_in_place(backend):
+    graph = graph_of(lambda p, m, g: (p - 0.1 * (0.9 * m + g), 0.9 * m + g), X, Y, X * Y)
+    arrays = [X.copy(), Y.copy(), X * Y]
+    expected = eager(graph, *arrays)
+    getattr(whole(graph, in_place={0: 0, 1: 1}), backend)()(arrays, arrays[:2])
+    np.testing.assert_allclose(arrays[0], expected[0], rtol=1e-6)
+    np.testing.assert_allclose(arrays[1], expected[1], rtol=1e-6)
+
+
+def test_no_memory_in_place_that_is_read_again():
+    graph = graph_of(lambda x: x - x.mean(-1, keepdims=True), X)
+    assert whole(graph, in_place={0: 0}) is None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_threads(backend):
+    x = RNG.standard_normal((64, 5000)).astype("f")
+    graph = graph_of(lambda x: np.tanh(x) - x.mean(-1, keepdims=True), x)
+    outs = empty_outputs(graph)
+    bound = getattr(whole(graph), backend)().bind([x], outs)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: bound(i, i + 1), range(64)))
+    np.testing.assert_allclose(outs[0], eager(graph, x)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_class_out_of_range(backend):
+    graph = graph_of(lambda x, t: F.cross_entropy(x, t), X[0], T[0])
+    with pytest.raises(IndexingError, match="a target is 6"):
+        run(graph, backend, X[0], np.full(7, 6))
+
+
+# What declines.
+
+
+@pytest.mark.parametrize(
+    ("fun", "arrays"),
+    [
+        (lambda x: x * 2, [X.astype(complex)]),
+        (lambda x: x * 2, [X.astype("e")]),
+        (lambda x: np.sort(x), [X]),
+        (lambda x: x.reshape(35, 6) * 2, [X]),
+        (lambda x: x[:, 1:] * 2, [X]),
+        (lambda x, y: x @ y, [X[0], X[0].T]),
+        (lambda x: x * 2, [X[:0]]),
+        (lambda x: x**2, [T]),
+    ],
+)
+def test_declines(fun, arrays):
+    assert whole(graph_of(fun, *arrays)) is None
+
+
+def test_can_fuse():
+    graph = graph_of(lambda x: np.sort(x) + 1, X)
+    assert [can_fuse(s) for s in graph.steps] == [s.primitive.name == "add" for s in graph.steps]
+
+
+def test_without_numba(monkeypatch):
+    monkeypatch.setattr(compiled, "AVAILABLE", False)
+    assert whole(graph_of(lambda x: x * 2, X)).numba() is None
+
+
+# Sources and their cache.
+
+
+def test_sources_are_the_same_each_time():
+    fun, *arrays = GROUPS["its gradient"]
+    one, other = [whole(graph_of(fun, *arrays)) for _ in range(2)]
+    assert one.source == other.source and one.tiles == other.tiles
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+def test_one_kernel_for_all_shapes():
+    whole(graph_of(lambda x, b: x * b - 0.25, X, B)).numba()
+    before = cache.compiled_count
+    whole(graph_of(lambda x, b: x * b - 0.25, X[:2, :3], B)).numba()
+    assert cache.compiled_count == before
+    whole(graph_of(lambda x, b: x * b - 0.25, X[:2, :3].astype("d"), B)).numba()
+    assert cache.compiled_count == before + 1
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    graph = graph_of(lambda x: x * 1.2345, X)
+    np.testing.assert_array_equal(run(graph, "numba", X)[0], X * np.float32(1.2345))
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+def test_a_damaged_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    graph = graph_of(lambda x: x * 5.4321, X)
+    run(graph, "numba", X)
+    damaged = [p for p in tmp_path.rglob("*") if p.suffix in (".nbi", ".nbc")]
+    for path in damaged:
+        path.write_bytes(b"damaged")
+    cache._kernels.clear()
+    np.testing.assert_array_equal(run(graph, "numba", X)[0], X * np.float32(5.4321))
+    assert damaged
