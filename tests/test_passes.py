@@ -316,6 +316,8 @@ KEPT = [
     ("add", [0], {}),
     ("add", [0.0], {}),
     ("subtract", [-0.0], {}),
+    ("add", [np.zeros(3)], {}),
+    ("subtract", [np.full(3, -0.0)], {}),
     ("multiply", [-1], {}),
     ("multiply", [np.array([1.0, 1.0, 2.0])], {}),
     ("multiply", [1j], {}),
@@ -483,6 +485,8 @@ def test_different_moves_stay(b):
     assert unchanged(sink_moves, b, b("add", b("transpose", x, perm=(-1, -2)), y))
     flat = b("reshape", b.input(normal(9)), shape=(3, 3))
     assert unchanged(sink_moves, b, b("add", b("transpose", x, perm=(-1, -2)), flat))
+    cubes = [b("transpose", b.input(normal(3, 3, 3)), perm=perm) for perm in ((-2, -1, -3), (-1, -3, -2))]
+    assert unchanged(sink_moves, b, b("add", *cubes))
     column = b("transpose", b.input(normal(1, 3)), perm=(-1, -2))
     assert unchanged(sink_moves, b, b("add", b("reshape", b.input(normal(9)), shape=(3, 3)), column))
 
@@ -669,6 +673,16 @@ def test_rectified_arrays_with_other_readers_are_pooled_as_they_are(b):
     assert unchanged(pool_before_rectifying, b, b("add", b("rectify", b.input(X)), 1))
 
 
+def test_rectified_arrays_that_are_cotangents_too_stay(b):
+    """As they can be where a window is one element."""
+    window = WINDOW | {"kernel": (1, 1), "stride": (1, 1)}
+    q = b("rectify", b.input(IMAGES))
+    pooled = b("max_pool", q, **window)
+    sent = [b("max_pool_scatter", q, q, pooled, **window), b("max_pool_scatter", pooled, q, q, **window)]
+    for ct in sent:
+        assert unchanged(pool_before_rectifying, b, pooled, b(rectify_grad, ct, q))
+
+
 # Cross entropy.
 
 
@@ -727,6 +741,19 @@ def test_log_probabilities_that_others_read_stay(b):
     assert unchanged(fuse_cross_entropy, b, loss, gradient(), t)
     assert unchanged(fuse_cross_entropy, b, loss, gradient(), b("add", t, 1))
     assert unchanged(fuse_cross_entropy, b, loss, gradient(), b("exp", t))
+
+
+def test_exponentials_that_others_read_stay(b):
+    _, loss, _, gradient = softmax_loss(b)
+    exponential = next(step.outputs[0] for step in b.steps if step.primitive.name == "exp")
+    assert unchanged(fuse_cross_entropy, b, loss, gradient(), exponential)
+
+
+def test_sums_of_other_cotangents_stay(b):
+    _, _, a, _ = softmax_loss(b)
+    other = b("reduce_sum", b("multiply", a, 2.0), axis=(-1,), keepdims=True)
+    exponential = next(step.outputs[0] for step in b.steps if step.primitive.name == "exp")
+    assert unchanged(fuse_cross_entropy, b, b("subtract", a, b("multiply", exponential, other)))
 
 
 def test_other_sums_stay(b):

@@ -6,13 +6,13 @@ from ..rules.activations import exp_share, log_one_plus_exp, logistic, normal_cd
 from ..rules.casts import convert, convert_to_discrete, imaginary_part, join_parts, real_part
 from ..rules.elementwise import close, round_to, sinc_derivative
 from ..rules.selection import clamp, select
-from ..rules.ufuncs import direction, share
+from ..rules.ufuncs import direction, power, share
 from .fused import FUSED, rectify_grad
 
 ELEMENTWISE = frozenset(
     {p for p in PRIMITIVES.values() if p.ufunc is not None and not p.multiple}
     | {select, clamp, convert, convert_to_discrete, real_part, imaginary_part, join_parts, round_to, close, direction}
-    | {share, sinc_derivative, rectify, logistic, log_one_plus_exp, normal_cdf, exp_share, rectify_grad}
+    | {power, share, sinc_derivative, rectify, logistic, log_one_plus_exp, normal_cdf, exp_share, rectify_grad}
 )
 """Primitives of one result that work element by element and broadcast their inputs."""
 

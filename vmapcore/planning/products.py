@@ -59,7 +59,7 @@ def _operand(walk: Walk, term: str, a: Atom) -> tuple[str, Atom]:
 def _with_ones(term: str, shape: Shape, other: Shape) -> str | None:
     """The term of an array of `shape` once it has the shape `other`; None if they differ in more than axes of length 1.
 
-    An axis that is dropped must have no name, or one that stands for length 1 everywhere.
+    What names of length 1 the other terms have is no matter: `_contract` takes them from every product.
     """
     letters = [c for c, n in zip(term, shape, strict=True) if n != 1]
     if [n for n in shape if n != 1] != [n for n in other if n != 1]:
@@ -82,10 +82,7 @@ def _reshape(walk: Walk, step: Step) -> Atom | None:
     if product is None:
         return None
     x, y, out = terms_of(product.params["subscripts"])
-    shape = product.outputs[0].shape
-    if any(n == 1 and c != "1" for c, n in zip(out, shape, strict=True)):
-        return None  # until it has no name
-    found = _with_ones(out, shape, step.outputs[0].shape)
+    found = _with_ones(out, product.outputs[0].shape, step.outputs[0].shape)
     return None if found is None else walk.emit(step, contract, product.inputs, subscripts=f"{x},{y}->{found}")
 
 
