@@ -70,6 +70,26 @@ def test_shapes_and_dtypes_are_known():
     check_jit(f, A, others=[[B]])
 
 
+INSTEAD = {
+    "if": lambda x: np.where(x > 0, x, 0 * x),
+    "while": lambda x: [x := np.where(np.abs(x) > 0.1, x / 2, x) for _ in range(5)][-1],
+    "mask": lambda x: (np.where(x > 0, x, 0), np.sum(x, where=x > 0), np.sort(x)),
+    "table": lambda x: (vnp.take(V, np.argmin(x[0])), vnp.take(A, np.argmax(x[0]), axis=1)),
+    "zeros": lambda x: [(y := np.zeros_like(x)), y.__setitem__(0, x[1])][0],
+    "stack": lambda x: (np.stack([x[0], x[1]]), np.full_like(x, x[0, 0])),
+    "eig": lambda x: np.sort(np.linalg.eig((x @ x.T).astype(complex))[0].real),
+}
+"""What the guide says to write in place of what cannot be recorded."""
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_to_write_instead(name):
+    x = np.abs(A[:, :3]) + np.eye(3)
+    for fun in (INSTEAD[name], vmap(INSTEAD[name])):
+        given = (x, -x) if fun is INSTEAD[name] else (np.stack([x, -x]), np.stack([x + 1, x]))
+        check_jit(fun, given[0], others=[[given[1]]])
+
+
 # Constants.
 
 
