@@ -743,6 +743,7 @@ VJP = {
     "is right for positive numbers alone": wrong(SIGNED_SQUARE, vjp=(lambda g, out, x: 2 * g * x,)),
     "is right for real numbers alone": wrong(CUBE_BY_VJP, vjp=(lambda g, out, x: 3 * g * x * np.abs(x),)),
     "returns a buffer that it keeps": wrong(SINE, vjp=(keeping(lambda g, out, x: g * np.cos(x)),)),
+    "clips the cotangent": wrong(SINE, vjp=(lambda g, out, x: np.clip(g, -1, 1) * np.cos(x),)),
     "takes the logarithm of a cotangent": wrong(
         SINE, vjp=(lambda g, out, x: np.sign(g) * np.exp(np.log(np.abs(g))) * np.cos(x) + 0 * np.log(np.abs(g)),)
     ),
@@ -840,6 +841,18 @@ def primitive_copy(evaluate=lambda xp, x: x.copy(), vmap=None, vjp=lambda g, out
     return made
 
 
+def primitive_product(pull):
+    """A primitive whose reverse mode is told which arguments have a gradient, and has one pullback for them all."""
+    made = Primitive(product, name="op", listed=False)
+    made.def_vmap(lambda size, mapped, x, y: made(*aligned(mapped, x, y)))
+    made.forward = lambda wanted, x, y: (made(x, y), lambda g: pull(wanted, g, x, y))
+    return made
+
+
+def product_pull(wanted, g, x, y):
+    return [fit(g * y, x) if wanted[0] else None, fit(g * x, y) if wanted[1] else None]
+
+
 def overlapping(xp, x):
     both = xp.concatenate([xp.sin(x), xp.sin(x[-1:])])
     return both[:-1], both[1:]
@@ -856,6 +869,7 @@ RIGHT |= {
     "OUTER": Made(lambda: external(outer_product, vmap_method="loop", result=outer_specs, name="op"), (V, V + 1.5)),
     "PAIR": Made(primitive_pair, (X,)),
     "PRIMITIVE_COPY": Made(primitive_copy, (X,)),
+    "PRIMITIVE_PRODUCT": Made(lambda: primitive_product(product_pull), (V, V + 1.5)),
     "PRIMITIVE_TOTAL": Made(lambda: primitive_total(9), (A,), {"axis": 0}),
 }
 
@@ -869,6 +883,16 @@ OTHER = {
     ),
     "needs a cotangent of every result": Made(
         lambda: primitive_pair(vjp=lambda g, out, x: g[0] * np.cos(x) + 2 * g[1] * x), (X,)
+    ),
+    "takes one cotangent for another that is absent": Made(
+        lambda: primitive_pair(
+            vjp=lambda g, out, x: (0 if g[0] is None else g[0] * np.cos(x)) + 2 * (g[0] if g[1] is None else g[1]) * x
+        ),
+        (X,),
+    ),
+    "forgets what is wanted alone": Made(
+        lambda: primitive_product(lambda wanted, g, x, y: [fit(g * y, x), fit(g * x, y) if wanted[0] else 0 * y]),
+        (V, V + 1.5),
     ),
     "loses the derivative in a batch": Made(
         lambda: primitive_copy(vmap=lambda size, mapped, x: 1 * stop_gradient(x)), (X,)

@@ -210,6 +210,13 @@ BY_PATTERN = {
     r"check_grads: AssertionError: pullback\(g\) of op, called again, wrote to an earlier result": [
         "vjp: returns a buffer that it keeps"
     ],
+    r"check_grads: AssertionError: pullback\(2 \* g\) of op, against 2 \* pullback\(g\)": ["vjp: clips the cotangent"],
+    rf"check_grads: AssertionError: the cotangents of op from each result alone, summed,: {WRONG_VALUES}": [
+        "other: takes one cotangent for another that is absent"
+    ],
+    rf"check_grads: AssertionError: the cotangent of op by argument 1 alone: {WRONG_VALUES}": [
+        "other: forgets what is wanted alone"
+    ],
     r"check_grads: IndexError: pop from empty list": ["vjp: spends what it kept"],
     r"check_grads: DTypeError: op.def_vjp: the rule returned the cotangent f32\[2,3\]": ["vjp: has another dtype"],
     r"check_grads: DTypeError: op.def_vjp: .* argument 'z' is c128": ["vjp: is real for a complex argument"],
