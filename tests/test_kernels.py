@@ -6,12 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmapcore.executors import compiled
+from vmapcore.executors.kernels import pool
 from vmapcore.executors.kernels.columns import Columns
 from vmapcore.executors.kernels.conv import convolution
 from vmapcore.executors.kernels.direct import Direct
 from vmapcore.executors.kernels.winograd import Winograd
 from vmapcore.rules import conv as rules
-from vmapcore.rules._windows import windows
+from vmapcore.rules import pooling
+from vmapcore.rules._windows import taps, windows
 
 KINDS = [Columns, *([Direct, Winograd] if compiled.AVAILABLE else [])]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
@@ -152,3 +154,51 @@ def test_the_choice(monkeypatch):
     assert type(convolution(win, 1, 32, 16, np.float32)) is Columns
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     assert type(convolution(win, 32, 64, 16, np.float32)) is Columns
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_max_pool(native, dtype, data):
+    """What the primitives return, with ties, infinities and NaN."""
+    draw = data.draw
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    kernel, stride, dilation = draw(pair), draw(pair), draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    padding = tuple((draw(st.integers(0, k // 2)), draw(st.integers(0, k // 2))) for k in kernel)
+    size = tuple(
+        max(1, (k - 1) * d + 1 - sum(p)) + draw(st.integers(0, 6))
+        for k, d, p in zip(kernel, dilation, padding, strict=True)
+    )
+    params = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    win = windows("max_pool", size, **params)
+    if any(len({i for there, _ in taps(*t) for i in range(there.start, there.stop)}) < m for *t, m in geometry(win)):
+        return  # a window with no element in the array: the function that users call refuses it
+    channels, images = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 3, 8, 13, 16]))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    special = np.array([0, 0, 1, 1, 2, -1, np.inf, -np.inf, np.nan, -0.0])
+    x = rng.choice(special, (channels, images, *size)).astype(dtype)
+    expected = pooling.max_pool.eval(np, x, **params)
+    g = rng.standard_normal(expected.shape).astype(dtype)
+    back = pooling.max_pool_scatter.eval(np, g, x, expected, **params)
+    masked = pooling.max_pool_scatter.eval(np, np.where(expected > 0, g, dtype(0)), x, expected, **params)
+
+    def same(found, expected):  # sums over windows that overlap may be in another order
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 if win.overlap else 0)
+
+    before, compiled.AVAILABLE = compiled.AVAILABLE, native and compiled.AVAILABLE
+    try:
+        xs, gs = (np.ascontiguousarray(np.moveaxis(a, 1, -1)) for a in (x, g))
+        out, result = np.full_like(gs, np.nan), np.full_like(xs, np.nan)
+        pool.max_pool(xs, out, win)
+        np.testing.assert_array_equal(np.moveaxis(out, -1, 1), expected)
+        pool.max_pool_scatter(gs, xs, out, result, win)
+        same(np.moveaxis(result, -1, 1), back)
+        pool.max_pool_scatter(gs, xs, out, result, win, relu=True)
+        same(np.moveaxis(result, -1, 1), masked)
+    finally:
+        compiled.AVAILABLE = before
+
+
+def geometry(win):
+    return zip(win.size, win.kernel, win.stride, win.padding, win.dilation, win.out, strict=True)

@@ -48,6 +48,11 @@ def place(steps: Any, k: int) -> int:
     return steps[k] if isinstance(steps, np.ndarray) else steps * k
 
 
+def pick(a: Any, i: int) -> Any:
+    """a[i] for i of at least 0, which compiled code does not check."""
+    return a[i]
+
+
 def load(like: Any, a: Any, i: int) -> Any:
     """As many numbers of the flat array `a` from `i` on as `like` holds."""
     return a[i : i + len(like)].copy()
@@ -78,5 +83,16 @@ def larger(v: Any, u: Any) -> Any:
     return np.maximum(v, u)
 
 
+def where_less(v: Any, u: Any, yes: Any, no: Any) -> Any:
+    """`yes` where v < u, else `no`; all are registers."""
+    return np.where(v < u, yes, no)
+
+
+def apart() -> None:
+    """Keeps the compiler from merging the function that calls this into its callers, where registers may run out."""
+
+
 if compiled.numba is not None:
-    import_module(".simd", __package__).register(globals())
+    _simd = import_module(".simd", __package__)
+    _simd.replace_place(place)
+    globals().update(_simd.functions(WIDE))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..compiled import kernel
-from .lanes import at_least, fma, load, place, spread, store, width, zeros, zeros_pair
+from .lanes import apart, at_least, fma, load, pick, place, spread, store, width, zeros, zeros_pair
 
 ROWS = 4
 """How many rows of weights are multiplied at a time; there must be at least as many."""
@@ -92,12 +92,13 @@ def _four_by_three(
     to: int,
     step: int,
 ) -> None:
+    apart()
     one = zeros(x)
     wide = width(one)
-    a = spread(one, bias[o])
-    b = spread(one, bias[o + 1])
-    c = spread(one, bias[o + 2])
-    d = spread(one, bias[o + 3])
+    a = spread(one, pick(bias, o))
+    b = spread(one, pick(bias, o + 1))
+    c = spread(one, pick(bias, o + 2))
+    d = spread(one, pick(bias, o + 3))
     a0, a1, a2 = a, a, a
     b0, b1, b2 = b, b, b
     c0, c1, c2 = c, c, c
@@ -105,13 +106,13 @@ def _four_by_three(
     for k in range(depth):
         i = start + place(steps, k)
         x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
-        s = w[at]
+        s = pick(w, at)
         a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
-        s = w[at + 1]
+        s = pick(w, at + 1)
         b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
-        s = w[at + 2]
+        s = pick(w, at + 2)
         c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
-        s = w[at + 3]
+        s = pick(w, at + 3)
         d0, d1, d2 = fma(s, x0, d0), fma(s, x1, d1), fma(s, x2, d2)
         at += 4
     _write(out, to, floor, a0, a1, a2)
@@ -143,14 +144,15 @@ def _four(
     to: int,
     step: int,
 ) -> None:
-    a = spread(like, bias[o])
-    b = spread(like, bias[o + 1])
-    c = spread(like, bias[o + 2])
-    d = spread(like, bias[o + 3])
+    apart()
+    a = spread(like, pick(bias, o))
+    b = spread(like, pick(bias, o + 1))
+    c = spread(like, pick(bias, o + 2))
+    d = spread(like, pick(bias, o + 3))
     for k in range(depth):
         v = load(like, x, start + place(steps, k))
-        a, b = fma(w[at], v, a), fma(w[at + 1], v, b)
-        c, d = fma(w[at + 2], v, c), fma(w[at + 3], v, d)
+        a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
+        c, d = fma(pick(w, at + 2), v, c), fma(pick(w, at + 3), v, d)
         at += 4
     store(out, to, at_least(a, floor))
     store(out, to + step, at_least(b, floor))

@@ -60,6 +60,15 @@ def _zeros(registers: int, wide: int) -> Any:
 
 
 @intrinsic
+def pick(typing: Any, a: Any, i: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]))
+
+    return a.dtype(a, types.intp), code
+
+
+@intrinsic
 def load(typing: Any, like: Any, a: Any, i: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = _place(context, builder, signature.args[1], args[1], args[2], like.count)
@@ -111,12 +120,29 @@ def larger(typing: Any, v: Any, u: Any) -> Any:
 
 
 @intrinsic
+def where_less(typing: Any, v: Any, u: Any, yes: Any, no: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return v(v, u, yes, no), code
+
+
+@intrinsic
 def _scale(typing: Any, s: Any, v: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         number = context.cast(builder, args[0], signature.args[0], v.dtype)
         return builder.fmul(_spread(builder, number, v.count), args[1], flags=FUSED)
 
     return v(s, v), code
+
+
+@intrinsic
+def apart(typing: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), code
 
 
 def _binary(name: str) -> Any:
@@ -137,24 +163,23 @@ extending.overload(operator.sub)(_for_registers(_binary("fsub")))
 extending.overload(operator.mul)(_for_registers(_scale))
 
 
-def _place_of(steps: Any, k: Any) -> Any:
-    return (lambda steps, k: steps * k) if isinstance(steps, types.Integer) else (lambda steps, k: steps[k])
+def _place_of(steps, k):  # type: ignore[no-untyped-def]  # Numba compares signatures
+    return (lambda steps, k: steps * k) if isinstance(steps, types.Integer) else (lambda steps, k: pick(steps, k))
 
 
-def _constant(value: int) -> Any:
-    return lambda v: value
+@intrinsic
+def width(typing: Any, v: Any) -> Any:
+    return types.intp(v), lambda context, builder, signature, args: ir.Constant(
+        context.get_value_type(types.intp), v.count
+    )
 
 
-def register(functions: dict[str, Callable[..., Any]]) -> None:
-    """Declares what compiled code does instead of calling the functions of `lanes`."""
-    zeros, pair = _zeros(1, functions["WIDE"]), _zeros(2, functions["WIDE"])  # type: ignore[arg-type]
-    extending.overload(functions["zeros"])(lambda a: lambda a: zeros(a))
-    extending.overload(functions["zeros_pair"])(lambda a: lambda a: pair(a))
-    extending.overload(functions["place"], strict=False)(_place_of)
-    extending.overload(functions["load"])(lambda like, a, i: lambda like, a, i: load(like, a, i))
-    extending.overload(functions["store"])(lambda a, i, v: lambda a, i, v: store(a, i, v))
-    extending.overload(functions["spread"])(lambda like, s: lambda like, s: spread(like, s))
-    extending.overload(functions["fma"])(lambda s, v, total: lambda s, v, total: fma(s, v, total))
-    extending.overload(functions["at_least"])(lambda v, low: lambda v, low: at_least(v, low))
-    extending.overload(functions["larger"])(lambda v, u: lambda v, u: larger(v, u))
-    extending.overload(functions["width"])(lambda v: _constant(v.count))
+def replace_place(place: Any) -> None:
+    """Declares what compiled code does instead of calling `lanes.place`."""
+    extending.overload(place)(_place_of)
+
+
+def functions(wide: int) -> dict[str, Any]:
+    """What stands for the functions of `lanes` in compiled code, for registers of `wide` bytes."""
+    found = {f.__name__: f for f in (pick, load, store, spread, fma, at_least, larger, where_less, apart, width)}
+    return {**found, "zeros": _zeros(1, wide), "zeros_pair": _zeros(2, wide)}

@@ -12,7 +12,7 @@ place in a tile. Arrays are flat.
 from typing import Any
 
 from ..compiled import kernel
-from .lanes import at_least, load, spread, store, width, zeros
+from .lanes import at_least, load, pick, spread, store, width, zeros
 from .products import product
 
 GAP = 16
@@ -210,7 +210,7 @@ def outputs(m: Any, bias: Any, floor: Any, out: Any, size: Any, first: int, coun
     height, rows, columns, n = size
     like, run, row = zeros(m), count * n, columns * n
     for o in range(height):
-        more = spread(like, bias[o])
+        more = spread(like, pick(bias, o))
         for t in range(count):
             down, right = divmod(first + t, across)
             wide, high = min(4, columns - 4 * right), min(4, rows - 4 * down)

@@ -14,8 +14,8 @@ from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, product
 LEAST_CHANNELS = 8
 """With fewer, the transforms cost more than the products save."""
 
-CACHE = 600_000
-"""Bytes of a CPU's nearest large cache that the matrices of one step may fill."""
+CACHE = 1_500_000
+"""Bytes that the matrices of one step may fill: more than this leaves a CPU's caches, less is more steps."""
 
 G = np.array(
     [
