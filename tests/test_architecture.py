@@ -22,7 +22,7 @@ FLOORS = [
     {"graph"},
     {"rules"},
     {"numpy"},
-    {"arguments", "axes"},
+    {"arguments", "axes", "keys"},
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
     {"custom"},
