@@ -132,6 +132,8 @@ def _of_one(walk: Walk, step: Step) -> Atom | None:
 
 def _slice(walk: Walk, step: Step) -> Atom | None:
     """Everything, forwards: none of a length is lost where none of the elements is."""
+    if step.inputs[0].size != step.outputs[0].size:
+        return None
     backwards = any(isinstance(e, tuple) and e[2] is not None and e[2] < 0 for e in step.params["index"])
     return None if backwards else _of_one(walk, step)
 

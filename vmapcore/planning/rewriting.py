@@ -114,7 +114,7 @@ def rewrite(graph: Graph, rules: Mapping[Primitive, Rule]) -> Graph:
 
 def like(atom: Atom, out: Var) -> bool:
     """Whether a value has the shape and dtype of a result, so that it may stand in its place."""
-    return dtype_of(atom) == out.dtype and atom.shape == out.shape
+    return atom.shape == out.shape and dtype_of(atom) == out.dtype
 
 
 def dtype_of(atom: Atom) -> Any:
