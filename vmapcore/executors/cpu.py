@@ -1,69 +1,75 @@
-"""A plan for the CPU: groups of steps in tiles on threads, and the steps between them one after the other."""
+"""A plan for the CPU: groups of steps in tiles on threads, and between them steps alone or fused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from .. import memory
 from ..arguments import separate
 from ..graph import Graph, Literal, Var
-from ..planning.groups import groups_of
+from ..planning import simplify
+from ..planning.groups import Group, groups_of
+from .own import Own
+from .program import Program
+from .steps import VIEWS
 from .tiles import TiledGroup
-
-Unit = tuple[Callable[[list[Any]], Sequence[Any]], list[int], list[int], list[int]]
+from .units import units_of
 
 
 class Plan:
-    """The units of a graph in an order in which they can run, with the places of what they read and write."""
+    """A graph, ready to be run on NumPy arrays: takes a list of them and returns one."""
 
     def __init__(self, graph: Graph) -> None:
-        groups = groups_of(graph)
-        slots: dict[Any, int] = {}
-
-        def slot(a: Any) -> int:
-            return slots.setdefault(a, len(slots))
-
-        for v in graph.inputs:
-            slot(v)
-        self.inputs = len(slots)
-        units: list[Any] = []
-        for members in _order(graph, groups):
-            if isinstance(members, int):
-                step = graph.steps[members]
-                units.append((step.run, [slot(a) for a in step.inputs], [slot(v) for v in step.outputs]))
-            else:
-                group = TiledGroup(graph, members)
-                units.append((group, [slot(a) for a in group.inputs], [slot(v) for v in group.outputs]))
-        self.outputs = [slot(a) for a in graph.outputs]
-        constants = [(n, a.value) for a, n in slots.items() if isinstance(a, Literal)]
-        self.units = _with_ends(units, {*self.outputs, *[n for n, _ in constants]})
-        self.values: list[Any] = [None] * len(slots)
-        for n, value in constants:
-            self.values[n] = value
-        self.shared = [value for _, value in constants]
+        graph = simplify(graph)
+        roots = _roots(graph)
+        fresh = [v for v in dict.fromkeys(roots) if v is not None and v not in graph.outputs]
+        self.program = Program(_units(graph, {*graph.outputs, *fresh}), graph.inputs, [*graph.outputs, *fresh])
+        told = {v for unit, *_ in self.program.calls if unit.writes for v in unit.outputs}
+        self.wanted = [v if isinstance(v, Var) and v in told else None for v in (*graph.outputs, *fresh)]
+        self.count = len(graph.outputs)
+        self.apart = None not in roots and len(set(roots)) == len(roots)
+        self.constants = [a.value for a in graph.outputs if isinstance(a, Literal)]
+        self.idle: list[Own] = []
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
-        values = self.values.copy()
-        values[: self.inputs] = arrays
-        for run, sources, results, ends in self.units:
-            outs = run([values[i] for i in sources])
-            for i, out in zip(results, outs, strict=True):
-                values[i] = out
-            for i in ends:
-                values[i] = None
-        return separate([values[i] for i in self.outputs], [*arrays, *self.shared])
+        own = self.idle.pop() if self.idle else {}
+        outs = [None if v is None else memory.empty(np, v.shape, v.dtype) for v in self.wanted]
+        results = self.program(own, arrays, outs)[: self.count]
+        self.idle.append(own)
+        return results if self.apart else separate(results, [*arrays, *self.constants])
 
 
-def _with_ends(units: list[Any], kept: set[int]) -> list[Unit]:
-    """Each unit with the places that nothing reads after it."""
-    seen = set(kept)
-    found = []
-    for run, sources, results in reversed(units):
-        ends = [i for i in dict.fromkeys([*sources, *results]) if i not in seen]
-        seen.update(ends)
-        found.append((run, sources, results, ends))
-    return found[::-1]
+def _roots(graph: Graph) -> list[Var | None]:
+    """For each result the variable whose memory it may be in: made by a step, or None for an input or constant."""
+    made = {v: step for step in graph.steps for v in step.outputs}
+    found: list[Var | None] = []
+    for a in graph.outputs:
+        while a in made and made[a].primitive in VIEWS:
+            a = made[a].inputs[0]
+        found.append(a if isinstance(a, Var) and a in made else None)
+    return found
 
 
-def _order(graph: Graph, groups: Sequence[Any]) -> list[Any]:
+def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
+    """Groups, and what is between them; `wanted` is not written again by a later call."""
+    units: list[Any] = []
+    between: list[int] = []
+    for item in [*_order(graph, groups_of(graph)), None]:
+        if isinstance(item, int):
+            between.append(item)
+            continue
+        if between:
+            inside = set(between)
+            elsewhere = {a for i, step in enumerate(graph.steps) if i not in inside for a in step.inputs}
+            units += units_of([graph.steps[i] for i in between], elsewhere | wanted, len(units), threaded=True)
+            between = []
+        if item is not None:
+            units.append(TiledGroup(graph, item))
+    return units
+
+
+def _order(graph: Graph, groups: Sequence[Group]) -> list[Any]:
     """Groups and the numbers of single steps, each after what it needs."""
     owner = {i: group for group in groups for i in group.steps}
     maker = {v: i for i, step in enumerate(graph.steps) for v in step.outputs}
@@ -74,12 +80,9 @@ def _order(graph: Graph, groups: Sequence[Any]) -> list[Any]:
         while waiting:
             i = waiting[-1]
             members = owner[i].steps if i in owner else {i}
-            needs = [
-                maker[a]
-                for s in members
-                for a in graph.steps[s].inputs
-                if isinstance(a, Var) and a in maker and maker[a] not in members and maker[a] not in done
-            ]
+            needs = {
+                maker[a] for s in members for a in graph.steps[s].inputs if a in maker and maker[a] not in members
+            } - done
             if i in done:
                 waiting.pop()
             elif needs:

@@ -5,19 +5,20 @@ memory of `own`, the thread's, which it will write again the next time, or in fr
 array lie in memory is its maker's choice; NumPy's functions keep the order of what they read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..graph import Step
+from ..graph import Step, Var
 from ..planning.labels import params_for
 from ..rules import activations, casts, layout, reductions, slicing
 from ..rules._blas import plan_product
 from ..rules.contract import contract
 from ..rules.joining import cut
+from . import convolutions
+from .own import Own
 
-Own = dict[Any, Any]
 Run = Callable[..., Any]
 
 
@@ -45,6 +46,8 @@ def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None) -
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
     if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape:
         return Kernel(_of_ufunc(ufunc, more, key, reuse), True)
+    if step.primitive in convolutions.KERNELS:
+        return Kernel(convolutions.KERNELS[step.primitive](step, key), True)
     if step.primitive is contract:
         return _of_contract(step.params["subscripts"], key)
     if step.primitive is casts.convert and shape:
@@ -124,9 +127,9 @@ def _of_eval(step: Step, shape: tuple[int, ...]) -> Run:
     return run
 
 
-def reusable(step: Step, shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> list[int]:
+def reusable(step: Step) -> list[int]:
     """The arguments whose memory the result may take, if nobody reads them later."""
     if step.primitive.ufunc is None and step.primitive not in UFUNCS:
         return []
-    dtype = step.outputs[0].dtype
-    return [k for k, a in enumerate(step.inputs) if shapes[k] == shape and getattr(a, "dtype", None) == dtype]
+    out = step.outputs[0]
+    return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]

@@ -1,7 +1,7 @@
 """Runs a group of steps tile by tile on the worker threads: what lies between its steps stays in a core's cache.
 
-A tile's program is made once per lengths of a tile: a list of kernels and of where they read and write. Arrays that
-live inside a tile belong to the thread that runs it, which writes them again for the next tile and in the next call.
+A tile's program is made once per lengths of a tile. Arrays that live inside a tile belong to the thread that runs it,
+which writes them again for the next tile and in the next call.
 """
 
 import functools
@@ -12,89 +12,121 @@ from typing import Any
 import numpy as np
 
 from .. import memory, threads
-from ..graph import Graph, Step, Var
+from ..graph import Graph, Literal, Step, Var
 from ..planning.cuts import cuts_of
 from ..planning.groups import Group, Places
-from .steps import VIEWS, Own, kernel_of, reusable
+from ..planning.labels import params_for
+from .own import Own
+from .program import Program
+from .units import is_scalar, units_of
 
 Tile = tuple[slice, ...]
 
 
 class TiledGroup:
-    """A group, ready to run on arrays of its graph's shapes: `inputs` are what it takes, `outputs` what it returns."""
+    """A group, ready to run on arrays of its graph's shapes: a unit of a plan."""
+
+    writes = True
 
     def __init__(self, graph: Graph, group: Group) -> None:
         self.group = group
-        order = sorted(group.steps)
-        self.steps = [graph.steps[i] for i in order]
+        self.numbers = sorted(group.steps)
+        self.steps = [graph.steps[i] for i in self.numbers]
         read = {a for i, step in enumerate(graph.steps) if i not in group.steps for a in step.inputs}
         wanted = read | set(graph.outputs)
         self.outputs = [v for step in self.steps for v in step.outputs if v in wanted]
-        reads: dict[tuple[Any, Places], int] = {}
-        self.sources: list[list[Any]] = []  # of each step: a value made inside, or the number of what is read
-        for i, step in zip(order, self.steps, strict=True):
-            self.sources.append(
-                [
-                    reads.setdefault((a, group.reads[i, k]), len(reads)) if (i, k) in group.reads else a
-                    for k, a in enumerate(step.inputs)
-                ]
-            )
-        self.reads = list(reads)
+        found = [
+            (a, group.reads[i, k])
+            for i, step in zip(self.numbers, self.steps, strict=True)
+            for k, a in enumerate(step.inputs)
+            if (i, k) in group.reads and not is_scalar(a)
+        ]
+        self.reads = list(dict.fromkeys(found))
         self.inputs = [a for a, _ in self.reads]
         self.cuts = cuts_of(graph, group)
-        self.programs: dict[tuple[int, ...], _Program] = {}
+        self.programs: dict[tuple[int, ...], Program] = {}
         self.idle: list[Own] = []
 
-    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
-        """Takes the arrays of `inputs` and returns those of `outputs`."""
-        outs = [memory.empty(np, (*self._parts(v), *v.shape), v.dtype) for v in self.outputs]
+    def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+        totals = [
+            memory.empty(np, (*self._parts(v), *v.shape), v.dtype) if out is None or v in self.group.sums else out
+            for v, out in zip(self.outputs, outs, strict=True)
+        ]
         lent: list[Own] = []
 
-        def own() -> Own:
+        def state() -> Own:
             lent.append(self.idle.pop() if self.idle else {})
             return lent[-1]
 
         pieces = list(itertools.product(*[enumerate(cut.pieces) for cut in self.cuts]))
         if len(pieces) == 1:
-            self._task(arrays, outs, pieces[0], own())
+            self._task(arrays, totals, pieces[0], state())
         else:
-            threads.run([functools.partial(self._task, arrays, outs, piece) for piece in pieces], own)
+            threads.run([functools.partial(self._task, arrays, totals, piece) for piece in pieces], state)
         self.idle += lent
         return [
-            _total(out, len(self._parts(v))) if v in self.group.sums else out
-            for v, out in zip(self.outputs, outs, strict=True)
+            _total(total, len(self._parts(v)), out) if v in self.group.sums else total
+            for v, total, out in zip(self.outputs, totals, outs, strict=True)
         ]
 
     def _parts(self, v: Var) -> tuple[int, ...]:
         """Into how many terms a sum is split, by the dimensions it is over: one for each piece."""
-        return tuple(
-            [len(cut.pieces) for cut, axis in zip(self.cuts, self.group.places[v], strict=True) if axis is None]
-        )
+        places = self.group.places[v]
+        return tuple([len(cut.pieces) for cut, axis in zip(self.cuts, places, strict=True) if axis is None])
 
-    def _task(
-        self, arrays: Sequence[Any], outs: list[Any], piece: Sequence[tuple[int, Sequence[slice]]], own: Own
-    ) -> None:
+    def _task(self, arrays: Sequence[Any], outs: list[Any], piece: Sequence[tuple[int, Any]], own: Own) -> None:
+        sums, places = self.group.sums, self.group.places
         outs = [self._part(v, out, [number for number, _ in piece]) for v, out in zip(self.outputs, outs, strict=True)]
         for numbered in itertools.product(*[enumerate(tiles) for _, tiles in piece]):
             tile = tuple([part for _, part in numbered])
             lengths = tuple([part.stop - part.start for part in tile])
             program = self.programs.get(lengths)
             if program is None:
-                program = self.programs[lengths] = _Program(self, lengths)
-            ins = [_piece(x, places, tile) for x, (_, places) in zip(arrays, self.reads, strict=True)]
-            into = [_piece(out, self.group.places[v], tile) for v, out in zip(self.outputs, outs, strict=True)]
-            program(own, ins, into, [number == 0 for number, _ in numbered])
+                program = self.programs[lengths] = self._program(lengths)
+            ins = [_piece(x, at, tile) for x, (_, at) in zip(arrays, self.reads, strict=True)]
+            into = [_piece(out, places[v], tile) for v, out in zip(self.outputs, outs, strict=True)]
+            given = [None if v in sums else out for v, out in zip(self.outputs, into, strict=True)]
+            for v, out, made in zip(self.outputs, into, program(own, ins, given), strict=True):
+                if v not in sums:
+                    if made is not out:
+                        out[...] = made
+                elif all(n == 0 for (n, _), axis in zip(numbered, places[v], strict=True) if axis is None):
+                    out[...] = made
+                else:
+                    out += made
 
     def _part(self, v: Var, out: Any, numbers: Sequence[int]) -> Any:
+        if v not in self.group.sums:
+            return out
         return out[(*[n for n, axis in zip(numbers, self.group.places[v], strict=True) if axis is None], ...)]
 
+    def _program(self, lengths: tuple[int, ...]) -> Program:
+        """The steps for tiles of these lengths, with variables of the shapes that arrays have there."""
+        read: dict[Any, Var] = {}
+        for a, places in self.reads:
+            whole = a.value if isinstance(a, Literal) else a
+            read[a, places] = Var(_cut(whole.shape, places, lengths), whole.dtype)
+        made: dict[Any, Var] = {}
+        steps: list[Step] = []
+        for i, step in zip(self.numbers, self.steps, strict=True):
+            inputs = [
+                a if is_scalar(a) else made[a] if a in made else read[a, self.group.reads[i, k]]
+                for k, a in enumerate(step.inputs)
+            ]
+            outputs = [Var(_cut(v.shape, self.group.places[v], lengths), v.dtype) for v in step.outputs]
+            made.update(zip(step.outputs, outputs, strict=True))
+            params = params_for(step, outputs[0].shape)
+            steps.append(step._replace(inputs=tuple(inputs), outputs=tuple(outputs), params=params))
+        wanted = [made[v] for v in self.outputs]
+        return Program(units_of(steps, set(wanted), lengths), list(read.values()), wanted)
 
-def _total(out: Any, axes: int) -> Any:
-    """The sum of the terms, in their order."""
-    terms = out.reshape(-1, *out.shape[axes:])
-    for term in terms[1:]:
-        terms[0] += term
-    return terms[0] if len(terms) == 1 else terms[0].copy()
+
+def _cut(shape: tuple[int, ...], places: Places, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    found = list(shape)
+    for axis, n in zip(places, lengths, strict=True):
+        if axis is not None:
+            found[axis] = n
+    return tuple(found)
 
 
 def _piece(x: Any, places: Places, tile: Tile) -> Any:
@@ -107,85 +139,13 @@ def _piece(x: Any, places: Places, tile: Tile) -> Any:
     return x[tuple(index)] if index else x
 
 
-class _Program:
-    """The kernels of a group for tiles of some lengths."""
-
-    def __init__(self, owner: TiledGroup, lengths: tuple[int, ...]) -> None:
-        self.owner = owner
-        self.lengths = lengths
-        group = owner.group
-        slots: dict[Any, int] = {}
-        for n in range(len(owner.reads)):
-            slots[n] = len(slots)
-        for step in owner.steps:
-            for v in step.outputs:
-                slots[v] = len(slots)
-        self.first_output = len(slots)
-        last = self._last_reads()
-        self.calls = []
-        outputs = {v: self.first_output + n for n, v in enumerate(owner.outputs)}
-        self.copies: list[tuple[int, int]] = []
-        self.sums: list[tuple[int, int, tuple[int, ...]]] = []
-        for number, step in enumerate(owner.steps):
-            target = outputs.get(step.outputs[0], -1) if step.outputs[0] not in group.sums else -1
-            kernel = self._kernel(number, step, last)
-            sources = [slots[a] for a in owner.sources[number]]
-            results = [slots[v] for v in step.outputs]
-            self.calls.append((kernel.run, sources, results, target, step.primitive.multiple))
-            for v in step.outputs:
-                if v in group.sums:
-                    summed = tuple([d for d, axis in enumerate(group.places[v]) if axis is None])
-                    self.sums.append((slots[v], outputs[v], summed))
-                elif v in outputs and not (kernel.writes and target >= 0):
-                    self.copies.append((slots[v], outputs[v]))
-
-    def _kernel(self, number: int, step: Step, last: dict[Any, int]) -> Any:
-        group = self.owner.group
-        shape = self._shape(step.outputs[0])
-        shapes = [self._shape(a) if a in group.places else () for a in step.inputs]
-        reuse = [
-            k
-            for k in reusable(step, shapes, shape)
-            if step.inputs[k] in last and last[step.inputs[k]] == number and step.inputs[k] not in self.owner.outputs
-        ]
-        return kernel_of(step, (self.lengths, number), shape, reuse[0] if reuse else None)
-
-    def _shape(self, v: Any) -> tuple[int, ...]:
-        """The shape of a value made inside, in a tile."""
-        shape = list(v.shape)
-        for axis, n in zip(self.owner.group.places[v], self.lengths, strict=True):
-            if axis is not None:
-                shape[axis] = n
-        return tuple(shape)
-
-    def _last_reads(self) -> dict[Any, int]:
-        """For values made inside in memory of their own: the step that reads them last, themselves or as a view."""
-        root: dict[Any, Any] = {}
-        last: dict[Any, int] = {}
-        for number, step in enumerate(self.owner.steps):
-            for a, source in zip(step.inputs, self.owner.sources[number], strict=True):
-                if source is a:
-                    last[root[a]] = number
-            for v in step.outputs:
-                base = step.inputs[0] if step.primitive in VIEWS else v
-                root[v] = root.get(base, base if step.primitive in VIEWS else v)
-                if v in self.owner.outputs:
-                    last[root[v]] = len(self.owner.steps)
-        return {v: n for v, n in last.items() if root.get(v) is v}
-
-    def __call__(self, own: Own, ins: list[Any], into: list[Any], first: Sequence[bool]) -> None:
-        values: list[Any] = [*ins, *[None] * (self.first_output - len(ins)), *into]
-        for run, sources, results, target, multiple in self.calls:
-            out = run(own, values[target] if target >= 0 else None, *[values[a] for a in sources])
-            if multiple:
-                for slot, o in zip(results, out, strict=True):
-                    values[slot] = o
-            else:
-                values[results[0]] = out
-        for slot, target in self.copies:
-            values[target][...] = values[slot]
-        for slot, target, summed in self.sums:
-            if all(first[d] for d in summed):
-                values[target][...] = values[slot]
-            else:
-                values[target] += values[slot]
+def _total(terms: Any, axes: int, out: Any) -> Any:
+    """The sum of the terms, in their order."""
+    terms = terms.reshape(-1, *terms.shape[axes:])
+    if out is None:
+        out = terms[0].copy() if len(terms) > 1 else terms[0]
+    else:
+        np.copyto(out, terms[0])
+    for term in terms[1:]:
+        out += term
+    return out

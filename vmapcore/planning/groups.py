@@ -199,7 +199,7 @@ def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
     """The dimensions that a group which starts with this step is cut along."""
     sizes = sizes_of(step, labels)
     x = labels.inputs[0]
-    candidates = [a for a in x if a is not None and (a in labels.outputs[0] or rank == 2)]
+    candidates: list[Label] = [a for a in x if a is not None and (a in labels.outputs[0] or rank == 2)]
     frame = [(a, sizes[a]) for a in candidates if sizes[a] > 1][:rank]
     largest = max([prod(v.shape) * v.dtype.itemsize for v in step.outputs + step.inputs if isinstance(v, Var)])
     if len(frame) == 2 and largest <= CACHE * frame[0][1]:  # the images of one member are a tile

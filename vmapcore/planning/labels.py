@@ -15,6 +15,7 @@ from ..rules import activations, casts, layout, losses, norms, pooling, reductio
 from ..rules._blas import terms_of
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
+from .fused import cross_entropy_along, cross_entropy_grad, rectify_grad
 
 Label = int | str | None
 Axes = tuple[Label, ...]
@@ -50,6 +51,7 @@ def sizes_of(step: Step, labels: Labels) -> dict[Label, int]:
 
 def leading(shape: Shape, core: int, lead: Shape) -> Axes:
     """Labels of the axes before `core` others, which broadcast to `lead`; its axes are labels 0, 1, ..."""
+    core = min(core, len(shape))
     free = shape[: len(shape) - core]
     start = len(lead) - len(free)
     return tuple([start + i if n == lead[start + i] else None for i, n in enumerate(free)]) + (None,) * core
@@ -157,11 +159,14 @@ RULES: dict[Any, Rule] = {
     layout.broadcast_to: _broadcast_to,
     reductions.reduce_sum: _sum,
     reductions.repeat_along: _repeat_along,
+    cross_entropy_along: _along,
+    cross_entropy_grad: _along,
     losses.nll_along: _along,
     losses.nll_transpose: _along,
 }
 RULES |= dict.fromkeys(
     [
+        rectify_grad,
         activations.rectify,
         activations.logistic,
         activations.log_one_plus_exp,

@@ -37,7 +37,7 @@ def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, d
     x, w, lead = _im2col.split_lead(x.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
     x, w = _grouped(x.reshape(len(x), x.shape[1] * images, *x.shape[3:]), 2, groups), _grouped(w, 2, groups)
     out = memory.empty(xp, (len(x), w.shape[1], x.shape[1], *w.shape[2:4], *win.out), dtype)
-    fused = None if b is None else _bias(xp, b, lead, core, groups)
+    fused = None if b is None else bias_of(xp, b, lead, core, groups)
     if out.size:
         _im2col.forward(xp, x, w, fused, out, win)
     out = lead.scatter(out, (images, height, *win.out))
@@ -94,7 +94,7 @@ def _grouped(a: Any, axis: int, groups: int) -> Any:
     return a.reshape(*a.shape[:axis], groups, a.shape[axis] // groups, *a.shape[axis + 1 :])
 
 
-def _bias(xp: Any, b: Any, lead: _im2col.Lead, core: int, groups: int) -> Any:
+def bias_of(xp: Any, b: Any, lead: _im2col.Lead, core: int, groups: int) -> Any:
     """Returns b as (M, V, G, O) if it has no other leading axes than w, else None."""
     rank = len(lead.shape)
     own = (1,) * (rank + core - b.ndim) + b.shape[: b.ndim - core]

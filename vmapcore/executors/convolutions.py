@@ -1,0 +1,150 @@
+"""Convolutions on a tile: members and images as the primitives have them, as calls of the kernels for one member.
+
+Results have the images innermost in memory, which is how the next convolution wants them: nothing is moved in between.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import Step
+from ..rules._im2col import Lead, split_lead
+from ..rules._windows import Windows, windows
+from ..rules.conv import bias_of as conv_bias
+from ..rules.conv import conv, conv_input_grad, conv_weight_grad
+from .kernels.conv import convolution
+from .own import Own, scratch
+
+
+def innermost(x: Any, new: Any, name: str) -> Any:
+    """Images (n, C, ...) as (C, ..., n), contiguous: itself, seen so, if it lies so, else a copy."""
+    moved = x.transpose(*range(1, x.ndim), 0)
+    if moved.flags.c_contiguous:
+        return moved
+    laid = new(name, moved.shape)
+    laid[...] = moved
+    return laid
+
+
+class Convolution:
+    """What the three primitives share: arguments split into members, and the kernel for their shapes."""
+
+    def __init__(self, step: Step, key: Any) -> None:
+        params = step.params
+        self.key = key
+        self.dtype = step.outputs[0].dtype
+        self.core = len(params["stride"]) + 2
+        self.groups = params["groups"]
+        self.window = (params["stride"], params["padding"], params["dilation"])
+
+    def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
+        return windows("conv", size, kernel, *self.window)
+
+    def split(self, a: Any, b: Any) -> tuple[Any, Any, Lead]:
+        """Both with axes (members, own, ...), in the dtype of the result."""
+        return split_lead(a.astype(self.dtype, copy=False), b.astype(self.dtype, copy=False), self.core)
+
+    def grouped(self, x: Any) -> Any:
+        """(C, ...) as (groups, C / groups, ...)."""
+        return x.reshape(self.groups, x.shape[0] // self.groups, *x.shape[1:])
+
+
+class Forward(Convolution):
+    """`conv`, perhaps cut at 0 from below."""
+
+    def __init__(self, step: Step, key: Any, relu: bool = False) -> None:
+        super().__init__(step, key)
+        self.step = step
+        self.relu = relu
+
+    def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
+        new = scratch(own, self.dtype)
+        given = x, w, b
+        x, w, lead = self.split(x, w)
+        bias = None if b is None else conv_bias(np, b, lead, self.core, self.groups)
+        if b is not None and bias is None:
+            return self._otherwise(out, *given)
+        images = x.shape[2]
+        x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
+        win = self.windows(x.shape[3:], w.shape[4:])
+        n, height = x.shape[1], w.shape[2] // self.groups
+        kernel = convolution(win, w.shape[3], height, n, self.dtype)
+        made = new(self.key, (len(x), w.shape[1], self.groups, height, *win.out, n))
+        for m, v in np.ndindex(*w.shape[:2]):
+            if v == 0:
+                laid = self.grouped(innermost(x[m], new, "x"))
+            weights = kernel.weights(self.grouped(w[m, v]), new)
+            kernel.forward(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
+        return _given(made, lead, (images, w.shape[2], *win.out), out)
+
+    def _otherwise(self, out: Any, x: Any, w: Any, b: Any) -> Any:
+        """By the primitive: a bias that has leading axes of its own."""
+        made = conv.eval(np, x, w, b, **self.step.params)
+        return np.maximum(made, 0, out=made if out is None else out) if self.relu else _copied(made, out)
+
+
+class InputGrad(Convolution):
+    """`conv_input_grad`."""
+
+    def __init__(self, step: Step, key: Any) -> None:
+        super().__init__(step, key)
+        self.size = step.params["size"]
+
+    def __call__(self, own: Own, out: Any, g: Any, w: Any) -> Any:
+        new = scratch(own, self.dtype)
+        g, w, lead = self.split(g, w)
+        images = g.shape[2]
+        g = g.reshape(len(g), g.shape[1] * images, *g.shape[3:])
+        win = self.windows(self.size, w.shape[4:])
+        n, channels = g.shape[1], w.shape[3]
+        kernel = convolution(win, channels, w.shape[2] // self.groups, n, self.dtype)
+        made = new(self.key, (len(g), w.shape[1], self.groups, channels, *self.size, n))
+        for m, v in np.ndindex(*w.shape[:2]):
+            if v == 0:
+                laid = self.grouped(innermost(g[m], new, "g"))
+            weights = kernel.back_weights(self.grouped(w[m, v]), new)
+            kernel.input_grad(laid, weights, made[m, v], new)
+        return _given(made, lead, (images, self.groups * channels, *self.size), out)
+
+
+class WeightGrad(Convolution):
+    """`conv_weight_grad`."""
+
+    def __init__(self, step: Step, key: Any) -> None:
+        super().__init__(step, key)
+        self.step = step
+
+    def __call__(self, own: Own, out: Any, x: Any, g: Any) -> Any:
+        new = scratch(own, self.dtype)
+        given = x, g
+        x, g, lead = self.split(x, g)
+        if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
+            return _copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
+        x, g = x[:, 0], g[:, 0]
+        win = self.windows(x.shape[3:], self.step.params["kernel"])
+        n, channels, height = x.shape[1], x.shape[2] // self.groups, g.shape[2] // self.groups
+        kernel = convolution(win, channels, height, n, self.dtype)
+        made = new(self.key, (len(x), self.groups, height, channels, *win.kernel))
+        for m in range(len(x)):
+            laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
+            kernel.weight_grad(laid, cotangent, made[m], False, new)
+        result = made.reshape(len(x), 1, 1, self.groups * height, channels, *win.kernel)
+        return _copied(lead.scatter(result, result.shape[3:]), out)
+
+
+def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
+    """Results of kernels (members, variants, groups, C / groups, ..., n) as the primitive's, with the axes `tail`."""
+    members, variants, groups, channels, *rest = made.shape
+    images = made.reshape(members, variants, groups * channels, *rest)
+    images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
+    return _copied(lead.scatter(images, tail), out)
+
+
+def _copied(made: Any, out: Any) -> Any:
+    if out is None:
+        return made
+    np.copyto(out, made)
+    return out
+
+
+KERNELS = {conv: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}

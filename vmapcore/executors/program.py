@@ -1,0 +1,61 @@
+"""Program: units called one after the other, with the places of what they read and write."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..graph import Literal
+from .own import Own
+
+
+class Program:
+    """Runs `units` on values in numbered places.
+
+    `inputs` and `outputs` are variables and literals. An output whose maker can write where it is told is put into the
+    array that a call gives for it.
+    """
+
+    def __init__(self, units: Iterable[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        self.slots: dict[Any, int] = {}
+        for a in inputs:
+            self._slot(a)
+        self.count = len(self.slots)
+        calls = []
+        for unit in units:
+            sources = [self._slot(a) for a in unit.inputs]
+            calls.append((unit, sources, [self._slot(v) for v in unit.outputs], self._targets(unit, outputs)))
+        self.results = [self._slot(a) for a in outputs]
+        self.constants = [(n, a.value) for a, n in self.slots.items() if isinstance(a, Literal) and n >= self.count]
+        self.calls = self._with_ends(calls)
+        self.blank: list[Any] = [None] * len(self.slots)
+        for n, value in self.constants:
+            self.blank[n] = value
+
+    def _slot(self, a: Any) -> int:
+        return self.slots.setdefault(a, len(self.slots))
+
+    def _targets(self, unit: Any, outputs: Sequence[Any]) -> list[int]:
+        """For each output of a unit the number of the program's output that it is; -1 if none."""
+        return [outputs.index(v) if v in outputs else -1 for v in unit.outputs]
+
+    def _with_ends(self, calls: list[Any]) -> list[Any]:
+        """Each call with the places that nothing reads after it."""
+        seen = {*self.results, *[n for n, _ in self.constants]}
+        found = []
+        for unit, sources, results, targets in reversed(calls):
+            ends = [i for i in dict.fromkeys([*sources, *results]) if i not in seen]
+            seen.update(ends)
+            found.append((unit, sources, results, targets, ends))
+        return found[::-1]
+
+    def __call__(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
+        """Takes an array for each input, and one or None for each output; returns all outputs."""
+        values = self.blank.copy()
+        values[: self.count] = ins
+        for unit, sources, results, targets, ends in self.calls:
+            given = [None if t < 0 else outs[t] for t in targets]
+            made = unit(own, given, [values[i] for i in sources])
+            for i, value in zip(results, made, strict=True):
+                values[i] = value
+            for i in ends:
+                values[i] = None
+        return [values[i] for i in self.results]

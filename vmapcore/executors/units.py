@@ -1,0 +1,162 @@
+"""Units: what a program calls one after the other. A step, a fused run of steps, or a convolution with what follows it.
+
+Every unit has `inputs` and `outputs`, and is called as `unit(own, outs, arrays)`: `outs` has an array for each output
+that is to be put somewhere, and None where the unit may choose. It returns its results, in those arrays where it was
+given them.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import threads
+from ..graph import Literal, Step, Var
+from ..planning.cuts import TASKS, WORTH
+from ..planning.runs import runs_of
+from .fusion import Fused, can_fuse, fuse
+from .own import Own, scratch
+from .steps import VIEWS, kernel_of, reusable
+
+
+class StepUnit:
+    """One step."""
+
+    def __init__(self, step: Step, key: Any, reuse: int | None) -> None:
+        self.inputs = list(step.inputs)
+        self.outputs = list(step.outputs)
+        self.run, self.writes = kernel_of(step, key, step.outputs[0].shape, reuse)
+        self.multiple = step.primitive.multiple
+
+    def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+        if self.multiple:
+            made = self.run(own, None, *arrays)
+        elif self.writes or outs[0] is None:
+            return (self.run(own, outs[0], *arrays),)
+        else:
+            made = (self.run(own, None, *arrays),)
+        return [_put(m, out) for m, out in zip(made, outs, strict=True)]
+
+
+def _put(made: Any, out: Any) -> Any:
+    if out is None:
+        return made
+    np.copyto(out, made)
+    return out
+
+
+class FusedUnit:
+    """A run of steps as one kernel, made anew for each order in which the axes of its arguments lie in memory."""
+
+    writes = True
+
+    def __init__(self, fused: Fused, key: Any, threaded: bool) -> None:
+        self.steps, self.inputs, self.outputs = fused.steps, fused.inputs, fused.outputs
+        self.key = key
+        flops, moved = fused.cost
+        work = max(flops, moved // 2) if threaded and fused.splits else 0
+        self.tasks = min(fused.rows, TASKS, work // WORTH)
+        self.kernels: dict[Any, Any] = {}
+
+    def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+        orders = tuple([_order(x) for x in arrays])
+        found = self.kernels.get(orders)
+        if found is None:
+            found = self.kernels[orders] = self._kernel(orders)
+        kernel, out_orders = found
+        given = [
+            self._empty(own, i, v, order) if out is None else out
+            for i, (v, order, out) in enumerate(zip(self.outputs, out_orders, outs, strict=True))
+        ]
+        if self.tasks < 2 or not all(out.flags.c_contiguous for out in given):
+            kernel(arrays, given)
+            return given
+        run, rows = kernel.bind(arrays, given), kernel.rows
+        ends = [rows * i // self.tasks for i in range(self.tasks + 1)]
+        threads.run([partial(_rows, run, a, b) for a, b in pairwise(ends)], lambda: None)
+        return given
+
+    def _kernel(self, orders: Sequence[Any]) -> Any:
+        known = {v: order for v, order in zip(self.inputs, orders, strict=True) if order is not None}
+        wanted = {}
+        for v in self.outputs:
+            like = [order for u, order in known.items() if u.shape == v.shape]
+            if like:
+                wanted[v] = like[0]
+        fused = Fused(self.steps, self.inputs, self.outputs, {}, {**known, **wanted})
+        return fused.numba() or fused.numpy(), [wanted.get(v) for v in self.outputs]
+
+    def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
+        new = scratch(own, v.dtype)
+        if order is None:
+            return new((self.key, i), v.shape)
+        laid = new((self.key, i), tuple([v.shape[a] for a in order]))
+        return laid.transpose(np.argsort(order))
+
+
+def _rows(run: Any, start: int, stop: int, state: None) -> None:
+    run(start, stop)
+
+
+def _order(x: Any) -> tuple[int, ...] | None:
+    """The axes of an array from the outermost in memory; None if they lie in their own order."""
+    if x.flags.c_contiguous:
+        return None
+    order = tuple(sorted(range(x.ndim), key=lambda i: (-x.strides[i], i)))
+    return None if order == tuple(range(x.ndim)) else order
+
+
+Unit = StepUnit | FusedUnit
+
+
+def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool = False) -> list[Unit]:
+    """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
+    runs = runs_of(steps, can_fuse)
+    order = [step for run in runs for step in run]
+    last = last_reads(order, wanted)
+    units: list[Unit] = []
+    number = 0
+    for run in runs:
+        read_later = {a for step in order[number + len(run) :] for a in step.inputs} | wanted
+        unit = _fused(run, read_later, (key, number), threaded) if len(run) > 1 else None
+        if unit is not None:
+            units.append(unit)
+        else:
+            for i, step in enumerate(run, number):
+                reuse = [k for k in reusable(step) if last.get(step.inputs[k]) == i]
+                units.append(StepUnit(step, (key, i), reuse[0] if reuse else None))
+        number += len(run)
+    return units
+
+
+def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> FusedUnit | None:
+    """The run as one kernel, if it can be one and does more than one step that touches numbers."""
+    if sum([step.primitive not in VIEWS for step in run]) < 2:
+        return None
+    made = {v for step in run for v in step.outputs}
+    inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
+    outputs = [v for step in run for v in step.outputs if v in wanted]
+    fused = fuse(run, inputs, outputs)
+    return None if fused is None else FusedUnit(fused, key, threaded)
+
+
+def last_reads(steps: Sequence[Step], wanted: set[Any]) -> dict[Any, int]:
+    """For values in memory of their own: the number of the step that reads them last, themselves or as a view."""
+    root: dict[Any, Any] = {}
+    last: dict[Any, int] = {}
+    for number, step in enumerate(steps):
+        for a in step.inputs:
+            if a in root:
+                last[root[a]] = number
+        for v in step.outputs:
+            base = step.inputs[0] if step.primitive in VIEWS else v
+            root[v] = v if base is v else root.get(base, base)
+    last |= {root[v]: len(steps) for v in wanted if v in root}
+    return {v: n for v, n in last.items() if root.get(v) is v}
+
+
+def is_scalar(a: Any) -> bool:
+    """Whether an input is a number that is part of the program."""
+    return isinstance(a, Literal) and not getattr(a.value, "shape", ())

@@ -1,0 +1,70 @@
+"""Runs of steps that could be one kernel: together where their order leaves a choice, apart by what joins them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from ..graph import Step, Var
+
+LONGEST = 48
+"""Steps of a kernel: one of more takes longer to compile than it saves."""
+
+
+def runs_of(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> list[list[Step]]:
+    """Lists of steps, in an order in which they can run: those of one list may become one kernel."""
+    found: list[list[Step]] = []
+    for fusible, run in _alternating(steps, can_fuse):
+        if fusible:
+            found += [part for whole in _connected(run) for part in _short(whole)]
+        else:
+            found += [[step] for step in run]
+    return found
+
+
+def _alternating(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> Iterator[tuple[bool, list[Step]]]:
+    """All steps that can be fused as soon as they can run, and then one of the others, in turn."""
+    makers = {v: i for i, step in enumerate(steps) for v in step.outputs}
+    needs = [{makers[a] for a in step.inputs if isinstance(a, Var) and a in makers} for step in steps]
+    readers: list[list[int]] = [[] for _ in steps]
+    for i, needed in enumerate(needs):
+        for j in needed:
+            readers[j].append(i)
+    fusible = [can_fuse(step) for step in steps]
+    ready: dict[bool, list[int]] = {True: [], False: []}
+    for i, needed in enumerate(needs):
+        if not needed:
+            ready[fusible[i]].append(i)
+    while ready[True] or ready[False]:
+        kind = bool(ready[True])
+        run: list[Step] = []
+        while ready[kind] and not (run and not kind):
+            i = ready[kind].pop(0)
+            run.append(steps[i])
+            for j in readers[i]:
+                needs[j].discard(i)
+                if not needs[j]:
+                    ready[fusible[j]].append(j)
+        yield kind, run
+
+
+def _connected(run: Sequence[Step]) -> list[list[Step]]:
+    """The steps apart by whether one reads what the other makes, or both read the same."""
+    home: dict[Var, int] = {}
+    parts: dict[int, list[Step]] = {}
+    for number, step in enumerate(run):
+        values = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var) and v.shape]
+        joined = sorted({home[v] for v in values if v in home})
+        into = joined[0] if joined else number
+        parts.setdefault(into, [])
+        for other in joined[1:]:
+            parts[into] += parts.pop(other)
+            home.update({v: into for v, place in home.items() if place == other})
+        parts[into].append(step)
+        home.update(dict.fromkeys(values, into))
+    order = {id(step): i for i, step in enumerate(run)}
+    return [sorted(part, key=lambda step: order[id(step)]) for part in parts.values()]
+
+
+def _short(run: list[Step]) -> list[list[Step]]:
+    count = -(-len(run) // LONGEST)
+    ends = [len(run) * i // count for i in range(count + 1)]
+    return [run[a:b] for a, b in pairwise(ends)]
