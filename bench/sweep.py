@@ -158,8 +158,12 @@ def calls(point: Point) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
     f: Callable[..., Any] = logits if point.task == "forward" else grad(loss)
     alone, together = jit(f), jit(vmap(f))
-    rows = [(tree_map(lambda p: p[i], params), x[i], y[i]) for i in range(point.members)]
+    rows = [_row(i, params, x, y) for i in range(point.members)]
     return lambda: [alone(*row) for row in rows], lambda: together(params, x, y)
+
+
+def _row(member: int, params: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    return tree_map(lambda p: p[member], params), x[member], y[member]
 
 
 def timed(pair: tuple[Callable[[], Any], ...], rounds: int, block: float) -> list[list[float]]:

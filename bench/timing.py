@@ -91,7 +91,7 @@ class Race:
         """Runs a first call with empty caches, if asked to; returns the variables that name the caches it filled."""
         if not self.settings.cold or not contender.caches or self.workload.task == "dispatch":
             return {}
-        cache = folder / f"{contender.name} cache"
+        cache = folder / f"cache-{contender.library}-{contender.variant.replace(' ', '-')}"  # compilers do not quote
         environment = dict.fromkeys(contender.caches, str(cache))
         self.processes[contender] = self._started(contender, folder, environment)
         self._try(contender, lambda c: {"cold": self._prepare(c)["first"]})

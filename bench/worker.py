@@ -150,7 +150,7 @@ def serve(channel: socket.socket) -> None:
                 else:
                     found = getattr(job, do)(**command)
             except Exception as error:  # the driver reports it as this contender's failure
-                found = {"failure": f"{type(error).__name__}: {error}"}
+                found = {"failure": f"{type(error).__name__}: {error}".partition("\n")[0][:200]}
             with suppress(BrokenPipeError):  # of a driver that waits no more
                 answer(found)
 

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from vmapcore.executors.kernels.columns import Columns
 from vmapcore.executors.kernels.direct import Direct
+from vmapcore.executors.kernels.kronecker import Kronecker
 from vmapcore.executors.kernels.winograd import Winograd
 from vmapcore.rules._windows import windows
 
@@ -43,7 +44,7 @@ def calls(layer: str, images: int, peers: bool) -> dict[str, Any]:
     g = normal(1, height, *win.out, images)
     out, dx, dw = np.empty_like(g), np.empty_like(x), np.empty_like(w)
     found: dict[str, Any] = {}
-    for kind in (Columns, Direct, Winograd):
+    for kind in (Columns, Kronecker, Direct, Winograd):
         if not kind.fits(win, channels, height, images, np.dtype(np.float32)):
             continue
         way, new, name = kind(win, channels, height, images, np.dtype(np.float32)), Scratch(), kind.__name__
