@@ -66,7 +66,7 @@ def ordered(x: Any, order: Order) -> Any:
 
 def flat(call: Any, e: Expression, ins: list[Any], outs: list[Any]) -> Bound:
     """Arguments in one dimension."""
-    arguments = (*e.lengths, *[x.reshape(-1) for x in ins], *[y.reshape(-1) for y in outs])
+    arguments = (*e.lengths, *[np.ascontiguousarray(x).reshape(-1) for x in ins], *[y.reshape(-1) for y in outs])
     return lambda lo, hi: call(lo, hi, *arguments)
 
 
