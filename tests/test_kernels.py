@@ -10,12 +10,14 @@ from vmapcore.executors.kernels import pool
 from vmapcore.executors.kernels.columns import Columns
 from vmapcore.executors.kernels.conv import convolution
 from vmapcore.executors.kernels.direct import Direct
+from vmapcore.executors.kernels.kronecker import Kronecker
+from vmapcore.executors.kernels.tiles import Tiles
 from vmapcore.executors.kernels.winograd import Winograd
 from vmapcore.rules import conv as rules
 from vmapcore.rules import pooling
 from vmapcore.rules._windows import taps, windows
 
-KINDS = [Columns, *([Direct, Winograd] if compiled.AVAILABLE else [])]
+KINDS = [Columns, Kronecker, *([Direct, Winograd] if compiled.AVAILABLE else [])]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 
 
@@ -118,17 +120,17 @@ def test_planes(kind, dtype, data):
     )
 
 
-@pytest.mark.skipif(not compiled.AVAILABLE, reason="needs Numba")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, Tiles)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("images", [16, 32])
 @pytest.mark.parametrize("size", [(3, 3), (4, 9), (6, 10), (7, 5)])
 @pytest.mark.parametrize("padding", [0, 1, ((2, 0), (0, 2))])
-def test_winograd(dtype, images, size, padding):
+def test_winograd(kind, dtype, images, size, padding):
     """Tiles that fill the result, tiles that do not, one and several steps."""
-    assert check(Winograd, dtype, size, (3, 3), 1, padding, 1, 2, 9, 10, images)
+    assert check(kind, dtype, size, (3, 3), 1, padding, 1, 2, 16, 17, images)
 
 
-@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize("kind", KINDS[:3])
 @pytest.mark.parametrize("images", [1, 3, 8, 16])
 def test_planes_of_models(kind, images):
     """LeNet's convolutions."""
@@ -153,7 +155,8 @@ def test_the_choice(monkeypatch):
     assert type(convolution(win, 32, 64, 3, np.float32)) is Direct
     assert type(convolution(win, 1, 32, 16, np.float32)) is Columns
     monkeypatch.setattr(compiled, "AVAILABLE", False)
-    assert type(convolution(win, 32, 64, 16, np.float32)) is Columns
+    assert type(convolution(win, 32, 64, 16, np.float32)) is Kronecker
+    assert type(convolution(win, 32, 64, 3, np.float32)) is Columns
 
 
 @pytest.mark.parametrize("native", [False, True])

@@ -20,6 +20,7 @@ from ...rules._windows import Windows
 from .. import compiled
 from .columns import Columns
 from .direct import Direct
+from .kronecker import Kronecker
 from .winograd import Winograd
 
 
@@ -30,7 +31,8 @@ def convolution(win: Windows, channels: int, height: int, images: int, dtype: An
 
 @lru_cache(maxsize=256)
 def _convolution(win: Windows, channels: int, height: int, images: int, dtype: Any, native: bool) -> Columns:
-    for kind in (Winograd, Direct) if native else ():
+    ways: tuple[type[Columns], ...] = (Winograd, Direct) if native else (Kronecker,)
+    for kind in ways:
         if kind.fits(win, channels, height, images, dtype):
             return kind(win, channels, height, images, dtype)
     return Columns(win, channels, height, images, dtype)

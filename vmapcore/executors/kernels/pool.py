@@ -93,7 +93,7 @@ def _larger_lines(x: Any, start: int, step: int, count: int, out: Any, to: int, 
             best = pick(x, start + k)
             for i in range(1, count):
                 v = pick(x, start + k + i * step)
-                best = v if v > best or v != v else best
+                best = v if (v > best) | (v != v) else best
             out[to + k] = best
         return
     k = 0
@@ -142,7 +142,7 @@ def _along(
             best = pick(line, k)
             for j in range(1, j1 - j0):
                 v = pick(line, k + j * dilation * n)
-                best = v if v > best or v != v else best
+                best = v if (v > best) | (v != v) else best
             out[to] = best
             to += 1
 

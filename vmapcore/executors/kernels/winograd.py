@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ...rules._windows import Windows
-from .columns import Columns, New
+from .columns import New
 from .lanes import lanes
 from .products import packed, packed_shape
+from .tiles import Tiles
 from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, products
 
 LEAST_CHANNELS = 8
@@ -17,31 +18,13 @@ LEAST_CHANNELS = 8
 CACHE = 1_500_000
 """Bytes that the matrices of one step may fill: more than this leaves a CPU's caches, less is more steps."""
 
-G = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ]
-)
-KERNEL = np.kron(G, G)
-"""G w G' as a matrix (36, 9)."""
 
-
-class Winograd(Columns):
-    """3x3 windows of stride 1 over two axes, images that fill registers.
-
-    Its rounding errors are those of sums of products with numbers up to 8 times as large: in float32 1e-6 of the
-    results' size, where a direct sum makes 3e-7. An infinite or NaN input reaches all 16 results of its tiles.
-    """
+class Winograd(Tiles):
+    """Compiled, for images that fill registers."""
 
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
-        plain = win.kernel == (3, 3) and win.stride == win.dilation == (1, 1)
-        if not plain or dtype.char not in "fd" or images == 0:
+        if not Tiles.plain(win, dtype) or images == 0:
             return False
         return images % lanes(dtype) == 0 and min(channels, height) >= LEAST_CHANNELS
 
@@ -53,12 +36,7 @@ class Winograd(Columns):
 
     def _weights(self, w: Any, name: str, new: New) -> Any:
         """G w G' as 36 packed matrices."""
-        groups, height, channels = w.shape[:3]
-        terms = new("terms", (9, groups, height, channels))
-        terms[...] = w.reshape(*w.shape[:3], 9).transpose(3, 0, 1, 2)
-        made = new("matrices", (36, *terms.shape[1:]))
-        np.matmul(self._kernel, terms.reshape(9, -1), out=made.reshape(36, -1))
-        made = made.swapaxes(0, 1)
+        made = self._matrices_of(w, new)
         out = new(name, packed_shape(made.shape))
         packed(made, out)
         return out
@@ -82,7 +60,7 @@ class Winograd(Columns):
         none = np.zeros(self.channels, self.dtype)
         direct = out.shape[2:-1] == self._reach
         for group in range(len(g)):
-            laid = self._cotangent(g[group], new)
+            laid = self._cotangent(g[group], new).reshape(-1)
             image = out[group] if direct else new("padded", size)
             image[...] = 0
             flat, u = image.reshape(-1), weights[group].reshape(-1)
@@ -98,7 +76,10 @@ class Winograd(Columns):
         size, shape = (self.channels, *self._reach, self.images), (self.height, *self._whole, self.images)
         total, more = (new(name, (36, self.height, self.channels)) for name in ("total", "more"))
         for group in range(len(x)):
-            laid, back = self._padded(x[group], self._reach, new).reshape(-1), self._cotangent(g[group], new)
+            laid, back = (
+                self._padded(x[group], self._reach, new).reshape(-1),
+                self._cotangent(g[group], new).reshape(-1),
+            )
             for first, count in self._steps:
                 inputs(laid, size, v, first, count, self._across)
                 outputs_back(back, shape, m, first, count, self._across)
@@ -106,39 +87,11 @@ class Winograd(Columns):
                 np.matmul(a, b.swapaxes(1, 2), out=more if first else total)
                 if first:
                     total += more
-            made = np.matmul(self._kernel.T, total.reshape(36, -1)).reshape(9, self.height, self.channels)
-            into = out[group].reshape(self.height, self.channels, 9)
-            if accumulate:
-                into += made.transpose(1, 2, 0)
-            else:
-                into[...] = made.transpose(1, 2, 0)
-
-    @cached_property
-    def _kernel(self) -> Any:
-        return KERNEL.astype(self.dtype)
+            self._put_weight_grad(total, out[group], accumulate)
 
     @cached_property
     def _low(self) -> Any:
         return self.dtype.type(-np.inf)
-
-    @cached_property
-    def _down(self) -> int:
-        return -(-self.win.out[0] // 4)
-
-    @cached_property
-    def _across(self) -> int:
-        """How many tiles a row has."""
-        return -(-self.win.out[1] // 4)
-
-    @cached_property
-    def _whole(self) -> tuple[int, int]:
-        """The results of whole tiles."""
-        return 4 * self._down, 4 * self._across
-
-    @cached_property
-    def _reach(self) -> tuple[int, int]:
-        """The inputs of whole tiles."""
-        return 4 * self._down + 2, 4 * self._across + 2
 
     @cached_property
     def _most(self) -> int:
@@ -160,12 +113,3 @@ class Winograd(Columns):
         """What is in such memory, as (36, rows, numbers)."""
         length = rows * count * self.images
         return v[: 36 * (length + GAP)].reshape(36, length + GAP)[:, :length].reshape(36, rows, count * self.images)
-
-    def _cotangent(self, g: Any, new: New) -> Any:
-        """g of one group, flat, with zeros behind it up to whole tiles."""
-        if g.shape[1:-1] == self._whole:
-            return g.reshape(-1)
-        laid = new("cotangent", (self.height, *self._whole, self.images))
-        laid[...] = 0
-        laid[:, : g.shape[1], : g.shape[2]] = g
-        return laid.reshape(-1)
