@@ -159,6 +159,13 @@ def test_other_values_of_no_array_are_recorded_apart():
     assert recordings(f, *calls) == 3
 
 
+def test_text_is_a_value_in_numpy_too():
+    f, runs = counted(lambda x, mode: x * (2 if mode == "twice" else 1))
+    for mode, by in (("twice", 2), ("once", 1), ("twice", 2)):
+        assert_same(f(A, np.str_(mode)), A * by)
+    assert len(runs) == 2
+
+
 def test_what_cannot_be_hashed_is_refused():
     f = jit(lambda x, s, **k: x)
     with pytest.raises(errors.ArgumentError, match=r"jit\(<lambda>\): argument s\['k'\] is set; arguments are arrays"):

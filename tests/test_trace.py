@@ -73,6 +73,23 @@ def test_constants_are_literals():
     assert_same(graph(V)[0], V * V + 1)
 
 
+@pytest.mark.parametrize("dtype", ["f4", ">f8", "c16", "c8", "?", "i2", "g", "e"])
+def test_a_constant_is_another_one_once_a_bit_of_it_changes(dtype):
+    table = np.zeros((3, 2), dtype)[::-1].T
+
+    def f(x):
+        y = x + table
+        for value in (0.0, -0.0, np.nan):
+            if np.dtype(dtype).kind in "fc":
+                table[0, 0] = value
+                y = y + np.copysign(1.0, table.real) * x
+        return y
+
+    graph = trace(f)(np.ones((2, 3)))
+    found = [a for step in graph.steps for a in step.inputs if isinstance(a, Literal) and a.shape]
+    assert len({id(a) for a in found}) == (4 if np.dtype(dtype).kind in "fc" else 1)
+
+
 def test_what_is_known_may_be_asked_for():
     def f(x):
         return x[: len(vnp.arange(3))] + (1 if vnp.ones(()) else 2) * float(vnp.full((), 1.0))

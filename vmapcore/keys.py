@@ -44,7 +44,7 @@ def collect(values: Iterable[Any], arrays: list[Any], key: list[Any]) -> None:
 def _collect_other(x: Any, arrays: list[Any], key: list[Any]) -> None:
     if type(x) in PLAIN:
         key.append(value_key(x))
-    elif is_array(x):
+    elif is_recorded(x):
         arrays.append(x)
         key.append((type(x), x.shape, x.dtype, getattr(x, "device", None)))
     else:
@@ -54,6 +54,11 @@ def _collect_other(x: Any, arrays: list[Any], key: list[Any]) -> None:
         else:
             key.append(tree)
             collect(leaves, arrays, key)
+
+
+def is_recorded(x: Any) -> bool:
+    """Whether a leaf is an array, whose values a recording leaves open. A NumPy scalar of text is a value."""
+    return is_array(x) and (x.dtype.kind not in "SUV" or not isinstance(x, np.generic))
 
 
 def value_key(x: Any) -> tuple[Any, ...]:
@@ -81,7 +86,7 @@ def static_key(call: str, position: int, x: Any) -> tuple[Any, ...]:
 def is_hashable(x: Any) -> bool:
     """Whether a leaf can be part of a key."""
     try:
-        hash(x if not is_array(x) else None)
+        hash(x if not is_recorded(x) else None)
     except TypeError:
         return False
     return True
@@ -107,7 +112,7 @@ def places_of(args: Iterable[Any], kwargs: dict[str, Any]) -> list[int]:
 def _marked(x: Any, count: Iterator[int]) -> Any:
     """`x` with places for arrays, which are met in the order of `collect`."""
     kind = type(x)
-    if is_array(x):
+    if is_recorded(x):
         return _Place(next(count))
     if kind is dict:
         return {name: _marked(value, count) for name, value in x.items()}

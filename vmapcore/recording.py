@@ -147,7 +147,15 @@ class RecordTrace(Trace):
 
 def _same(a: Any, b: Any) -> bool:
     """Whether two arrays are equal to the last bit, NaNs and all."""
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if isinstance(a, np.ndarray) and a.dtype.kind in "biufc" and a.itemsize in (1, 2, 4, 8):
+        return np.array_equal(_bits(a), _bits(b))
+    return a.tobytes() == b.tobytes()
+
+
+def _bits(x: Any) -> Any:
+    return x.reshape(-1).view(f"u{x.itemsize}")
 
 
 def record(

@@ -7,12 +7,11 @@ from operator import itemgetter
 from typing import Any
 
 from .arguments import check_callable, separate
-from .arrays import is_array
 from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
 from .graph import Graph, Literal
-from .keys import Key, collect, is_hashable, places_of, positions, static_key, without_numbers
+from .keys import Key, collect, is_hashable, is_recorded, places_of, positions, static_key, without_numbers
 from .pytree import flatten, paths, unflatten
 from .recording import record
 from .tracer import Tracer
@@ -187,7 +186,7 @@ class Recorded:
     ) -> None:
         dynamic = [x for i, x in enumerate(args) if i not in static]
         leaves, tree = flatten((dynamic, kwargs))
-        self.places = [i for i, x in enumerate(leaves) if is_array(x)]
+        self.places = [i for i, x in enumerate(leaves) if is_recorded(x)]
         self.arrays = [leaves[i] for i in self.places]
         self.order = places_of(dynamic, kwargs)
         owners = [i for i, x in enumerate(args) if i not in static for _ in flatten(x)[0]]
