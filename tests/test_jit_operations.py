@@ -140,3 +140,27 @@ def test_a_training_step(make):
         ours = replayed(*ours[:2], *batch)
         assert_same(ours, theirs, f"step {i}")
     assert len(replayed.plans) == 1
+
+
+@pytest.mark.parametrize("per_member", [False, True])
+def test_training_of_models(per_member):
+    """Modules and optimisers are arguments like any other: two LeNet-5, each with its own data, over five steps."""
+    rng = np.random.default_rng(0)
+    nets = nn.Ensemble.init(nn.LeNet5, 2, rng).stacked
+    opt = nn.Adam(lr=np.array([1e-3, 3e-3], np.float32) if per_member else 1e-3)
+    x, y = rng.normal(size=(2, 3, 1, 32, 32)).astype("f"), rng.integers(0, 10, (2, 3))
+
+    def step(net, state, opt, x, y):
+        value, g = vc.value_and_grad(lambda net: nn.functional.cross_entropy(net(x), y))(net)
+        return (*opt.step(net, g, state), value)
+
+    axes = (0, 0, nn.optim.axes_of(opt), 0, 0)
+    state = vmap(lambda net, opt: opt.init(net), (0, axes[2]))(nets, opt)
+    eager, replayed = vmap(step, axes), jit(vmap(step, axes))
+    ours = theirs = (nets, state, None)
+    for i in range(5):
+        batch = (x + 0.1 * i, (y + i) % 10)
+        theirs = eager(*theirs[:2], opt, *batch)
+        ours = replayed(*ours[:2], opt, *batch)
+        assert_same(ours, theirs, f"step {i}", tol=10)
+    assert len(replayed.plans) == 1
