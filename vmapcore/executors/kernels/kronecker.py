@@ -12,7 +12,7 @@ from .tiles import INPUT, OUTPUT, Tiles
 LEAST_CHANNELS, LEAST_IMAGES = 16, 4
 """With fewer, copies and transforms cost more than the products save."""
 
-CACHE = 2_000_000
+CACHE = 3_000_000
 """Bytes that one step may fill."""
 
 
@@ -24,13 +24,17 @@ class Kronecker(Tiles):
         return Tiles.plain(win, dtype) and images >= LEAST_IMAGES and min(channels, height) >= LEAST_CHANNELS
 
     def weights(self, w: Any, new: New) -> Any:
-        out = new("weights", (len(w), 36, self.height, self.channels))
-        out[...] = self._matrices_of(w, new)
-        return out
+        return self._weights(w, "weights", new)
 
     def back_weights(self, w: Any, new: New) -> Any:
-        out = new("back weights", (len(w), 36, self.channels, self.height))
-        out[...] = self._matrices_of(w, new).swapaxes(2, 3)
+        return self._weights(w.swapaxes(1, 2), "back weights", new)
+
+    def _weights(self, w: Any, name: str, new: New) -> Any:
+        """G w G' as 36 matrices."""
+        terms = new("terms of " + name, (len(w), 9, *w.shape[1:3]))
+        terms[...] = w.reshape(*w.shape[:3], 9).transpose(0, 3, 1, 2)
+        out = new(name, (len(w), 36, *w.shape[1:3]))
+        np.matmul(self._kernel, terms.reshape(len(w), 9, -1), out=out.reshape(len(w), 36, -1))
         return out
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
@@ -41,7 +45,10 @@ class Kronecker(Tiles):
                 m = self._product(weights[group], self._gather(INPUT, "inputs", laid, first, count, new), new)
                 made = new("results", (16, m[0].size))
                 np.matmul(self._matrix(OUTPUT), m.reshape(36, -1), out=made)
-                if relu and bias is None:
+                if bias is not None:
+                    lines = made.reshape(16, self.height, -1)
+                    lines += bias[group, :, None]
+                if relu:
                     np.maximum(made, 0, out=made)
                 tiles = made.reshape(4, 4, self.height, count, self._across, self.images).transpose(2, 3, 0, 4, 1, 5)
                 part = out[group, :, 4 * first : 4 * (first + count)]
@@ -50,10 +57,6 @@ class Kronecker(Tiles):
                 else:
                     whole = tiles.reshape(self.height, 4 * count, 4 * self._across, self.images)
                     part[...] = whole[:, : rows - 4 * first, :columns]
-                if bias is not None:
-                    part += bias[group, :, None, None, None]
-                    if relu:
-                        np.maximum(part, 0, out=part)
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         direct = out.shape[2:-1] == self._reach

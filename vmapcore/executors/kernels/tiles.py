@@ -50,14 +50,6 @@ class Tiles(Columns):
         """Whether the algorithm is for such windows and numbers."""
         return win.kernel == (3, 3) and win.stride == win.dilation == (1, 1) and dtype.char in "fd"
 
-    def _matrices_of(self, w: Any, new: New) -> Any:
-        """G w G' of w (G, O, C, 3, 3) as (G, 36, O, C)."""
-        terms = new("terms", (9, *w.shape[:3]))
-        terms[...] = w.reshape(*w.shape[:3], 9).transpose(3, 0, 1, 2)
-        made = new("matrices", (36, *w.shape[:3]))
-        np.matmul(self._kernel, terms.reshape(9, -1), out=made.reshape(36, -1))
-        return made.swapaxes(0, 1)
-
     def _put_weight_grad(self, total: Any, out: Any, accumulate: bool) -> None:
         """Writes G' total G into `out` (O, C, 3, 3), or adds it."""
         made = np.matmul(self._kernel.T, total.reshape(36, -1)).reshape(3, 3, *out.shape[:2]).transpose(2, 3, 0, 1)

@@ -36,9 +36,11 @@ class Winograd(Tiles):
 
     def _weights(self, w: Any, name: str, new: New) -> Any:
         """G w G' as 36 packed matrices."""
-        made = self._matrices_of(w, new)
-        out = new(name, packed_shape(made.shape))
-        packed(made, out)
+        terms = w.reshape(*w.shape[:3], 9).transpose(0, 3, 1, 2)
+        laid = new("terms of " + name, packed_shape(terms.shape))
+        packed(terms, laid)
+        out = new(name, (len(w), 36, *laid.shape[2:]))
+        np.matmul(self._kernel, laid.reshape(len(w), 9, -1), out=out.reshape(len(w), 36, -1))
         return out
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
