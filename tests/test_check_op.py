@@ -11,7 +11,7 @@ import scipy.special
 import vmapcore as vc
 from vmapcore import custom_op, external, ops
 from vmapcore.errors import ArgumentError, MissingRuleError
-from vmapcore.testing import OpCheck, assert_same, check_dtypes, check_grads, check_op, check_vmap
+from vmapcore.testing import OpCheck, assert_same, check_composition, check_dtypes, check_grads, check_op, check_vmap
 from vmapcore.testing.compare import untouched
 from vmapcore.testing.derivatives import assert_own
 from vmapcore.testing.layouts import LAYOUTS, laid_out
@@ -262,6 +262,13 @@ def test_memory_of_derivatives():
         assert_own("the tangent", [X, X[0]], [])
 
 
+@pytest.mark.parametrize("mode", ["fwd", "rev"])
+def test_values_of_32_bits_beside_derivatives(mode):
+    narrow = of_modes(lambda x: np.sin(x) + (0 if x.dtype == np.float64 else 1))
+    with pytest.raises(AssertionError, match=r"the value of the (jvp|vjp) of <lambda> of float32: .* values are wrong"):
+        check_dtypes(narrow, V, modes=(mode,))
+
+
 def of_modes(fun):
     """A function that is another one under a transform."""
     return lambda x: np.sin(x) if type(x) is np.ndarray else fun(x)
@@ -271,6 +278,27 @@ def of_modes(fun):
 def test_values_beside_derivatives(mode):
     with pytest.raises(AssertionError, match=r"the value of (jvp|vjp)\(.*values are wrong"):
         check_grads(of_modes(lambda x: np.sin(x) + 1), V, modes=(mode,), order=1)
+
+
+def scaled_by_helper(mode):
+    """x * y, whose derivative rule calls an operation that is wrong where it maps the first argument alone."""
+    helper = custom_op(lambda xp, g, y: g * y, name="helper")
+    helper.def_vmap(lambda size, mapped, g, y: (g[:1] if list(mapped) == [True, False] else g) * y + 0 * g)
+    op = custom_op(lambda xp, x: x * 3.0, name="op").elementwise()
+    constant = np.full(3, 3.0)
+    if mode == "rev":
+        op.def_vjp(lambda g, out, x: helper(g, constant))
+    else:
+        op.def_jvp(lambda tangents, out, x: helper(tangents[0], constant))
+    return op
+
+
+@pytest.mark.parametrize(("mode", "over"), [("fwd", "jvp(op)) over tangents"), ("rev", "vjp(op)) over cotangents")])
+def test_batches_of_directions(mode, over):
+    points = np.stack([V, V + 1, V + 2])
+    with pytest.raises(AssertionError, match=r"values are wrong") as caught:
+        check_composition(scaled_by_helper(mode), points, order=1, modes=(mode,), deep=True)
+    assert over in str(caught.value) or mode == "fwd"  # where a batch of directions comes with that of points, too
 
 
 # What is said.

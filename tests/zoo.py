@@ -644,7 +644,20 @@ def strided(xp, x):
     return np.sin(contiguous(x))
 
 
+def restored(x):
+    """Writes to `x`, and puts it back as it was."""
+    x *= 2.0
+    y = np.sin(x / 2.0)
+    x /= 2.0
+    return y
+
+
 EVAL = {
+    "takes Fortran order for C order": wrong(
+        SINE,
+        lambda xp, x: np.sin(x.ravel("K" if x.flags.forc else "C")).reshape(x.shape),
+    ),
+    "writes to the argument for a while": wrong(SINE, lambda xp, x: restored(x)),
     "writes to the argument": wrong(SINE, lambda xp, x: xp.sin(double_in_place(x) / 2.0)),
     "returns a buffer that it keeps": wrong(SINE, kept_buffer),
     "returns another value each time": wrong(SINE, counting),
@@ -769,6 +782,10 @@ VJP = {
 }
 
 JVP = {
+    "is wrong for float32": wrong(
+        SINE,
+        jvp=lambda tangents, out, x: tangents[0] * np.cos(x) * x.dtype.type(1 if x.dtype != np.float32 else 1.01),
+    ),
     "divides by a tangent": wrong(SINE, jvp=lambda tangents, out, x: tangents[0] ** 2 / tangents[0] * np.cos(x)),
     "reads a tangent as if it were contiguous": wrong(
         SINE, jvp=lambda tangents, out, x: on_arrays(contiguous, tangents[0]) * np.cos(x)
@@ -836,8 +853,17 @@ def primitive_copy(evaluate=lambda xp, x: x.copy(), vmap=None, vjp=lambda g, out
     """A primitive whose results may be what it got: nothing makes copies of them."""
     made = Primitive(evaluate, name="op", listed=False)
     made.def_vmap(vmap or (lambda size, mapped, x: made(x)))
-    made.def_vjp(vjp)
+    if vjp is not None:
+        made.def_vjp(vjp)
     made.def_jvp(jvp or (lambda tangents, out, x: tangents[0]))
+    return made
+
+
+def losing_in_batches(**rules):
+    def vmap(size, mapped, x):
+        return made(x) if np.ndim(x) < 4 else 1 * stop_gradient(x)
+
+    made = primitive_copy(vmap=vmap, **rules)
     return made
 
 
@@ -850,7 +876,10 @@ def primitive_product(pull):
 
 
 def product_pull(wanted, g, x, y):
-    return [fit(g * y, x) if wanted[0] else None, fit(g * x, y) if wanted[1] else None]
+    return [
+        fit(g * y, x).astype(x.dtype) if wanted[0] else None,
+        fit(g * x, y).astype(y.dtype) if wanted[1] else None,
+    ]
 
 
 def overlapping(xp, x):
@@ -891,8 +920,10 @@ OTHER = {
         (X,),
     ),
     "forgets what is wanted alone": Made(
-        lambda: primitive_product(lambda wanted, g, x, y: [fit(g * y, x), fit(g * x, y) if wanted[0] else 0 * y]),
-        (V, V + 1.5),
+        lambda: primitive_product(lambda wanted, g, x, y: product_pull([True, wanted[0]], g, x, y)), (V, V + 1.5)
+    ),
+    "has a cotangent of the dtype of the result": Made(
+        lambda: primitive_product(lambda wanted, g, x, y: [fit(g * y, x), fit(g * x, y)]), (V, V + 1.5)
     ),
     "loses the derivative in a batch": Made(
         lambda: primitive_copy(vmap=lambda size, mapped, x: 1 * stop_gradient(x)), (X,)
@@ -904,6 +935,11 @@ OTHER = {
         lambda: primitive_copy(jvp=lambda tangents, out, x: tangents[0].astype(np.float32)), (X,)
     ),
     "has a tangent of another shape": Made(lambda: primitive_copy(jvp=lambda tangents, out, x: tangents[0][:1]), (X,)),
+    "loses the tangent in a batch": Made(
+        lambda: primitive_copy(vmap=lambda size, mapped, x: 1 * stop_gradient(x), vjp=None), (X,)
+    ),
+    "loses the derivative in a batch of batches": Made(lambda: losing_in_batches(), (X,)),
+    "loses the tangent in a batch of batches": Made(lambda: losing_in_batches(vjp=None), (X,)),
     "returns its argument": Made(lambda: primitive_copy(lambda xp, x: x), (X,)),
     "returns a view of its argument": Made(lambda: primitive_copy(lambda xp, x: x[...]), (X,)),
     "returns the batch it got": Made(lambda: primitive_copy(vmap=lambda size, mapped, x: x), (X,)),

@@ -119,6 +119,10 @@ BY_PATTERN = {
         "eval: returns another value each time"
     ],
     rf"check_op: AssertionError: op of strided arrays: {WRONG_VALUES}": ["eval: reads memory as if it were contiguous"],
+    rf"check_op: AssertionError: op of Fortran-ordered arrays: {WRONG_VALUES}": [
+        "eval: takes Fortran order for C order"
+    ],
+    r"check_op: ValueError: output array is read-only": ["eval: writes to the argument for a while"],
     rf"check_dtypes: AssertionError: the result of op of float32: {WRONG_VALUES}": ["eval: is wrong for float32"],
     r"check_op: ShapeError: op: a result is f64\[3,3\]; its declared shape is \(3,\)": [
         "other: declares another result"
@@ -230,6 +234,10 @@ BY_PATTERN = {
         "vjp: has one dtype for all"
     ],
     rf"check_dtypes: AssertionError: a cotangent of op of float32: {WRONG_VALUES}": ["vjp: is wrong for float32"],
+    rf"check_dtypes: AssertionError: the tangent of op of float32: {WRONG_VALUES}": ["jvp: is wrong for float32"],
+    r"check_dtypes: AssertionError: a cotangent of op of float32, float64: is f64\[3\], not f32\[3\]": [
+        "other: has a cotangent of the dtype of the result"
+    ],
     # Other points, special points, and other layouts.
     rf"check_op: AssertionError: <pullback\(g\), t> of op: {WRONG_VALUES}": ["vjp: remembers its first slope"],
     r"check_op: AssertionError: the tangent of op at large values: ": ["vjp: overflows far out"],
@@ -247,6 +255,15 @@ BY_PATTERN = {
     # Derivatives in vmap, and of it.
     r"check_composition: ConcretizationError: ": ["vjp: asks for the value of a number"],
     r"check_composition: ValueError: cannot reshape": ["vjp: knows the shape of the example alone"],
+    rf"check_composition: AssertionError: jvp\(vmap\(op, \(0,\)\)\): {WRONG_VALUES}": [
+        "other: loses the tangent in a batch"
+    ],
+    rf"check_composition: AssertionError: grad\(vmap\(vmap\(op\)\)\).*\[0\]: {WRONG_VALUES}": [
+        "other: loses the derivative in a batch of batches"
+    ],
+    rf"check_composition: AssertionError: jvp\(vmap\(vmap\(op\)\)\).*: {WRONG_VALUES}": [
+        "other: loses the tangent in a batch of batches"
+    ],
     rf"check_composition: AssertionError: grad\(vmap\(op, \(0,\)\)\)\[0\]: {WRONG_VALUES}": [
         "other: loses the derivative in a batch"
     ],

@@ -157,7 +157,7 @@ class _Composition:
         assert_same(around, summed(levels, in_each), f"grad(vmap(vmap({self.name}))), {what}", self.tol)
 
     def _check_nested_tangents(self, levels: Sequence[Mapped]) -> None:
-        """The tangents in two vmaps."""
+        """The tangents in two vmaps, between them and around them."""
         outer, inner = [(*axes_of(m), *[axes_of(m)[i] for i in self.moving]) for m in levels]
         every = [level + tuple([level[i] for i in self.moving]) for level in levels]
         values = [nested(x, True, [level[i] for level in every]) for i, x in enumerate([*self.leaves, *self.tangents])]
@@ -165,6 +165,11 @@ class _Composition:
         expected = vmap_loop(vmap_loop(along, inner), outer)(*values)
         what = f"vmap(vmap(jvp({self.name}))), in vmaps {outer} of {inner}"
         assert_same(vmap(vmap(along, inner), outer)(*values), expected, what, self.tol)
+        batched = vmap(self.fun, axes_of(levels[1]))
+        what = f"vmap(jvp(vmap({self.name}))), in vmaps {outer} of {inner}"
+        assert_same(vmap(self._along(batched), outer)(*values), expected, what, self.tol)
+        what = f"jvp(vmap(vmap({self.name}))), in vmaps {outer} of {inner}"
+        assert_same(self._along(vmap(batched, axes_of(levels[0])))(*values), expected, what, self.tol)
 
     def _check_spread(self, modes: Sequence[str]) -> None:
         """At one point along a batch of directions: the batch is in tangents, or in cotangents, alone."""
