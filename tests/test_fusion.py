@@ -13,7 +13,8 @@ from vmapcore.core import PRIMITIVES
 from vmapcore.errors import IndexingError
 from vmapcore.executors import compiled
 from vmapcore.executors.fusion import cache, can_fuse, fuse
-from vmapcore.executors.fusion.operations import ULPS, UFUNCS
+from vmapcore.executors.fusion.operations import UFUNCS, ULPS
+from vmapcore.executors.fusion.repeats import cut
 from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.nn import functional as F
 
@@ -328,7 +329,7 @@ def test_rows_apart(backend):
 
 def test_what_reduces_rows_does_not_split():
     assert not whole(graph_of(lambda x: x.sum(0), X)).splits
-    assert not whole(graph_of(lambda x, b: (x + b, b * 2), X, B)).splits
+    assert whole(graph_of(lambda x, b: (x + b, b * 2), X, B)).splits
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -368,6 +369,10 @@ def test_in_place(backend):
 
 
 def test_no_memory_in_place_that_is_read_again():
+    graph = graph_of(lambda x, y: (y * 2, x - y), X, Y)  # all is read before anything is stored
+    assert whole(graph, in_place={0: 0}) is not None
+    copied = Graph(graph.inputs, graph.steps[:1], (graph.outputs[0], graph.inputs[0]))
+    assert whole(copied, in_place={0: 0}) is None
     graph = graph_of(lambda x: x - x.mean(-1, keepdims=True), X)
     assert whole(graph, in_place={0: 0}) is None
 
@@ -459,3 +464,24 @@ def test_a_damaged_cache(monkeypatch, tmp_path):
     cache._kernels.clear()
     np.testing.assert_array_equal(run(graph, "numba", X)[0], X * np.float32(5.4321))
     assert damaged
+
+
+# Long runs.
+
+
+def test_repeats_share_a_kernel():
+    def rounds(x):
+        for _ in range(20):
+            for k in range(5):
+                x = x * 0.5 + k
+        return x
+
+    graph = graph_of(rounds, X)
+    groups = cut(graph.steps, limit=64)
+    assert [len(g) for g in groups] == [60, 60, 60, 20]
+    sources = {
+        fuse(g, [graph.inputs[0] if i == 0 else groups[i - 1][-1].outputs[0]], g[-1].outputs).source
+        for i, g in enumerate(groups)
+    }
+    assert len(sources) == 2
+    assert sum(map(len, cut(graph_of(lambda x: np.tanh(x) + 1, X).steps))) == 2

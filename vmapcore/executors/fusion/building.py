@@ -16,6 +16,9 @@ from .expression import Argument, Constant, Dimension, Statement, Store
 SHORT = 8
 """The longest axis whose positions are computed apart."""
 
+DTYPES = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
+"""What kernels hold: no complex numbers, no float16."""
+
 Node = int | None
 
 
@@ -119,6 +122,8 @@ class Builder:
             *loop, out = ufunc.resolve_dtypes((*kinds, None))
         except TypeError as error:
             raise UnfusibleError(str(error)) from None
+        if not DTYPES.issuperset((*loop, out)):
+            raise UnfusibleError(f"{ufunc.__name__} in {loop}")
         return self.elementwise(ufunc.__name__, args, loop, out)
 
     def elementwise(self, operation: str, args: Sequence[Value], loop: Sequence[Any], out: Any) -> Value:
@@ -136,9 +141,8 @@ class Builder:
         shape = np.broadcast_shapes(*[a.shape for a in args])
         rank = len(shape)
         for i in range(-rank, 0):
-            meet = [a for a in args if len(a.shape) >= -i]
-            if any(a.parts.shape[i] > 1 for a in meet):
-                args = [self.apart(a, i) if a in meet and a.nodes[i] is not None else a for a in args]
+            if any(len(a.shape) >= -i and a.parts.shape[i] > 1 for a in args):
+                args = [self.apart(a, i) if len(a.shape) >= -i and a.nodes[i] is not None else a for a in args]
         nodes = [self.unite([a.nodes[i] for a in args if len(a.shape) >= -i]) for i in range(-rank, 0)]
         parts = [a.parts.reshape((1,) * (rank - len(a.shape)) + a.parts.shape) for a in args]
         return shape, tuple(nodes), list(np.broadcast_arrays(*parts))

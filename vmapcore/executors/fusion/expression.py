@@ -98,10 +98,11 @@ class Expression:
 
     @property
     def splits(self) -> bool:
-        """Whether rows of the outermost axis can be computed apart from one another."""
-        return bool(self.lengths) and (
-            all(0 in store.axes for store in self.stores) and not any(0 in s.over for s in self.statements)
-        )
+        """Whether rows of the outermost axis can be computed apart from one another.
+
+        An output without that axis is then stored with every part, the same each time.
+        """
+        return any(0 in store.axes for store in self.stores) and not any(0 in s.over for s in self.statements)
 
     @property
     def flops(self) -> int:

@@ -12,6 +12,7 @@ from .building import Builder, UnfusibleError, Value
 from .cache import function, kernel
 from .expression import Expression
 from .loop_source import loop_source
+from .loops import Loop, nest
 from .lowering import fusible, lower
 from .numbering import finish
 from .running import Kernel, Shape, Tiled, flat
@@ -80,13 +81,20 @@ class Fused:
         return finish(builder, self._dtypes(), [v.dtype for v in self.outputs])
 
     def _check_in_place(self) -> None:
-        """An input may be overwritten if all that is read of it is the element at the place of the result."""
+        """An input may be overwritten if all that is read of it is the element at the place of the result, once."""
         e = self.expression
+        if not self.in_place:
+            return
+        rounds = sum([isinstance(item, Loop) and item.axis == 0 for item in nest(e).body])
+        if e.checks or any(s.over for s in e.statements) or rounds > 1:
+            raise UnfusibleError("memory in place that is read again")
         for output, number in self.in_place.items():
-            loads = {s.dims for s in e.statements if s.operation == "load" and s.operand == number}
-            stores = {s.dims for s in e.stores if s.output == output}
-            if e.checks or any(s.over for s in e.statements) or loads != stores or len(loads) > 1:
-                raise UnfusibleError("an output in the memory of an input that is read again")
+            loads = [i for i, s in enumerate(e.statements) if s.operation == "load" and s.operand == number]
+            stores = [s for s in e.stores if s.output == output]
+            same = {e.statements[i].dims for i in loads} == {s.dims for s in stores} and len(stores) == 1
+            copied = any(s.value in loads and s.output != output for s in e.stores)
+            if not same or copied or (e.splits and 0 not in stores[0].axes):
+                raise UnfusibleError("memory in place that is read at other positions")
 
     def _dtypes(self) -> list[Any]:
         return [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]

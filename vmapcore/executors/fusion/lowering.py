@@ -1,25 +1,15 @@
-"""Each primitive that a kernel can do, as statements: group -> expression.
+"""Each primitive that a kernel can do, as statements: group -> expression. What has no rule does not fuse."""
 
-A primitive that is a ufunc is one statement, in the loop that NumPy takes for its dtypes; the others are written here
-as their evals are, so that their results are the same. What is not in `RULES` does not fuse.
-"""
-
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from ...core import PRIMITIVES
 from ...graph import Step
-from .building import Builder, UnfusibleError, Value
-from .operations import UFUNCS
+from ...planning.fused import FUSED
+from .building import DTYPES, Builder, UnfusibleError, Value
+from .composites import COMPOSITES
+from .primitives import RULES
 
-Rule = Callable[..., Value]
-RULES: dict[str, Rule] = {}
-"""Name of a primitive -> `rule(builder, *values, **params)`."""
-
-DTYPES = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
+ALL = RULES | COMPOSITES
 
 
 def fusible(step: Step) -> bool:
@@ -27,8 +17,8 @@ def fusible(step: Step) -> bool:
     primitive = step.primitive
     arrays = [*[getattr(a, "value", a) for a in step.inputs], *step.outputs]
     return (
-        primitive.name in RULES
-        and PRIMITIVES.get(primitive.name) is primitive
+        primitive.name in ALL
+        and (PRIMITIVES.get(primitive.name) is primitive or primitive in FUSED)
         and all(type(x) in (int, float) or getattr(x, "dtype", None) in DTYPES for x in arrays)
     )
 
@@ -37,282 +27,8 @@ def lower(builder: Builder, step: Step, values: Sequence[Value]) -> Value:
     """The result of a step; raises `UnfusibleError` unless it has the shape and dtype that was recorded."""
     if not fusible(step):
         raise UnfusibleError(step.primitive.name)
-    made = RULES[step.primitive.name](builder, *values, **step.params)
+    made = ALL[step.primitive.name](builder, *values, **step.params)
     out = step.outputs[0]
     if made.shape != out.shape or made.dtype != out.dtype:
         raise UnfusibleError(f"{step.primitive.name} makes {made.dtype}{made.shape}, recorded {out!r}")
     return made
-
-
-def rule(name: str) -> Callable[[Rule], Rule]:
-    def register(made: Rule) -> Rule:
-        RULES[name] = made
-        return made
-
-    return register
-
-
-# Ufuncs.
-
-
-def _ufunc_rule(ufunc: Any) -> Rule:
-    return lambda b, *xs: b.apply(ufunc, *xs)
-
-
-for _name in UFUNCS:
-    RULES[_name] = _ufunc_rule(getattr(np, _name))
-
-
-RULES["conjugate"] = lambda b, x: x
-
-
-@rule("share")
-def share(b: Builder, x: Value, y: Value, out: Value) -> Value:
-    if out.dtype.kind != "f":
-        raise UnfusibleError("the share of an integer")
-    mine, other = b.apply(np.equal, x, out), b.apply(np.equal, y, out)
-    none, half, whole = [b.constant(out.dtype.type(part)) for part in (0, 0.5, 1)]
-    return where(b, mine, where(b, other, half, whole), none)
-
-
-@rule("power")
-def power(b: Builder, x: Value, y: Value) -> Value:
-    short = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}.get(y.weak) if y.weak is not None else None
-    if short is not None and x.weak is None and x.dtype.kind == "f":
-        return b.apply(short, x)
-    out = b.apply(np.power, x, y)
-    if out.dtype.kind != "f":
-        raise UnfusibleError("powers of integers")
-    return out
-
-
-@rule("rectify")
-def rectify(b: Builder, x: Value) -> Value:
-    return b.apply(np.maximum, x, b.constant(0))
-
-
-# Choices and casts.
-
-
-@rule("select")
-def where(b: Builder, condition: Value, x: Value, y: Value) -> Value:
-    dtypes = [v.dtype if v.weak is None else v.weak for v in (x, y)]
-    dtype = np.result_type(*dtypes)
-    return b.elementwise("where", (condition, x, y), (np.dtype(bool), dtype, dtype), dtype)
-
-
-@rule("clamp")
-def clamp(b: Builder, x: Value, low: Value, high: Value) -> Value:
-    return b.apply(np.minimum, b.apply(np.maximum, x, low), high)
-
-
-@rule("convert")
-def convert(b: Builder, x: Value, dtype: Any) -> Value:
-    dtype = np.dtype(dtype)
-    if x.weak is not None:
-        raise UnfusibleError("a cast number")
-    if x.dtype.kind == "f" and dtype.kind in "iu" and dtype.char not in "ilq":
-        raise UnfusibleError(f"{x.dtype} to {dtype}: out of range it is what the processor makes of it")
-    return b.convert(x, dtype)
-
-
-RULES["convert_to_discrete"] = convert
-RULES["duplicate"] = lambda b, x: x
-
-
-# Shapes.
-
-
-@rule("reshape")
-def reshape(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:
-    """Axes of length 1 come and go."""
-    if [n for n in x.shape if n != 1] != [n for n in shape if n != 1]:
-        raise UnfusibleError("a reshape that joins or cuts axes")
-    longer = iter([i for i, n in enumerate(x.shape) if n != 1])
-    nodes = [None if n == 1 else x.nodes[next(longer)] for n in shape]
-    longer = iter([n for i, n in enumerate(x.parts.shape) if x.shape[i] != 1])
-    return x.with_axes(shape, nodes, x.parts.reshape([1 if n == 1 else next(longer) for n in shape]))
-
-
-@rule("broadcast_to")
-def broadcast_to(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:
-    lead = len(shape) - len(x.shape)
-    old = (1,) * lead + x.shape
-    known = (None,) * lead + x.nodes
-    nodes = [b.node(n) if n != m else k for n, m, k in zip(shape, old, known, strict=True)]
-    return x.with_axes(shape, nodes, x.parts.reshape((1,) * lead + x.parts.shape))
-
-
-@rule("repeat_along")
-def repeat_along(b: Builder, x: Value, axis: tuple[int, ...], sizes: tuple[int, ...], keepdims: bool) -> Value:
-    rank = len(x.shape) + (0 if keepdims else len(axis))
-    rest = iter([n for i, n in enumerate(x.shape, -len(x.shape)) if not (keepdims and i in axis)])
-    full = [(axis.index(i), 1) if i in axis else (None, next(rest)) for i in range(-rank, 0)]
-    kept = reshape(b, x, tuple([n for _, n in full]))
-    return broadcast_to(b, kept, tuple([n if at is None else sizes[at] for at, n in full]))
-
-
-@rule("transpose")
-def transpose(b: Builder, x: Value, perm: tuple[int, ...]) -> Value:
-    lead = len(x.shape) - len(perm)
-    order = [*range(lead), *[len(x.shape) + p for p in perm]]
-    return x.with_axes([x.shape[i] for i in order], [x.nodes[i] for i in order], x.parts.transpose(order))
-
-
-@rule("stack")
-def stack(b: Builder, *xs: Value, axis: int) -> Value:
-    dtype = np.result_type(*[x.dtype for x in xs])
-    shape, nodes, parts = b.aligned([b.convert(x, dtype) for x in xs])
-    at = len(shape) + 1 + axis
-    made = np.stack(parts, at)
-    return Value((*shape[:at], len(xs), *shape[at:]), (*nodes[:at], None, *nodes[at:]), made, dtype)
-
-
-@rule("slice_read")
-def slice_read(b: Builder, x: Value, index: tuple[Any, ...], copy: bool = False) -> Value:
-    """Positions of short axes by number; all of an axis; new axes of length 1."""
-    shape, nodes, i = list(x.shape), list(x.nodes), len(x.shape) - sum([e is not None for e in index])
-    picked: list[Any] = [slice(None)] * i
-    shape, nodes = shape[:i], nodes[:i]
-    for entry in index:
-        if entry is None:
-            shape, nodes = [*shape, 1], [*nodes, None]
-        elif isinstance(entry, int):
-            x = b.apart(x, i)
-            picked_at = entry % x.shape[i]
-            picked.append(picked_at)
-            i += 1
-            continue
-        elif slice(*entry).indices(x.shape[i]) == (0, x.shape[i], 1):
-            shape, nodes = [*shape, x.shape[i]], [*nodes, x.nodes[i]]
-            i += 1
-        else:
-            raise UnfusibleError("a slice of a part of an axis")
-        picked.append(None if entry is None else slice(None))
-    parts = np.empty(x.parts[tuple(picked)].shape if picked else (), object)
-    parts[...] = x.parts[tuple(picked)] if picked else x.parts
-    return Value(tuple(shape), tuple(nodes), parts, x.dtype)
-
-
-@rule("contract")
-def contract(b: Builder, x: Value, y: Value, subscripts: str) -> Value:
-    """Products without a sum: outer products, rows times factors."""
-    terms, out = subscripts.split("->")
-    left, right = terms.split(",")
-    if x.dtype != y.dtype or x.dtype.kind == "b" or not set(left + right) - {"1"} <= set(out):
-        raise UnfusibleError("a sum of products")
-    return b.apply(np.multiply, _named(b, x, left, out), _named(b, y, right, out))
-
-
-def _named(b: Builder, x: Value, term: str, out: str) -> Value:
-    kept = [i for i, name in enumerate(term) if name != "1"]
-    order = sorted(kept, key=lambda i: out.index(term[i]))
-    ones = [i for i, name in enumerate(term) if name == "1"]
-    turned = transpose(b, x, tuple([i - len(term) for i in (*ones, *order)]))
-    names = [term[i] for i in order]
-    lengths = {name: x.shape[i] for name, i in zip(names, order, strict=True)}
-    return reshape(b, turned, tuple([lengths.get(name, 1) for name in out]))
-
-
-# Reductions.
-
-
-def _reduction(operation: str, combine: str, truth: bool = False) -> Rule:
-    def reduce(b: Builder, x: Value, axis: tuple[int, ...], keepdims: bool) -> Value:
-        if x.weak is not None:
-            raise UnfusibleError("a reduced number")
-        dtype = np.dtype(bool) if truth else x.dtype
-        if operation == "sum" and dtype.kind in "biu":
-            dtype = np.empty(0, dtype).sum().dtype
-        return b.reduce(operation, combine, x, axis, keepdims, dtype)
-
-    return reduce
-
-
-RULES["reduce_sum"] = total = _reduction("sum", "add")
-RULES["reduce_max"] = largest = _reduction("max", "maximum")
-RULES["reduce_min"] = _reduction("min", "minimum")
-RULES["reduce_any"] = _reduction("any", "logical_or", truth=True)
-RULES["reduce_all"] = _reduction("all", "logical_and", truth=True)
-
-
-@rule("euclidean")
-def euclidean(b: Builder, x: Value, axis: tuple[int, ...], keepdims: bool) -> Value:
-    return b.apply(np.sqrt, total(b, b.apply(np.multiply, x, x), axis, keepdims))
-
-
-@rule("deviation")
-def deviation(b: Builder, x: Value, axis: tuple[int, ...], keepdims: bool) -> Value:
-    count = math.prod([x.shape[i] for i in axis])
-    d = b.apply(np.subtract, x, b.apply(np.divide, total(b, x, axis, True), b.constant(count)))
-    return total(b, b.apply(np.multiply, d, d), axis, keepdims)
-
-
-# Activations and losses.
-
-
-@rule("logistic")
-def logistic(b: Builder, x: Value) -> Value:
-    return b.apply(np.reciprocal, b.apply(np.add, b.apply(np.exp, b.apply(np.negative, x)), b.constant(1)))
-
-
-@rule("log_one_plus_exp")
-def log_one_plus_exp(b: Builder, x: Value) -> Value:
-    e = b.apply(np.exp, b.apply(np.negative, b.apply(np.absolute, x)))
-    u = b.apply(np.add, e, b.constant(1))
-    rest = b.apply(np.divide, b.apply(np.subtract, e, b.apply(np.subtract, u, b.constant(1))), u)
-    return b.apply(np.add, b.apply(np.add, b.apply(np.log, u), rest), rectify(b, x))
-
-
-@rule("softmax_along")
-def softmax_along(b: Builder, x: Value, axis: tuple[int, ...]) -> Value:
-    e = b.apply(np.exp, b.apply(np.subtract, x, largest(b, x, axis, True)))
-    return b.apply(np.divide, e, total(b, e, axis, True))
-
-
-@rule("log_softmax_along")
-def log_softmax_along(b: Builder, x: Value, axis: tuple[int, ...]) -> Value:
-    less = b.apply(np.subtract, x, largest(b, x, axis, True))
-    return b.apply(np.subtract, less, b.apply(np.log, total(b, b.apply(np.exp, less), axis, True)))
-
-
-@rule("logsumexp_along")
-def logsumexp_along(b: Builder, x: Value, axis: tuple[int, ...]) -> Value:
-    peak = largest(b, x, axis, True)
-    peak = where(b, b.apply(np.isfinite, peak), peak, b.constant(0))
-    terms = b.apply(np.exp, b.apply(np.subtract, x, peak))
-    return b.apply(np.add, peak, b.apply(np.log, total(b, terms, axis, True)))
-
-
-@rule("exp_share")
-def exp_share(b: Builder, x: Value, out: Value) -> Value:
-    whole = where(b, b.apply(np.equal, out, b.constant(-math.inf)), b.constant(0), out)
-    return b.apply(np.exp, b.apply(np.subtract, x, whole))
-
-
-@rule("nll_along")
-def nll_along(b: Builder, scores: Value, targets: Value, axis: int, ignored: int) -> Value:
-    """The score at the place of the target, as a sum whose other terms are zeros."""
-    counts, place = _place(b, targets, ignored, scores.shape[axis])
-    here = b.apply(np.equal, b.index(scores, axis), place)
-    score = total(b, where(b, here, scores, b.constant(0)), (axis,), True)
-    return b.apply(np.negative, where(b, counts, score, b.constant(0)))
-
-
-@rule("nll_transpose")
-def nll_transpose(b: Builder, g: Value, targets: Value, axis: int, ignored: int, classes: int) -> Value:
-    counts, place = _place(b, targets, ignored, classes)
-    taken = b.apply(np.negative, where(b, counts, g, b.constant(0)))
-    rank = len(taken.shape)
-    full = broadcast_to(b, taken, tuple([classes if i - rank == axis else n for i, n in enumerate(taken.shape)]))
-    return where(b, b.apply(np.equal, b.index(full, axis), place), taken, b.constant(0))
-
-
-def _place(b: Builder, targets: Value, ignored: int, classes: int) -> tuple[Value, Value]:
-    """Which targets count, and where they are; notes that those out of range are an error."""
-    counts = b.apply(np.not_equal, targets, b.constant(ignored))
-    place = b.convert(where(b, counts, targets, b.constant(0)), np.dtype(np.int64))
-    low, high = b.apply(np.less, place, b.constant(0)), b.apply(np.greater_equal, place, b.constant(classes))
-    wrong = b.apply(np.logical_or, low, high)
-    b.checks += wrong.parts.ravel().tolist()
-    return counts, place

@@ -1,0 +1,40 @@
+"""Cuts a long run of steps into groups of a size that compiles soon, alike where the program repeats itself.
+
+Steps of a loop in the user's code were recorded once per round; groups that begin at the same place of each round have
+equal sources, and so share one kernel.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...graph import Literal, Step
+
+LIMIT = 96
+"""Steps of a group: those of arithmetic take about 10 ms each to compile, and more than in proportion from here on."""
+
+ALIKE = 0.9
+"""The part of all steps that must come again after one period."""
+
+
+def cut(steps: Sequence[Step], limit: int = LIMIT) -> list[Sequence[Step]]:
+    """The steps in order, as groups of `limit` steps or fewer."""
+    if len(steps) <= limit:
+        return [steps]
+    period = _period([_look(s) for s in steps], limit)
+    size = limit // period * period if period else limit
+    return [steps[i : i + size] for i in range(0, len(steps), size)]
+
+
+def _look(step: Step) -> Any:
+    """What must be equal of two steps for their sources to be."""
+    inputs = [(a.dtype, len(a.shape)) if not isinstance(a, Literal) else repr(a.value) for a in step.inputs]
+    return step.primitive.name, repr(step.params), tuple(inputs)
+
+
+def _period(looks: Sequence[Any], limit: int) -> int:
+    """After how many steps the run repeats itself; 0 if it does not."""
+    for p in range(1, limit + 1):
+        same = sum([a == b for a, b in zip(looks, looks[p:], strict=False)])
+        if same >= ALIKE * (len(looks) - p):
+            return p
+    return 0
