@@ -1,6 +1,6 @@
 """The command line of the benchmark.
 
-Exit codes: 0 all agree; 1 a result disagrees, a contender of ours failed or a test did; 2 the command makes no sense;
+Exit codes: 0 all agree; 1 a result disagrees, a contender of ours failed, a test did, or a cell of the sweep is slow; 2 the command makes no sense;
 3 gpu-check found nothing to check; 130 interrupted.
 """
 

@@ -17,6 +17,9 @@ from .library import PEERS, entry, found
 
 NOTHING = 3
 
+LEFT_OUT = ("jax-eager",)
+"""Peers that are never the fastest."""
+
 SEES_CUDA = {
     "torch": "import torch; print(torch.cuda.is_available())",
     "jax": "import jax; print(any(d.platform in ('gpu', 'cuda') for d in jax.devices()))",
@@ -39,6 +42,8 @@ def peers() -> tuple[tuple[str, ...], list[str]]:
     """The peers that can run on the device, and a line for each that can't."""
     able, lines = [], []
     for name in PEERS:
+        if name in LEFT_OUT:
+            continue
         package = entry(name).requires
         if not found(package):
             lines.append(f"{name}: {package} is not installed, so it is left out.")

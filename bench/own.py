@@ -108,7 +108,7 @@ class Own(NumPyLibrary):
             return [self.result(workload, member) for member in out]
         if isinstance(out, nn.Module):
             return out.state_dict()
-        if not (isinstance(out, tuple) and isinstance(out[1], nn.AdamState)):
+        if not (isinstance(out, tuple) and len(out) == 2 and isinstance(out[1], nn.AdamState)):
             return out
         params, state = out[0].state_dict(), out[1]
         moments = {"m": state.mean, "v": state.square, "vmax": state.largest}

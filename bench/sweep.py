@@ -268,7 +268,7 @@ def tables(document: Document) -> Iterator[tuple[str, list[str], list[list[str]]
             if not chosen:
                 continue
             across = sorted({c[axis] for c in chosen})
-            ratios = {(c["members"], c[axis]): f"{c['ratio']:.2f}" + " <"[c["ratio"] < 1] for c in chosen}
+            ratios = {(c["members"], c[axis]): f"{c['ratio']:.2f}" + ("<" if c["ratio"] < 1 else " ") for c in chosen}
             rows = [
                 [str(m), *(ratios.get((m, n), "– ") for n in across)] for m in sorted({c["members"] for c in chosen})
             ]

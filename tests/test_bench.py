@@ -10,12 +10,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bench import __main__ as cli
-from bench import gpu_check, machine, report
-from bench.library import LIBRARIES, OURS, contenders, installed, reference
+from bench import floors, gpu_check, machine, memory, report, summary, sweep, timing
+from bench.library import LIBRARIES, OURS, Contender, contenders, installed, reference
 from bench.models import MODELS
 from bench.numpy_library import NumPyLibrary
+from bench.processes import ContenderError, Servers
 from bench.timing import Race, Settings
-from bench.trees import gather
+from bench.trees import gather, named
 from bench.worker import Job
 from bench.workloads import WORKLOADS, select
 
@@ -69,6 +70,7 @@ def test_the_named_workloads_are_there():
         "lenet_train",
         "cnn_train",
         "overhead",
+        "dispatch",
         "ode_sweep",
         "pairwise",
     ]
@@ -87,9 +89,52 @@ def test_our_contenders_agree(workload, tmp_path):
     jobs = {c: Job(c.library, c.variant, workload.name, "small", "cpu", "float32") for c in contenders(workload, OURS)}
     jobs[reference(workload)].save(path)
     for contender, job in jobs.items():
-        found = job.compare(path, workload.atol, workload.rtol)
-        assert found["agrees"], (contender, found)
+        assert job.prepare()["first"] > 0
+        for _ in range(2):  # what a first call returned, or what comes of a second; then of one more
+            found = job.compare(path, workload.atol, workload.rtol)
+            assert found["agrees"], (contender, found)
         assert found["error"] is not None and len(job.time(0.0)["times"]) == 1
+
+
+def test_the_contenders_of_jit():
+    """With and without Numba where there is Numba; peers by those forms that can be the best."""
+    found = [c.name for c in contenders(WORKLOADS["lenet_train"], (*OURS, "torch", "torch-compile", "jax"))]
+    numba = ["vmapcore-numpy jit loop", "vmapcore-numpy jit vmap"] if installed("vmapcore-numpy") else []
+    torch = ["torch loop", "torch loop nhwc", "torch vmap", "torch-compile loop", "torch-compile vmap"]
+    ours = ["vmapcore loop", "vmapcore vmap", "vmapcore jit loop", "vmapcore jit vmap"]
+    assert [name for name in found if name not in torch and not name.startswith("jax")] == [
+        *ours,
+        *numba,
+        "numpy by hand",
+    ]
+    assert not installed("torch") or set(torch) < set(found)
+    assert dict(LIBRARIES["vmapcore-numpy"].environment) == {"VMAPCORE_NUMBA": "0"}
+    assert not any("numpy jit" in c.name for c in contenders(WORKLOADS["cnn_train"], OURS, "cuda"))
+    assert "torch loop nhwc" not in [c.name for c in contenders(WORKLOADS["cnn_persample"], ("torch",))]
+
+
+def test_a_workload_counts_what_it_costs():
+    job = Job("vmapcore", "vmap", "mlp_ensemble", "small", "cpu", "float32")
+    counts = job.counts()
+    params, images = job.arrays
+    products = 2 * images.shape[0] * images.shape[1] * sum(w[0].size for w in params.values() if w.ndim == 3)
+    assert products <= counts["flops"] < 1.1 * products
+    arrays = [images, *params.values()]
+    assert counts["through"] == sum(x.nbytes for x in arrays) + images.shape[0] * images.shape[1] * 10 * 4
+    assert counts["moved"] > counts["through"] and counts["alive"] > 0
+
+
+def test_a_floor_is_the_longer_of_products_and_copies():
+    peaks = [{"flops": 1e9, "bytes": 1e9}, {"flops": 2e9, "bytes": 1e8}]
+    assert floors.floor({"flops": 4e9, "through": 1e9}, peaks) == 2
+    assert floors.floor({"flops": 4e9, "through": 3e9}, peaks) == 3
+    assert floors.floor({}, peaks) is floors.floor({"flops": 1, "through": 1}, []) is None
+
+
+def test_memory_is_the_most_that_was_held():
+    before = memory.settle()
+    held = np.ones(8_000_000)
+    assert memory.peak() - before > 0.9 * held.nbytes
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +163,12 @@ def test_a_run_measures_compares_and_writes(measured):
     assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
     assert document["schema"] == report.SCHEMA
     assert {"machine", "versions", "threads", "device", "precision", "size", "repeat", "when"} <= set(document)
+    assert document["complete"] and document["seconds"] > 0
     assert {"python", "numpy", "blas"} <= set(document["versions"])
     pairwise, overhead = document["rows"]
-    assert [c["name"] for c in pairwise["contenders"]] == [
-        "vmapcore loop",
-        "vmapcore vmap",
-        "numpy by hand",
-        "numpy vectorize",
-    ]
+    names = [c["name"] for c in pairwise["contenders"]]
+    assert names == [c.name for c in contenders(WORKLOADS["pairwise"], OURS)]
+    assert names[:4] == ["vmapcore loop", "vmapcore vmap", "vmapcore jit loop", "vmapcore jit vmap"]
     assert [c["name"] for c in overhead["contenders"]] == [
         "vmapcore vmap",
         "vmapcore grad",
@@ -135,7 +178,10 @@ def test_a_run_measures_compares_and_writes(measured):
     for entry in pairwise["contenders"]:
         assert entry["agrees"] is True and entry["failure"] is None and entry["share"] <= 1
         assert len(entry["times"]) == 1 and len(entry["times"][0]) >= 1 and entry["median"] > 0
-        assert entry["ratio"] == pytest.approx(entry["median"] / pairwise["contenders"][1]["median"])
+        assert entry["ratio"] == pytest.approx(entry["median"] / pairwise["contenders"][3]["median"])
+        assert entry["first"] > 0 and entry["memory"] >= 0 and entry["cold"] is None
+        assert entry["compiled"] == ("jit" in entry["name"])
+    assert pairwise["counts"]["flops"] > 0 and overhead["counts"] == {}
     assert [c["ratio"] for c in overhead["contenders"]] == [1, 1, 1, None]
 
 
@@ -144,6 +190,56 @@ def test_report_shows_what_was_written(measured, capsys):
     assert cli.main(["report", str(folder / "a.json")]) == 0
     out = capsys.readouterr().out
     assert all(word in out for word in ("pairwise", "numpy by hand", "ratio", "µs per primitive", "numpy plain"))
+
+
+def document(**times: float) -> dict[str, Any]:
+    """A row of a workload as a run leaves it, with the medians of contenders."""
+    rows = []
+    for name, seconds in times.items():
+        library, _, variant = name.partition("_")
+        entry = timing._entry(Contender(library.replace("0", "-"), variant.replace("_", " ")))
+        rows.append(entry | {"median": seconds, "agrees": True, "first": 1.0, "cold": 2.0, "notes": {"numba": True}})
+    row = {"workload": "w", "task": "forward", "counts": {"flops": 1e9, "through": 0}, "contenders": rows}
+    return {"command": ["run", "w"], "cold": True, "peaks": [{"flops": 1e12, "bytes": 1e9}], "rows": [row]}
+
+
+def test_the_summary_names_the_best_peer_and_the_floor():
+    measured = document(vmapcore_jit_vmap=2e-3, vmapcore0numpy_jit_vmap=3e-3, torch_loop=8e-3, jax_jit_vmap=4e-3)
+    assert summary.lines(measured) == [
+        ["w", "2 ms", "3 ms", "–", "–", "4 ms", "jax jit vmap", "2.00", "50%"],
+    ]
+    text = summary.markdown(measured)
+    assert "`python -m bench run w`" in text and "| w | 2 ms | 3 ms |" in text
+    assert summary.first_calls(measured) == [["w", "–", "2 s", "1 s", "2 s", "1 s", "–", "–", "2 s", "1 s"]]
+    wrong = measured["rows"][0]["contenders"][3]
+    wrong["agrees"] = False
+    assert summary.best_peer(measured["rows"][0]) == "torch loop"
+    wrong = measured["rows"][0]["contenders"][0]
+    wrong["failure"] = "RuntimeError"
+    assert summary.lines(measured) == []
+
+
+def test_report_prints_the_table_of_the_readme(measured, capsys):
+    assert cli.main(["report", str(measured[1] / "a.json"), "--markdown"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("`python -m bench") and "| pairwise |" in out and "overhead" not in out.partition("\n")[2]
+
+
+def test_what_was_measured_stays_after_an_interruption(tmp_path, monkeypatch, capsys):
+    """The second workload is interrupted; the row of the first is in the file already, and none is half written."""
+    path = tmp_path / "i.json"
+    run_race = timing.Race.run
+
+    def interrupted(race: timing.Race) -> dict[str, Any]:
+        if race.workload.name == "overhead:add":
+            assert len(report.load(path)["rows"]) == 1
+            raise KeyboardInterrupt
+        return run_race(race)
+
+    monkeypatch.setattr(timing.Race, "run", interrupted)
+    assert cli.main(["run", "overhead:multiply", "overhead:add", *SMALL, "--json", str(path)]) == 130
+    assert report.load(path)["complete"] is False and len(report.load(path)["rows"]) == 1
+    assert "interrupted" in capsys.readouterr().out and [p.name for p in tmp_path.iterdir()] == ["i.json"]
 
 
 def test_report_refuses_other_files(tmp_path, capsys):
@@ -172,14 +268,128 @@ def test_a_result_that_is_not_a_number_does_not_agree(tmp_path):
     assert "has shape" in job.compare(str(tmp_path / "r.npz"), 1, 1)["where"]
 
 
+def test_processes_of_contenders(tmp_path):
+    """Forked or not, a process answers, says why it failed, and is killed when it takes too long."""
+    start = {"workload": "pairwise", "size": "small", "device": "cpu", "precision": "float32"}
+    with Servers("cpu", tmp_path, 20.0) as servers:
+        for environment in ({}, {"SOME_CACHE": str(tmp_path)}):
+            process = servers.process(Contender("numpy", "by hand"), tmp_path, environment)
+            process.send("start", library="numpy", variant="by hand", **start)
+            assert process.receive() == {}
+            assert process.ask("prepare")["first"] > 0
+            with pytest.raises(ContenderError, match="no attribute 'dance'"):
+                process.ask("dance")
+            process.limit = 0.0
+            with pytest.raises(ContenderError, match="it took more than 0 s"):
+                process.ask("time", seconds=0.5)
+            process.close()
+        process = servers.process(Contender("bench.nothing", "vmap"), tmp_path, {})
+        with pytest.raises(ContenderError, match=r"its process ended: .*No module named 'bench.nothing'"):
+            process.receive()
+        process.close()
+
+
+def test_slow_contenders_run_less_often(tmp_path):
+    quick = timing.Settings(size="small", repeat=3, seconds=0.0, pause=0.0, most=1e-9)
+    with Servers("cpu", tmp_path, quick.limit) as servers:
+        row = Race(WORKLOADS["pairwise"], quick, servers, lambda who: None).run()
+    assert row["agree"]
+    for entry in row["contenders"]:  # what compiles has a call after its first
+        assert len(entry["times"]) == 1 and (entry["times"] == [[entry["first"]]]) == (not entry["compiled"])
+
+
+@pytest.mark.skipif(not installed("vmapcore-numpy"), reason="Numba is not installed")
+def test_cold_first_calls_have_empty_caches(tmp_path):
+    quick = timing.Settings(size="small", repeat=1, seconds=0.0, pause=0.0, cold=True)
+    with Servers("cpu", tmp_path, quick.limit) as servers:
+        race = Race(WORKLOADS["pairwise"], quick, servers, lambda who: None)
+        race.entries = {c: e for c, e in race.entries.items() if c.variant in ("loop", "jit vmap")}
+        row = race.run()
+    cold = {c["name"]: c["cold"] for c in row["contenders"]}
+    assert row["agree"] and cold["vmapcore jit vmap"] > 0
+    assert cold["vmapcore loop"] is cold["vmapcore-numpy jit vmap"] is None
+
+
 @pytest.mark.skipif(not (installed("torch") and installed("jax")), reason="torch and jax are not installed")
-def test_peers_agree():
+def test_peers_agree(tmp_path):
     quick = Settings(size="small", repeat=1, seconds=0.01, pause=0.0, peers=("torch", "jax"))
-    race = Race(WORKLOADS["mlp_persample"], quick, lambda who: None)
-    race.entries = {c: e for c, e in race.entries.items() if c.variant == "vmap" or c == reference(race.workload)}
-    row = race.run()
-    assert {c["name"] for c in row["contenders"]} == {"vmapcore loop", "vmapcore vmap", "torch vmap", "jax vmap"}
-    assert row["agree"] and all(c["agrees"] for c in row["contenders"])
+    with Servers("cpu", tmp_path, quick.limit) as servers:
+        race = Race(WORKLOADS["lenet_train"], quick, servers, lambda who: None)
+        oracle = reference(race.workload)
+        race.entries = {c: e for c, e in race.entries.items() if c.library in quick.peers or c == oracle}
+        row = race.run()
+    names = {"vmapcore loop", "torch loop", "torch loop nhwc", "torch vmap", "jax jit loop", "jax jit vmap"}
+    assert {c["name"] for c in row["contenders"]} == names
+    assert row["agree"] and all(c["agrees"] for c in row["contenders"]), row
+
+
+def test_the_grid_of_the_sweep_is_bounded():
+    points = sweep.grid(("mlp", "lenet", "cnn"), ("forward",), 8e9)
+    assert points == sorted(points) and max(p.flops for p in points) <= 8e9
+    for values, name in ((sweep.MEMBERS, "members"), (sweep.IMAGES, "images"), (sweep.CHANNELS, "channels")):
+        assert set(values) <= {getattr(p, name) for p in points}
+    own = {p.model: p.channels for p in points if p.channels not in sweep.CHANNELS}
+    assert own == {"mlp": 128, "lenet": 6, "cnn": 32}
+
+
+def test_models_of_other_widths():
+    for name, model in MODELS.items():
+        assert sweep.widened(name, sweep.own_channels(name)) == model
+    assert sweep.widened("cnn", 3).shapes["fc1.weight"] == (128, 6 * 144)
+    assert sweep.widened("lenet", 12).shapes["conv2.weight"] == (32, 12, 5, 5)
+    assert sweep.widened("mlp", 1).shapes == {
+        "fc1.weight": (1, 784),
+        "fc1.bias": (1,),
+        "fc2.weight": (1, 1),
+        "fc2.bias": (1,),
+        "fc3.weight": (10, 1),
+        "fc3.bias": (10,),
+    }
+    assert sweep.flops(MODELS["mlp"], "forward") == 2 * (784 * 128 + 128 * 128 + 128 * 10)
+    assert sweep.flops(MODELS["cnn"], "forward") == 2 * (
+        9 * 32 * 26**2 + 64 * 32 * 9 * 24**2 + 128 * 9216 + 1280
+    )  # what the design calls 15.3 GFLOP for 640 images
+    assert sweep.flops(MODELS["lenet"], "gradients") == 3 * sweep.flops(MODELS["lenet"], "forward")
+
+
+@pytest.mark.parametrize("task", sweep.TASKS)
+@pytest.mark.parametrize("name", MODELS)
+def test_the_loop_and_vmap_of_the_sweep_agree(name, task):
+    loop, mapped = sweep.calls(sweep.Point(0, name, task, 2, 3, 4))
+    for _ in range(2):
+        wanted, found = gather(np.stack, loop()), mapped()
+        for key, x in named(found).items():
+            np.testing.assert_allclose(x, named(wanted)[key], rtol=1e-3, atol=1e-5)
+
+
+def test_a_sweep_goes_on_where_it_stopped(tmp_path, capsys):
+    path, plot = tmp_path / "s.json", tmp_path / "s.png"
+    arguments = ["sweep", "--model", "mlp", "--size", "small", "--json", str(path), "--plot", str(plot)]
+    assert cli.main([*arguments, "--seconds", "0.000001"]) in (0, 1)
+    some = report.load(path, sweep.SCHEMA)
+    assert some["left"] > 0 and "cells are left" in capsys.readouterr().out
+    assert cli.main(arguments) in (0, 1)
+    found = report.load(path, sweep.SCHEMA)
+    assert found["left"] == 0 and found["cells"][: len(some["cells"])] == some["cells"]
+    assert len(found["cells"]) == len(sweep.grid(("mlp",), ("forward",), 8e9, small=True))
+    assert plot.read_bytes().startswith(b"\x89PNG") and "mlp, forward: loop / vmap" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="not a result"):
+        report.load(path)
+
+
+def cell(members: int, seconds: float, loop: float = 1.0) -> dict[str, Any]:
+    point = sweep.Point(1000 * members, "mlp", "forward", members, 4, 128)
+    return {**point.key, "flops": point.flops, "vmap": seconds, "loop": loop, "ratio": loop / seconds}
+
+
+def test_a_sweep_marks_what_is_slower_and_what_jumps():
+    found = {"cells": [cell(1, 0.1), cell(2, 0.2), cell(4, 1.25, 1.0)], "left": 0}
+    assert sweep.slower(found) == found["cells"][2:]
+    ((a, b, faster),) = sweep.cliffs(found)
+    assert (a["members"], b["members"]) == (2, 4) and faster == pytest.approx(3.125)
+    (_, headings, rows), *_ = sweep.tables(found)
+    assert headings == ["members, by images", "4"]
+    assert rows == [["1", "10.00 "], ["2", "5.00 "], ["4", "0.80<"]]
 
 
 def test_bad_commands_name_what_there_is(capsys):
@@ -216,7 +426,8 @@ def test_gpu_check_runs_tests_and_workloads(monkeypatch, tmp_path, capsys, measu
     assert cli.main(["gpu-check"]) == code
     document = report.load(tmp_path / "gpu-nvidia-x100-80gb.json")
     assert document["gpu"] == "NVIDIA X100 80GB" and document["tests"]["summary"] == "7 passed"
-    ((workloads, settings),) = seen
+    ((workloads, settings, path),) = seen
+    assert path == tmp_path / "gpu-nvidia-x100-80gb.json"
     assert len(workloads) == len(WORKLOADS) and settings.device == "cuda"
     assert settings.peers == (("jax",) if installed("jax") else ())
     assert "torch" in capsys.readouterr().out
