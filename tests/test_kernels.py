@@ -76,6 +76,17 @@ def check(kind, dtype, size, kernel, stride=1, padding=0, dilation=1, groups=1, 
         way.forward(xs, way.weights(ws, new), None if b is None else b.reshape(groups, height), relu, out, new)
         close(out, innermost(expected, groups, 0), dtype)
 
+        if min(win.out) > 1 and images:
+            halves = windows("max_pool", win.out, (2,) * axes, (2,) * axes, ((0, 0),) * axes, (1,) * axes)
+            small = np.full((groups, height, *halves.out, images), np.nan, dtype)
+            way.forward_pooled(
+                xs, way.weights(ws, new), None if b is None else b.reshape(groups, height), relu, small, new
+            )
+            whole = np.full_like(small, np.nan)
+            for group in range(groups):
+                pool.max_pool(out[group], whole[group], halves)
+            np.testing.assert_array_equal(small, whole)  # bit for bit
+
         dx = np.full(xs.shape, np.nan, dtype)
         way.input_grad(gs, way.back_weights(ws, new), dx, new)
         close(

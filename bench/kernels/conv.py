@@ -32,7 +32,7 @@ class Scratch:
 
 
 def calls(layer: str, images: int, peers: bool) -> dict[str, Any]:
-    """For each way: forward with bias and relu, input gradient, weight gradient."""
+    """For each way: forward with bias and relu, the same and 2x2 maxima, input gradient, weight gradient."""
     channels, height, size, k = LAYERS[layer]
     win = windows("conv", (size, size), (k, k), (1, 1), ((0, 0), (0, 0)), (1, 1))
     rng = np.random.default_rng(0)
@@ -42,6 +42,7 @@ def calls(layer: str, images: int, peers: bool) -> dict[str, Any]:
 
     x, w, b = normal(1, channels, size, size, images), normal(1, height, channels, k, k), normal(1, height)
     g = normal(1, height, *win.out, images)
+    small = normal(1, height, *[n // 2 for n in win.out], images)
     out, dx, dw = np.empty_like(g), np.empty_like(x), np.empty_like(w)
     found: dict[str, Any] = {}
     for kind in (Columns, Kronecker, Direct, Winograd):
@@ -50,6 +51,7 @@ def calls(layer: str, images: int, peers: bool) -> dict[str, Any]:
         way, new, name = kind(win, channels, height, images, np.dtype(np.float32)), Scratch(), kind.__name__
         here, back = way.weights(w, new), way.back_weights(w, new)
         found[f"{name} forward"] = lambda way=way, here=here, new=new: way.forward(x, here, b, True, out, new)
+        found[f"{name} pooled"] = lambda way=way, here=here, new=new: way.forward_pooled(x, here, b, True, small, new)
         found[f"{name} dx"] = lambda way=way, back=back, new=new: way.input_grad(g, back, dx, new)
         found[f"{name} dw"] = lambda way=way, new=new: way.weight_grad(x, g, dw, False, new)
         found[f"{name} weights"] = lambda way=way, new=new: (way.weights(w, new), way.back_weights(w, new))
@@ -75,6 +77,7 @@ def peer(x: Any, w: Any, b: Any, g: Any) -> dict[str, Any]:
             return aten.convolution_backward(tg, tx, tw, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, want)
 
         found[f"{name} forward"] = lambda tx=tx, tw=tw, tb=tb: torch.relu_(torch.conv2d(tx, tw, tb))
+        found[f"{name} pooled"] = lambda tx=tx, tw=tw, tb=tb: torch.max_pool2d(torch.conv2d(tx, tw, tb).relu_(), 2)
         found[f"{name} dx"] = lambda back=back: back([True, False, False])
         found[f"{name} dw"] = lambda back=back: back([False, True, False])
     return found

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...rules._windows import Windows
+from ...rules._windows import Windows, windows
+from .pool import max_pool
 
 New = Callable[[str, tuple[int, ...]], Any]
 """Hands out memory by name and shape."""
@@ -46,6 +47,18 @@ class Columns:
                 made += bias[group, :, None]
             if relu:
                 np.maximum(made, 0, out=made)
+
+    def forward_pooled(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
+        """Writes the maxima of windows of 2 along each axis, next to one another, of what `forward` writes."""
+        whole = new("unpooled", (len(x), self.height, *self.win.out, self.images))
+        self.forward(x, weights, bias, relu, whole, new)
+        for group in range(len(x)):
+            max_pool(whole[group], out[group], self._pooling)
+
+    @cached_property
+    def _pooling(self) -> Windows:
+        two, one = ((k,) * len(self.win.out) for k in (2, 1))
+        return windows("max_pool", self.win.out, two, two, ((0, 0),) * len(two), one)
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         """Writes the transpose of `forward`, without bias and relu, into `out`."""

@@ -2,13 +2,14 @@
 
 `convolution(win, channels, height, images, dtype)` chooses how; what it returns has
 
-    weights(w, new), forward(x, weights, bias, relu, out, new)
+    weights(w, new), forward(x, weights, bias, relu, out, new), forward_pooled(x, weights, bias, relu, out, new)
     back_weights(w, new), input_grad(g, weights, out, new)
     weight_grad(x, g, out, accumulate, new)
 
 for x (G, C, *size, n), w (G, O, C, *kernel), bias (G, O) or None, out and g (G, O, *out, n) and gradients of the same
 shapes, all C-contiguous and of one dtype, float32 or float64. `new(name, shape)` hands out memory that is the kernel's
-until it is asked for the same name and shape again. `weights` are made once for all tiles that share w.
+until it is asked for the same name and shape again. `weights` are made once for all tiles that share w, and live in
+such memory too. `forward_pooled` writes the maxima of 2x2 windows alone, (G, O, *out // 2, n): in registers where it can.
 """
 
 from functools import lru_cache

@@ -12,7 +12,7 @@ place in a tile. Arrays are flat.
 from typing import Any
 
 from ..compiled import kernel
-from .lanes import at_least, load, pick, spread, store, width, zeros
+from .lanes import at_least, larger, load, pick, spread, store, width, zeros
 from .products import product
 
 GAP = 16
@@ -224,6 +224,33 @@ def outputs(m: Any, bias: Any, floor: Any, out: Any, size: Any, first: int, coun
                     _put(c, more, floor, out, i + k + 2 * row, n, wide)
                 if high > 3:
                     _put(d, more, floor, out, i + k + 3 * row, n, wide)
+
+
+@kernel
+def pooled_outputs(m: Any, bias: Any, floor: Any, out: Any, size: Any, first: int, count: int, across: int) -> None:
+    """Writes the maxima of 2x2 windows of max(floor, A' m A + bias): rounding keeps order, so they come first."""
+    height, rows, columns, n = size
+    like, run, row = zeros(m), count * n, columns * n
+    for o in range(height):
+        more = spread(like, pick(bias, o))
+        for t in range(count):
+            down, right = divmod(first + t, across)
+            wide, high = columns - 2 * right, rows - 2 * down
+            i, j = ((o * rows + 2 * down) * columns + 2 * right) * n, o * run + t * n
+            for k in range(0, n, width(like)):
+                a, b, c, d = output_tile(like, m, j + k, height * run + GAP)
+                if high > 0:
+                    _put_pooled(a, b, more, floor, out, i + k, n, wide)
+                if high > 1:
+                    _put_pooled(c, d, more, floor, out, i + k + row, n, wide)
+
+
+@kernel
+def _put_pooled(a: Any, b: Any, more: Any, floor: Any, out: Any, i: int, n: int, wide: int) -> None:
+    if wide > 0:
+        store(out, i, at_least(larger(larger(a[0], a[1]), larger(b[0], b[1])) + more, floor))
+    if wide > 1:
+        store(out, i + n, at_least(larger(larger(a[2], a[3]), larger(b[2], b[3])) + more, floor))
 
 
 @kernel

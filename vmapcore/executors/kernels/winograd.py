@@ -10,7 +10,7 @@ from .columns import New
 from .lanes import lanes
 from .products import packed, packed_shape
 from .tiles import Tiles
-from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, products
+from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, pooled_outputs, products
 
 LEAST_CHANNELS = 8
 """With fewer, the transforms cost more than the products save."""
@@ -44,9 +44,15 @@ class Winograd(Tiles):
         return out
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
+        self._forward(x, weights, bias, relu, out, new, outputs)
+
+    def forward_pooled(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
+        self._forward(x, weights, bias, relu, out, new, pooled_outputs)
+
+    def _forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New, finish: Any) -> None:
         floor = self.dtype.type(0) if relu else self._low
         v, m = self._room("inputs", self.channels, new), self._room("outputs", self.height, new)
-        size, shape = (self.channels, *self._reach, self.images), (self.height, *self.win.out, self.images)
+        size, shape = (self.channels, *self._reach, self.images), out.shape[1:]
         none = np.zeros(self.height, self.dtype)
         for group in range(len(x)):
             laid = self._padded(x[group], self._reach, new).reshape(-1)
@@ -54,7 +60,7 @@ class Winograd(Tiles):
             for first, count in self._steps:
                 inputs(laid, size, v, first, count, self._across)
                 products(u, none, self._low, v, self.channels, m, count * self.images)
-                outputs(m, more, floor, flat, shape, first, count, self._across)
+                finish(m, more, floor, flat, shape, first, count, self._across)
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         v, m = self._room("outputs", self.height, new), self._room("inputs", self.channels, new)
