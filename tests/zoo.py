@@ -320,6 +320,19 @@ def sinc_slope(out, x):
 SINC = Right(sinc, {"elementwise": (sinc_slope,)}, (V,))
 
 
+def product_of_others(x):
+    return np.prod(np.where(np.eye(x.shape[-1], dtype=bool), np.ones_like(x), x), axis=-1)
+
+
+PROD = Right(
+    lambda xp, x: xp.prod(x, axis=-1),
+    {"gufunc": "(n)->()", "def_vjp": (lambda g, out, x: g * product_of_others(x),)},
+    (V,),
+)
+
+LOGISTIC = Right(lambda xp, x: (1 + xp.tanh(x / 2)) / 2, {"elementwise": (lambda out, x: out * (1 - out),)}, (X,))
+
+
 def cube(xp, x):
     return x * x * x
 
@@ -376,6 +389,18 @@ def sine_of_rows(xp, x):
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     return np.concatenate([np.zeros_like(rows[:0]), *[np.sin(row)[None] for row in rows]]).reshape(x.shape)
 
+
+SCALED_BY_NUMBER = Right(product, PRODUCT.rules, (V, 1.5))
+
+SOFTPLUS_BY_RULES = Right(
+    softplus,
+    {
+        "elementwise": (),
+        "def_vjp": (lambda g, out, x: g * (1 - np.exp(-out)),),
+        "def_jvp": lambda tangents, out, x: tangents[0] * (1 - np.exp(-out)),
+    },
+    (V,),
+)
 
 LONGER = Right(product, PRODUCT.rules, (np.linspace(-1.0, 2.0, 5), np.linspace(0.5, 1.5, 5)))
 """Longer than a batch is without a reason."""
@@ -537,6 +562,10 @@ VMAP = {
     "reads memory as if it were contiguous, of one argument alone": wrong(
         PRODUCT,
         vmap=lambda size, mapped, x, y: product_vmap(size, mapped, x if mapped[1] else on_arrays(contiguous, x), y),
+    ),
+    "makes an array of a number": wrong(
+        SCALED_BY_NUMBER,
+        vmap=lambda size, mapped, x, y: product_vmap(size, mapped, x, y if hasattr(y, "dtype") else np.asarray(y)),
     ),
     "returns a table that it keeps": wrong(FLAT, vmap=remembering(lambda size, mapped, x: np.ones_like(x), False)),
     "makes no room where arguments broadcast": wrong(EQUAL_PRODUCT, vmap=lambda size, mapped, x, y: x * y),
@@ -752,6 +781,32 @@ VJP = {
         PICK, vjp=(lambda g, out, x, i: np.max(g[:, None] * (i[:, None] == np.arange(len(x))), axis=0), None)
     ),
     "overflows far out": wrong(SOFTPLUS, elementwise=(lambda out, x: np.exp(x) / (1 + np.exp(x)),)),
+    "overflows far out on the other side": wrong(
+        LOGISTIC, elementwise=(lambda out, x: np.exp(-x) / (1 + np.exp(-x)) ** 2,)
+    ),
+    "overflows far out, in reverse alone": wrong(
+        SOFTPLUS_BY_RULES, vjp=(lambda g, out, x: g * np.exp(x) / (1 + np.exp(x)),)
+    ),
+    "is zero where one of two arguments is": wrong(
+        EQUAL_PRODUCT,
+        vjp=product_vjp(
+            left=lambda g, out, x, y: fit(g * np.where(x == 0, 0 * out, out / np.where(x == 0, 1, x)), x).astype(
+                x.dtype
+            )
+        ),
+        jvp=None,
+    ),
+    "is zero where an argument is": wrong(
+        PROD, vjp=(lambda g, out, x: g * np.where(x == 0, 0 * x, out / np.where(x == 0, 1, x)),)
+    ),
+    "divides by zero where it does not look": wrong(
+        SINC,
+        elementwise=(
+            lambda out, x: np.where(
+                np.abs(x) < 0.01, sinc_slope(out, 0 * x) - np.pi**2 * x / 3, (np.cos(np.pi * x) - np.sinc(x)) / x
+            ),
+        ),
+    ),
     "divides by zero at zero": wrong(SINC, elementwise=(lambda out, x: (np.cos(np.pi * x) - out) / x,)),
     "is right for positive numbers alone": wrong(SIGNED_SQUARE, vjp=(lambda g, out, x: 2 * g * x,)),
     "is right for real numbers alone": wrong(CUBE_BY_VJP, vjp=(lambda g, out, x: 3 * g * x * np.abs(x),)),
@@ -859,6 +914,11 @@ def primitive_copy(evaluate=lambda xp, x: x.copy(), vmap=None, vjp=lambda g, out
     return made
 
 
+helper = custom_op(lambda xp, x: 1.0 * x, name="helper")
+helper.linear(lambda g, out, x: 1.0 * g)
+helper.def_vmap(lambda size, mapped, x: 1.0 * x[::-1])
+
+
 def losing_in_batches(**rules):
     def vmap(size, mapped, x):
         return made(x) if np.ndim(x) < 4 else 1 * stop_gradient(x)
@@ -935,6 +995,17 @@ OTHER = {
         lambda: primitive_copy(jvp=lambda tangents, out, x: tangents[0].astype(np.float32)), (X,)
     ),
     "has a tangent of another shape": Made(lambda: primitive_copy(jvp=lambda tangents, out, x: tangents[0][:1]), (X,)),
+    "has a cotangent by what batches wrongly": Made(
+        lambda: primitive_copy(
+            lambda xp, x: xp.sin(x),
+            vjp=lambda g, out, x: helper(g * np.cos(x)),
+            jvp=lambda tangents, out, x: tangents[0] * np.cos(x),
+        ),
+        (X,),
+    ),
+    "has a tangent by what batches wrongly": Made(
+        lambda: primitive_copy(vjp=None, jvp=lambda tangents, out, x: helper(tangents[0])), (X,)
+    ),
     "loses the tangent in a batch": Made(
         lambda: primitive_copy(vmap=lambda size, mapped, x: 1 * stop_gradient(x), vjp=None), (X,)
     ),

@@ -252,7 +252,29 @@ BY_PATTERN = {
     rf"check_op: AssertionError: the jvp of op with strided arrays\[0\]: {WRONG_VALUES}": [
         "jvp: reads a tangent as if it were contiguous"
     ],
+    r"check_op: AssertionError: the tangent of op at large values of other signs: ": [
+        "vjp: overflows far out on the other side"
+    ],
+    r"check_op: AssertionError: <pullback\(g\), t> of op at large values: nan": [
+        "vjp: overflows far out, in reverse alone"
+    ],
+    r"check_op: AssertionError: the tangent of the vjp of op at zeros: ": [
+        "vjp: is zero where one of two arguments is"
+    ],
+    r"check_vmap: AssertionError: vmap\(op, \(0, None\)\): is f64\[3,3\], not f32\[3,3\]": [
+        "vmap: makes an array of a number"
+    ],
+    r"check_op: AssertionError: the tangent of op at a zero: ": ["vjp: is zero where an argument is"],
+    r"check_op: AssertionError: <pullback\(g\), t> of the vjp of op at zeros: nan": [
+        "vjp: divides by zero where it does not look"
+    ],
     # Derivatives in vmap, and of it.
+    rf"check_composition: AssertionError: vmap\(grad\(op\), \(0,\)\)\[0\]: {WRONG_VALUES}": [
+        "other: has a cotangent by what batches wrongly"
+    ],
+    rf"check_composition: AssertionError: vmap\(jvp\(op\), \(0,\)\): {WRONG_VALUES}": [
+        "other: has a tangent by what batches wrongly"
+    ],
     r"check_composition: ConcretizationError: ": ["vjp: asks for the value of a number"],
     r"check_composition: ValueError: cannot reshape": ["vjp: knows the shape of the example alone"],
     rf"check_composition: AssertionError: jvp\(vmap\(op, \(0,\)\)\): {WRONG_VALUES}": [

@@ -177,7 +177,7 @@ class _Run:
     def check_numbers(self) -> None:
         """The kind of numbers of the example, then others that the operation takes."""
         self._check_values(self.points)
-        self._check_scalars()
+        self._check_scalars(self.points)
         if self.modes:
             batch = stacked(self.points)
             check_grads(self.fun, *self.points[0], order=self.settings.order, **self.of_grads)
@@ -191,6 +191,8 @@ class _Run:
             if not takes(self.fun, points):
                 continue
             self._check_values(points)
+            if cast is _narrow:
+                self._check_scalars(points)
             if not self.modes or (cast is _complex and not is_holomorphic(self.fun, points[0], self.settings.argnums)):
                 continue
             if cast is not _narrow:
@@ -201,9 +203,9 @@ class _Run:
         check_evaluation(self.fun, points[0], points[1], self.settings.views, self.tol)
         check_vmap(self.fun, *stacked(points), tol=self.tol)
 
-    def _check_scalars(self) -> None:
+    def _check_scalars(self, points: list[Any]) -> None:
         """Numbers in place of arrays without axes, one at a time and not mapped, keep the dtypes they have alone."""
-        batch, tree = flatten(stacked(self.points))
+        batch, tree = flatten(stacked(points))
         for i, x in enumerate(batch):
             if x.ndim == 1 and len(batch) > 1:
                 values = [x[0].item() if j == i else y for j, y in enumerate(batch)]
