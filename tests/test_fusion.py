@@ -420,6 +420,12 @@ def test_can_fuse():
     assert [can_fuse(s) for s in graph.steps] == [s.primitive.name == "add" for s in graph.steps]
 
 
+def test_what_numpy_is_better_at():
+    assert whole(graph_of(lambda x: np.sin(x) * 2, X)).favours_numpy
+    assert not whole(graph_of(lambda x: np.exp(x) * 2, X)).favours_numpy
+    assert not whole(graph_of(lambda x: np.sin(x) * 2, X.astype("d"))).favours_numpy
+
+
 def test_without_numba(monkeypatch):
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     assert whole(graph_of(lambda x: x * 2, X)).numba() is None

@@ -15,6 +15,7 @@ from .loop_source import loop_source
 from .loops import Loop, nest
 from .lowering import fusible, lower
 from .numbering import finish
+from .operations import SLOWER
 from .running import Kernel, Shape, Tiled, flat
 from .tile_source import tile_source
 
@@ -123,6 +124,11 @@ class Fused:
     def tiles(self) -> str:
         """The calls of NumPy, to read."""
         return tile_source(self.expression, self.in_place).text
+
+    @property
+    def favours_numpy(self) -> bool:
+        """Whether it holds a function that is slower in loops than in NumPy."""
+        return any(s.operation in SLOWER and s.dtype.char == "f" for s in self.expression.statements)
 
     def numba(self) -> Kernel | None:
         """Loops compiled by Numba; None where it is not installed, or cannot do an operation exactly."""

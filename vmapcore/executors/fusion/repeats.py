@@ -10,7 +10,7 @@ from typing import Any
 from ...graph import Literal, Step
 
 LIMIT = 96
-"""Steps of a group: those of arithmetic take about 10 ms each to compile, and more than in proportion from here on."""
+"""Steps of a group: Numba takes a few milliseconds to compile each, once."""
 
 ALIKE = 0.9
 """The part of all steps that must come again after one period."""

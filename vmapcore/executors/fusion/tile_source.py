@@ -177,12 +177,18 @@ class _Writer:
             return f'np.copyto({out}, {args[0]}, casting="unsafe")'
         if s.operation == "where":
             return f"choose({', '.join(args)}, {out}, {bits})"
+        if s.operation == "multiply" and s.dtype.kind == "f" and self.outer(s):
+            return f'np.einsum("...,...->...", {args[0]}, {args[1]}, out={out})'  # up to twice as fast
         if s.operation in ("maximum", "minimum") and s.dtype.char == "f":
             for x, bound in (args, args[::-1]):
                 if bound.startswith("np.") and not x.startswith("np."):  # several times faster
                     low, high = (bound, "inf") if s.operation == "maximum" else ("-inf", bound)
                     return f"{x}.clip({low}, {high}, out={out})"
         return f"np.{s.operation}({', '.join(args)}, out={out})"
+
+    def outer(self, s: Statement) -> bool:
+        """Whether both factors are broadcast."""
+        return all(0 < len(self.expression.axes_of(a)) < len(s.axes) for a in s.args)
 
     def reduction(self, s: Statement, x: str, out: str) -> str:
         rank = len(self.expression.lengths)
