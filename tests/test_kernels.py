@@ -164,7 +164,8 @@ def test_the_choice(monkeypatch):
     win = windows("conv", (26, 26), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1))
     assert type(convolution(win, 32, 64, 16, np.float32)) is Winograd
     assert type(convolution(win, 32, 64, 3, np.float32)) is Direct
-    assert type(convolution(win, 1, 32, 16, np.float32)) is Columns
+    assert type(convolution(win, 1, 32, 16, np.float32)) is Direct
+    assert type(convolution(win, 32, 3, 16, np.float32)) is Columns
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     assert type(convolution(win, 32, 64, 16, np.float32)) is Kronecker
     assert type(convolution(win, 32, 64, 3, np.float32)) is Columns

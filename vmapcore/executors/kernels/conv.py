@@ -9,7 +9,7 @@
 for x (G, C, *size, n), w (G, O, C, *kernel), bias (G, O) or None, out and g (G, O, *out, n) and gradients of the same
 shapes, all C-contiguous and of one dtype, float32 or float64. `new(name, shape)` hands out memory that is the kernel's
 until it is asked for the same name and shape again. `weights` are made once for all tiles that share w, and live in
-such memory too. `forward_pooled` writes the maxima of 2x2 windows alone, (G, O, *out // 2, n): in registers where it can.
+such memory too. `forward_pooled` writes only the maxima of 2x2 windows, (G, O, *out // 2, n).
 """
 
 from functools import lru_cache

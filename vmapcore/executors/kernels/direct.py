@@ -12,8 +12,8 @@ from .columns import Columns, New
 from .lanes import lanes
 from .products import ROWS, packed, packed_shape, product
 
-LEAST_TERMS = 16
-"""Sums of fewer terms are cheaper as columns and a matrix product."""
+LEAST_TERMS = 8
+"""Sums of fewer terms are no dearer as columns and a matrix product."""
 
 
 @kernel
