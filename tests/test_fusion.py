@@ -418,6 +418,10 @@ def test_declines(fun, arrays):
 def test_can_fuse():
     graph = graph_of(lambda x: np.sort(x) + 1, X)
     assert [can_fuse(s) for s in graph.steps] == [s.primitive.name == "add" for s in graph.steps]
+    for fun in (lambda x: x.reshape(35, 6), lambda x: x[1:], lambda x: x[0] @ x[1].T):
+        assert not can_fuse(graph_of(fun, X).steps[-1])
+    for fun in (lambda x: x.reshape(5, 1, 42 // 6, 6), lambda x: x[None], lambda x: x * 2):
+        assert can_fuse(graph_of(fun, X).steps[-1])
 
 
 def test_what_numpy_is_better_at():

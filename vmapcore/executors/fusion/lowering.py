@@ -1,23 +1,36 @@
 """Each primitive that a kernel can do, as statements: group -> expression. What has no rule does not fuse."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...core import PRIMITIVES
 from ...graph import Step
 from ...planning.fused import FUSED
 from .building import DTYPES, Builder, UnfusibleError, Value
 from .composites import COMPOSITES
-from .primitives import RULES
+from .primitives import RULES, keeps_axes, picks_or_keeps, sums_nothing
 
 ALL = RULES | COMPOSITES
 
 
+def _always(step: Step) -> bool:
+    return True
+
+
+FITS: dict[str, Callable[[Step], bool]] = {
+    "contract": lambda step: sums_nothing(step.params["subscripts"]),
+    "reshape": lambda step: keeps_axes(step.inputs[0], step.params["shape"]),
+    "slice_read": lambda step: picks_or_keeps(step.inputs[0], step.params["index"]),
+}
+
+
 def fusible(step: Step) -> bool:
-    """Whether there is a rule for the primitive, and kernels hold the dtypes; its shapes may still not fit."""
+    """Whether there is a rule for the primitive, its shapes and dtypes; what it is grouped with may still not fit."""
     primitive = step.primitive
     arrays = [*[getattr(a, "value", a) for a in step.inputs], *step.outputs]
     return (
         primitive.name in ALL
+        and FITS.get(primitive.name, _always)(step)
+        and all(0 not in getattr(x, "shape", ()) for x in arrays)
         and (PRIMITIVES.get(primitive.name) is primitive or primitive in FUSED)
         and all(type(x) in (int, float) or getattr(x, "dtype", None) in DTYPES for x in arrays)
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .building import Builder, UnfusibleError, Value
+from .building import SHORT, Builder, UnfusibleError, Value
 from .operations import UFUNCS
 
 Rule = Callable[..., Value]
@@ -103,10 +103,15 @@ RULES["duplicate"] = lambda b, x: x
 # Shapes.
 
 
+def keeps_axes(x: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a reshape only adds and removes axes of length 1."""
+    return [n for n in x.shape if n != 1] == [n for n in shape if n != 1]
+
+
 @rule("reshape")
 def reshape(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:
     """Axes of length 1 come and go."""
-    if [n for n in x.shape if n != 1] != [n for n in shape if n != 1]:
+    if not keeps_axes(x, shape):
         raise UnfusibleError("a reshape that joins or cuts axes")
     longer = iter([i for i, n in enumerate(x.shape) if n != 1])
     nodes = [None if n == 1 else x.nodes[next(longer)] for n in shape]
@@ -173,12 +178,28 @@ def slice_read(b: Builder, x: Value, index: tuple[Any, ...], copy: bool = False)
     return Value(tuple(shape), tuple(nodes), parts, x.dtype)
 
 
+def picks_or_keeps(x: Any, index: tuple[Any, ...]) -> bool:
+    """Whether an index takes positions of short axes, and all of the others."""
+    entries = [e for e in index if e is not None]
+    axes = x.shape[len(x.shape) - len(entries) :]
+    return all(
+        n <= SHORT if isinstance(e, int) else slice(*e).indices(n) == (0, n, 1)
+        for e, n in zip(entries, axes, strict=True)
+    )
+
+
+def sums_nothing(subscripts: str) -> bool:
+    """Whether a product has all axes of its factors."""
+    terms, out = subscripts.split("->")
+    return set(terms) - {"1", ","} <= set(out)
+
+
 @rule("contract")
 def contract(b: Builder, x: Value, y: Value, subscripts: str) -> Value:
     """Products without a sum: outer products, rows times factors."""
     terms, out = subscripts.split("->")
     left, right = terms.split(",")
-    if x.dtype != y.dtype or x.dtype.kind == "b" or not set(left + right) - {"1"} <= set(out):
+    if x.dtype != y.dtype or x.dtype.kind == "b" or not sums_nothing(subscripts):
         raise UnfusibleError("a sum of products")
     return b.apply(np.multiply, _named(b, x, left, out), _named(b, y, right, out))
 
