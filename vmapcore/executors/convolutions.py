@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Step
+from ..planning.fused import conv_rectified
 from ..rules._im2col import Lead, split_lead
 from ..rules._windows import Windows, windows
 from ..rules.conv import bias_of as conv_bias
@@ -52,10 +53,10 @@ class Convolution:
 class Forward(Convolution):
     """`conv`, perhaps cut at 0 from below."""
 
-    def __init__(self, step: Step, key: Any, relu: bool = False) -> None:
+    def __init__(self, step: Step, key: Any) -> None:
         super().__init__(step, key)
         self.step = step
-        self.relu = relu
+        self.relu = step.primitive is conv_rectified
 
     def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
         new = scratch(own, self.dtype)
@@ -63,7 +64,7 @@ class Forward(Convolution):
         x, w, lead = self.split(x, w)
         bias = None if b is None else conv_bias(np, b, lead, self.core, self.groups)
         if b is not None and bias is None:
-            return self._otherwise(out, *given)
+            return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
         images = x.shape[2]
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
         win = self.windows(x.shape[3:], w.shape[4:])
@@ -76,11 +77,6 @@ class Forward(Convolution):
             weights = kernel.weights(self.grouped(w[m, v]), new)
             kernel.forward(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
         return _given(made, lead, (images, w.shape[2], *win.out), out)
-
-    def _otherwise(self, out: Any, x: Any, w: Any, b: Any) -> Any:
-        """By the primitive: a bias that has leading axes of its own."""
-        made = conv.eval(np, x, w, b, **self.step.params)
-        return np.maximum(made, 0, out=made if out is None else out) if self.relu else _copied(made, out)
 
 
 class InputGrad(Convolution):
@@ -119,7 +115,7 @@ class WeightGrad(Convolution):
         given = x, g
         x, g, lead = self.split(x, g)
         if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
-            return _copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
+            return copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
         x, g = x[:, 0], g[:, 0]
         win = self.windows(x.shape[3:], self.step.params["kernel"])
         n, channels, height = x.shape[1], x.shape[2] // self.groups, g.shape[2] // self.groups
@@ -129,7 +125,7 @@ class WeightGrad(Convolution):
             laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
             kernel.weight_grad(laid, cotangent, made[m], False, new)
         result = made.reshape(len(x), 1, 1, self.groups * height, channels, *win.kernel)
-        return _copied(lead.scatter(result, result.shape[3:]), out)
+        return copied(lead.scatter(result, result.shape[3:]), out)
 
 
 def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
@@ -137,14 +133,14 @@ def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
     members, variants, groups, channels, *rest = made.shape
     images = made.reshape(members, variants, groups * channels, *rest)
     images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
-    return _copied(lead.scatter(images, tail), out)
+    return copied(lead.scatter(images, tail), out)
 
 
-def _copied(made: Any, out: Any) -> Any:
+def copied(made: Any, out: Any) -> Any:
     if out is None:
         return made
     np.copyto(out, made)
     return out
 
 
-KERNELS = {conv: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}
+KERNELS = {conv: Forward, conv_rectified: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}

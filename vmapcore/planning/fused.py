@@ -4,8 +4,10 @@ from typing import Any
 
 from ..core import Primitive
 from ..rules._reduce import largest, total
-from ..rules.activations import softmax_along
+from ..rules.activations import rectify, softmax_along
+from ..rules.conv import conv
 from ..rules.losses import nll_along, nll_transpose
+from ..rules.pooling import max_pool_scatter
 from ..rules.selection import select
 
 
@@ -40,5 +42,17 @@ def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int,
     return out
 
 
-FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad)
+@fused
+def conv_rectified(xp: Any, x: Any, w: Any, b: Any = None, **params: Any) -> Any:
+    """`rectify` of `conv`."""
+    return rectify.eval(xp, conv.eval(xp, x, w, b, **params))
+
+
+@fused
+def max_pool_scatter_rectified(xp: Any, g: Any, x: Any, out: Any, **params: Any) -> Any:
+    """`rectify_grad` of `max_pool_scatter`, by the same `x`."""
+    return rectify_grad.eval(xp, max_pool_scatter.eval(xp, g, x, out, **params), x)
+
+
+FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_rectified, max_pool_scatter_rectified)
 """All of them: functions of their inputs, as those in the table are."""

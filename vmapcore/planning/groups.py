@@ -14,12 +14,17 @@ from math import prod
 from typing import Any
 
 from ..graph import Graph, Step, Var
-from ..rules import pooling
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
+from ..rules.pooling import max_pool, max_pool_scatter
+from .fused import conv_rectified, max_pool_scatter_rectified
 from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
 
-IMAGES = frozenset({conv, conv_input_grad, conv_weight_grad, pooling.max_pool, pooling.max_pool_scatter})
+IMAGES = frozenset({conv, conv_rectified, conv_input_grad, conv_weight_grad}) | {
+    max_pool,
+    max_pool_scatter,
+    max_pool_scatter_rectified,
+}
 """Primitives whose images may be cut into tiles."""
 
 CACHE = 1 << 19

@@ -15,7 +15,13 @@ from ..rules import activations, casts, layout, losses, norms, pooling, reductio
 from ..rules._blas import terms_of
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
-from .fused import cross_entropy_along, cross_entropy_grad, rectify_grad
+from .fused import (
+    conv_rectified,
+    cross_entropy_along,
+    cross_entropy_grad,
+    max_pool_scatter_rectified,
+    rectify_grad,
+)
 
 Label = int | str | None
 Axes = tuple[Label, ...]
@@ -152,6 +158,7 @@ Rule = Callable[..., Labels]
 RULES: dict[Any, Rule] = {
     contract: _contract,
     conv: _conv,
+    conv_rectified: _conv,
     conv_input_grad: _conv,
     conv_weight_grad: _conv_weight_grad,
     layout.reshape: _reshape,
@@ -194,7 +201,14 @@ RULES |= dict.fromkeys(
 )
 RULES |= dict.fromkeys([activations.softmax_along, activations.log_softmax_along], _along)
 RULES |= dict.fromkeys(
-    [pooling.max_pool, pooling.max_pool_scatter, pooling.max_pool_gather, pooling.avg_pool, pooling.avg_pool_spread],
+    [
+        max_pool_scatter_rectified,
+        pooling.max_pool,
+        pooling.max_pool_scatter,
+        pooling.max_pool_gather,
+        pooling.avg_pool,
+        pooling.avg_pool_spread,
+    ],
     _pool,
 )
 

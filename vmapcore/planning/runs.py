@@ -47,11 +47,12 @@ def _alternating(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> Ite
 
 
 def _connected(run: Sequence[Step]) -> list[list[Step]]:
-    """The steps apart by whether one reads what the other makes, or both read the same."""
+    """The steps apart by whether one reads what the other makes, or both read the same array of any axes."""
     home: dict[Var, int] = {}
     parts: dict[int, list[Step]] = {}
+    made = {v for step in run for v in step.outputs}
     for number, step in enumerate(run):
-        values = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var) and v.shape]
+        values = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var) and (v.shape or v in made)]
         joined = sorted({home[v] for v in values if v in home})
         into = joined[0] if joined else number
         parts.setdefault(into, [])

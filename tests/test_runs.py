@@ -1,0 +1,74 @@
+"""Runs of steps that may become one kernel: whatever their order, each step after what it needs, and none lost."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmapcore import trace
+from vmapcore.executors import compiled
+from vmapcore.executors.cpu import Plan
+from vmapcore.graph import Var
+from vmapcore.planning import runs
+from vmapcore.planning.runs import runs_of
+
+from .graphs import Random
+
+seeds = st.integers(0, 2**32)
+lengths = st.integers(1, 25)
+
+
+@given(seed=seeds, length=lengths, fusible=st.sets(st.integers(0, 24)))
+def test_every_step_runs_once_and_after_what_it_needs(seed, length, fusible):
+    graph = Random(seed, length, integers=True).result()
+    chosen = {id(step) for i, step in enumerate(graph.steps) if i in fusible}
+    found = runs_of(graph.steps, lambda step: id(step) in chosen)
+    assert sorted(id(step) for run in found for step in run) == sorted(map(id, graph.steps))
+    made = set(graph.inputs)
+    for run in found:
+        assert len(run) == 1 or all(id(step) in chosen for step in run)
+        for step in run:
+            assert all(a in made for a in step.inputs if isinstance(a, Var))
+            made |= set(step.outputs)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@given(seed=seeds, length=lengths)
+def test_plans_give_what_random_graphs_give(native, seed, length):
+    """Whole numbers, of which no sum is rounded; a second call, into the buffers of the first, gives the same."""
+    b = Random(seed, length, integers=True)
+    graph, arrays = b.result(), b.arrays
+    before = [x.copy() for x in arrays]
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(compiled, "AVAILABLE", native and compiled.AVAILABLE)
+        plan = Plan(graph)
+        expected, first = graph(*arrays), plan(arrays)
+        kept = [np.array(x) for x in first]
+        for results in (kept, plan(arrays), first):
+            for ours, theirs in zip(results, expected, strict=True):
+                assert np.shape(ours) == np.shape(theirs) and np.asarray(ours).dtype == np.asarray(theirs).dtype
+                np.testing.assert_array_equal(ours, theirs)
+    for x, same in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(x, same)
+
+
+def test_steps_apart_become_kernels_apart():
+    def f(x, y):
+        return np.sin(x) + 1, np.cos(y) * 2, x @ y, np.exp(x @ y) - 1
+
+    graph = trace(f)(np.ones((2, 2)), np.ones((2, 2)))
+    found = runs_of(graph.steps, lambda step: step.primitive.name != "contract")
+    kernels = {tuple([step.primitive.name for step in run]) for run in found}
+    assert {("contract",), ("cos", "multiply"), ("sin", "add"), ("exp", "subtract")} <= kernels
+
+
+def test_long_runs_are_cut(monkeypatch):
+    monkeypatch.setattr(runs, "LONGEST", 4)
+
+    def f(x):
+        for _ in range(10):
+            x = x + 1
+        return x
+
+    found = runs_of(trace(f)(np.ones(3)).steps, lambda step: True)
+    assert [len(run) for run in found] == [3, 3, 4]

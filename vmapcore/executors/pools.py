@@ -1,0 +1,85 @@
+"""Maximum pooling of a tile whose images lie innermost in memory, as convolutions leave them."""
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import Step
+from ..planning.fused import max_pool_scatter_rectified
+from ..rules._windows import Windows, windows
+from ..rules.pooling import max_pool, max_pool_scatter
+from .convolutions import copied
+from .kernels import pool
+from .own import Own, scratch
+
+
+class Pooling:
+    """What pooling and its transpose share."""
+
+    def __init__(self, step: Step, key: Any) -> None:
+        self.step, self.key = step, key
+        self.axes = len(step.params["kernel"])
+
+    def windows(self, x: Any) -> Windows:
+        return windows("max_pool", x.shape[-self.axes :], **self.step.params)
+
+
+class Pool(Pooling):
+    """`max_pool`."""
+
+    def __call__(self, own: Own, out: Any, x: Any) -> Any:
+        order = images_innermost(x, self.axes)
+        if order is None:
+            return copied(max_pool.eval(np, x, **self.step.params), out)
+        win = self.windows(x)
+        laid = flat_lead(x.transpose(order), self.axes)
+        made = scratch(own, x.dtype)(self.key, (len(laid), *win.out, laid.shape[-1]))
+        pool.max_pool(laid, made, win)
+        return copied(_restored(made, [x.shape[i] for i in order[: -self.axes - 1]], order), out)
+
+
+class Scatter(Pooling):
+    """`max_pool_scatter`, perhaps with the mask of a rectifier."""
+
+    def __call__(self, own: Own, out: Any, g: Any, x: Any, pooled: Any) -> Any:
+        order = images_innermost(x, self.axes)
+        if order is None or not g.ndim == x.ndim == pooled.ndim or g.shape != pooled.shape or g.dtype != x.dtype:
+            return copied(self.step.primitive.eval(np, g, x, pooled, **self.step.params), out)
+        new = scratch(own, x.dtype)
+        win = self.windows(x)
+        laid = flat_lead(x.transpose(order), self.axes)
+        given = [_laid(a.transpose(order), new, name) for a, name in ((g, "g"), (pooled, "pooled"))]
+        g, pooled = [flat_lead(a, self.axes) for a in given]
+        made = new(self.key, laid.shape)
+        pool.max_pool_scatter(g, laid, pooled, made, win, self.step.primitive is max_pool_scatter_rectified)
+        return copied(_restored(made, [x.shape[i] for i in order[: -self.axes - 1]], order), out)
+
+
+def images_innermost(x: Any, axes: int) -> tuple[int, ...] | None:
+    """The axes of `x` as they lie in memory, if a leading one is innermost there and the others are in their order."""
+    for i in range(x.ndim - axes):
+        order = (*[k for k in range(x.ndim) if k != i], i)
+        if x.strides[i] == x.itemsize and x.transpose(order).flags.c_contiguous:
+            return order
+    return None
+
+
+def flat_lead(x: Any, axes: int) -> Any:
+    """(lead..., *size, n) with the leading axes as one."""
+    return x.reshape(-1, *x.shape[x.ndim - axes - 1 :])
+
+
+def _laid(a: Any, new: Any, name: str) -> Any:
+    if a.flags.c_contiguous:
+        return a
+    laid = new(name, a.shape)
+    laid[...] = a
+    return laid
+
+
+def _restored(made: Any, lead: list[int], order: tuple[int, ...]) -> Any:
+    """A result (lead, *size, n) with its axes where those of the argument were."""
+    return made.reshape(*lead, *made.shape[1:]).transpose(np.argsort(order))
+
+
+KERNELS = {max_pool: Pool, max_pool_scatter: Scatter, max_pool_scatter_rectified: Scatter}
