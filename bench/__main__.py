@@ -1,7 +1,7 @@
 """The command line of the benchmark.
 
-Exit codes: 0 all agree; 1 a result disagrees, a contender of ours failed, a test did, or a cell of the sweep is slow; 2 the command makes no sense;
-3 gpu-check found nothing to check; 130 interrupted.
+Exit codes: 0 all agree; 1 a result disagrees, a contender of ours failed, a test did, or a cell of the sweep is slower
+than the loop; 2 the command makes no sense; 3 gpu-check found nothing to check; 130 interrupted.
 """
 
 import argparse
@@ -184,8 +184,9 @@ def gpu_check_command(options: argparse.Namespace) -> int:
 
 def sweep_command(options: argparse.Namespace) -> int:
     points = sweep.grid(options.model, options.task, options.gflop * 1e9, options.size == "small")
-    quick = {"block": 0.0, "rounds": 1} if options.size == "small" else {}
-    limits = sweep.Limits(seconds=options.seconds, **quick)
+    limits = sweep.Limits(options.seconds)
+    if options.size == "small":
+        limits = sweep.Limits(options.seconds, block=0.0, rounds=1)
     with console.status("") as status:
         document = sweep.run(points, options.json, limits, options.fresh, lambda point: status.update(str(point)))
     report.show_sweep(document, console)

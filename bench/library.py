@@ -241,6 +241,7 @@ def contenders(workload: Workload, libraries: tuple[str, ...], device: str = "cp
         known = entry(name)
         if device not in known.devices or not installed(name):
             continue
+        variants: tuple[str, ...]
         if workload.task == "import":
             variants = ("import",) if known.imports else ()
         elif workload.task in ("overhead", "dispatch"):

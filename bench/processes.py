@@ -69,9 +69,12 @@ class Process:
         return self.receive()
 
     def _last_error(self) -> str:
-        for path in self.errors:
-            if path.exists() and (text := path.read_text().strip()):
-                return text.splitlines()[-1]
+        """The last line it wrote, which may come a moment after it let go of the channel."""
+        for _ in range(20):
+            for path in self.errors:
+                if path.exists() and (text := path.read_text().strip()):
+                    return text.splitlines()[-1]
+            time.sleep(0.05)
         return "no word of why"
 
     def _kill(self) -> None:

@@ -82,7 +82,12 @@ def show(document: Document, console: Console) -> None:
         _print(console, "in short: the best peer's time over ours, and how much of ours is the floor", HEADINGS, found)
     if document.get("cold"):
         headings = ("workload", "eager vmap", *(f"{name}, {how}" for name in FIRST for how in ("cold", "cached")))
-        _print(console, "first calls, with empty caches and with full ones", headings, first_calls(document))
+        _print(
+            console,
+            "the first two calls together, with empty caches on disk and with full ones",
+            headings,
+            first_calls(document),
+        )
     for row in document["rows"]:
         for problem in problems(row):
             say(console, problem, "red")
@@ -143,7 +148,7 @@ def _peaks(document: Document) -> str:
 def _timings(row: dict[str, Any], floor: float | None) -> Table:
     least = f"; floor {seconds(floor)}" if floor else ""
     table = _table(f"{row['workload']}: {row['title']}{least}", "contender")
-    for heading in ("median", "ratio", "least", "most", "first", "cold", "memory", "error"):
+    for heading in ("median", "ratio", "least", "most", "first", "second", "cold", "memory", "error"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("agrees", no_wrap=True)
     best = min((c["median"] for c in row["contenders"] if c["median"]), default=None)
@@ -163,6 +168,7 @@ def _cells(entry: dict[str, Any]) -> list[str]:
         seconds(min(samples, default=None)),
         seconds(max(samples, default=None)),
         seconds(entry["first"]),
+        seconds(entry.get("second")),
         seconds(entry.get("cold")),
         size(entry.get("memory")),
         error,

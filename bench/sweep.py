@@ -30,10 +30,11 @@ Cell = dict[str, Any]
 SCHEMA = "sweep 1"
 TASKS = ("forward", "gradients")
 
-MEMBERS = (1, 2, 4, 8, 16, 32, 64)
-IMAGES = (1, 4, 16, 64, 256, 1024)
-CHANNELS = (1, 4, 16, 64, 256)
-WIDE_MEMBERS, WIDE_IMAGES = (1, 8, 64), (16,)
+MEMBERS: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+IMAGES: tuple[int, ...] = (1, 4, 16, 64, 256, 1024)
+CHANNELS: tuple[int, ...] = (1, 4, 16, 64, 256)
+WIDE_MEMBERS: tuple[int, ...] = (1, 8, 64)
+WIDE_IMAGES: tuple[int, ...] = (16,)
 """With what the channels vary; else they are the model's own."""
 
 CLIFF = 2.0
@@ -174,7 +175,7 @@ def timed(pair: tuple[Callable[[], Any], ...], rounds: int, block: float) -> lis
             which = (i + turn) % len(pair)
             time.sleep(0.01)
             end = time.perf_counter() + block
-            fresh = []
+            fresh: list[float] = []
             while time.perf_counter() < end or len(fresh) < 1:
                 start = time.perf_counter()
                 pair[which]()
@@ -219,16 +220,18 @@ def started(path: Path, fresh: bool) -> Document:
 
 
 def run(points: list[Point], path: Path, limits: Limits, fresh: bool, tick: Callable[[Point], None]) -> Document:
-    """Measures the points that are not in the document yet, until its seconds are over; saved after every cell."""
+    """Measures the points that are not in the document yet, one at least; saved after each, until seconds are over."""
     document = started(path, fresh)
     have = [{name: cell[name] for name in points[0].key} for cell in document["cells"]] if points else []
     left = [point for point in points if point.key not in have]
     end = time.perf_counter() + limits.seconds
-    while left and time.perf_counter() < end:
-        tick(left[0])
-        document["cells"].append(measured(left.pop(0), limits))
-        document["left"] = len(left)
+    for i, point in enumerate(left):
+        tick(point)
+        document["cells"].append(measured(point, limits))
+        document["left"] = len(left) - i - 1
         report.save(document, path)
+        if time.perf_counter() > end:
+            break
     return document
 
 

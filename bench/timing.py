@@ -94,7 +94,7 @@ class Race:
         cache = folder / f"cache-{contender.library}-{contender.variant.replace(' ', '-')}"  # compilers do not quote
         environment = dict.fromkeys(contender.caches, str(cache))
         self.processes[contender] = self._started(contender, folder, environment)
-        self._try(contender, lambda c: {"cold": self._prepare(c)["first"]})
+        self._try(contender, self._prepare_cold)
         self.processes.pop(contender).close()
         return environment
 
@@ -114,6 +114,10 @@ class Race:
         found = self.processes[contender].ask("prepare")
         slow = found["first"] > self.settings.most and not contender.compiled
         return {**found, "times": [[found["first"]]] if slow else []}
+
+    def _prepare_cold(self, contender: Contender) -> dict[str, Any]:
+        found = self._prepare(contender)
+        return {"cold": found["first"], "cold second": found["second"]}
 
     def _count(self) -> None:
         """Asks a contender of ours for what the workload costs; that it cannot tell is no failure of the workload."""
@@ -185,7 +189,9 @@ def _entry(contender: Contender) -> dict[str, Any]:
         "ratio": None,
         "compiled": contender.compiled,
         "first": None,
+        "second": None,
         "cold": None,
+        "cold second": None,
         "memory": None,
         "first memory": None,
         "notes": {},

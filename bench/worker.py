@@ -59,18 +59,24 @@ class Job:
         return time.perf_counter() - start
 
     def prepare(self) -> dict[str, Any]:
-        """The first call, which may compile, and the memory it took beyond the arguments.
+        """The first call, which may compile, and the memory it took beyond the arguments; for what compiles the second.
 
-        What it returns is kept for `compare`, unless later calls may come by it in another way.
+        The last result is kept for `compare`: one that a compiled function gave once it was compiled.
         """
         self.before = memory.settle()
+        first, out = self._called()
+        taken = self._taken()
+        second = None
+        if self.compiled:
+            second, out = self._called()
+        self.kept = [out]
+        return {"first": first, "second": second, "first memory": taken, "memory": taken, "notes": self.notes}
+
+    def _called(self) -> tuple[float, Any]:
         start = time.perf_counter()
         out = self.call()
         self.library.wait(out)
-        first = time.perf_counter() - start
-        taken = self._taken()
-        self.kept = [] if self.compiled else [out]
-        return {"first": first, "first memory": taken, "memory": taken, "notes": self.notes}
+        return time.perf_counter() - start, out
 
     def _taken(self) -> int | None:
         return memory.peak() - self.before if self.device == "cpu" and self.before else None

@@ -89,7 +89,8 @@ def test_our_contenders_agree(workload, tmp_path):
     jobs = {c: Job(c.library, c.variant, workload.name, "small", "cpu", "float32") for c in contenders(workload, OURS)}
     jobs[reference(workload)].save(path)
     for contender, job in jobs.items():
-        assert job.prepare()["first"] > 0
+        prepared = job.prepare()
+        assert prepared["first"] > 0 and (prepared["second"] is not None) == contender.compiled
         for _ in range(2):  # what a first call returned, or what comes of a second; then of one more
             found = job.compare(path, workload.atol, workload.rtol)
             assert found["agrees"], (contender, found)
@@ -198,7 +199,18 @@ def document(**times: float) -> dict[str, Any]:
     for name, seconds in times.items():
         library, _, variant = name.partition("_")
         entry = timing._entry(Contender(library.replace("0", "-"), variant.replace("_", " ")))
-        rows.append(entry | {"median": seconds, "agrees": True, "first": 1.0, "cold": 2.0, "notes": {"numba": True}})
+        rows.append(
+            entry
+            | {
+                "median": seconds,
+                "agrees": True,
+                "first": 1.0,
+                "second": 0.5,
+                "cold": 2.0,
+                "cold second": 1.0,
+                "notes": {"numba": True},
+            }
+        )
     row = {"workload": "w", "task": "forward", "counts": {"flops": 1e9, "through": 0}, "contenders": rows}
     return {"command": ["run", "w"], "cold": True, "peaks": [{"flops": 1e12, "bytes": 1e9}], "rows": [row]}
 
@@ -210,7 +222,7 @@ def test_the_summary_names_the_best_peer_and_the_floor():
     ]
     text = summary.markdown(measured)
     assert "`python -m bench run w`" in text and "| w | 2 ms | 3 ms |" in text
-    assert summary.first_calls(measured) == [["w", "–", "2 s", "1 s", "2 s", "1 s", "–", "–", "2 s", "1 s"]]
+    assert summary.first_calls(measured) == [["w", "–", "3 s", "1.5 s", "3 s", "1.5 s", "–", "–", "3 s", "1.5 s"]]
     wrong = measured["rows"][0]["contenders"][3]
     wrong["agrees"] = False
     assert summary.best_peer(measured["rows"][0]) == "torch loop"

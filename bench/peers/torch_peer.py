@@ -57,7 +57,9 @@ def fused_adam(params: Arrays, grads: Arrays, state: dict[str, Arrays], lr: Any)
     optimise(
         list(updated.values()),
         [grads[name] for name in updated],
-        *(list(new[key].values()) for key in ("m", "v", "vmax")),
+        list(new["m"].values()),
+        list(new["v"].values()),
+        list(new["vmax"].values()),
         [torch.tensor(float(STEP - 1), device=lr.device) for _ in updated],
         fused=True,
         amsgrad=True,
