@@ -1,5 +1,9 @@
 """Kernels of tiles: against the primitives they stand for, in both ways, compiled and not."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +21,7 @@ from vmapcore.rules import conv as rules
 from vmapcore.rules import pooling
 from vmapcore.rules._windows import taps, windows
 
+ROOT = Path(__file__).resolve().parent.parent
 KINDS = [Columns, Kronecker, *([Direct, Winograd] if compiled.AVAILABLE else [])]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 
@@ -157,6 +162,25 @@ def test_columns_of_any_axes(size, kernel):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_images(kind):
     check(kind, np.float32, (6, 6), (3, 3), channels=16, height=16, images=0)
+
+
+def test_without_numba():
+    """The compiled kernels are Python that means the same, and nothing else needs Numba."""
+    code = """if True:
+        import sys
+        sys.modules["numba"] = None
+        from vmapcore.executors import compiled
+        assert compiled.numba is None
+        import numpy as np
+        from tests import test_kernels
+        assert len(test_kernels.KINDS) == 2
+        from vmapcore.executors.kernels.direct import Direct
+        from vmapcore.executors.kernels.winograd import Winograd
+        for kind in (Direct, Winograd):
+            assert test_kernels.check(kind, np.float32, (5, 6), (3, 3), padding=1, channels=8, height=9, images=8)
+    """
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.skipif(not compiled.AVAILABLE, reason="needs Numba")

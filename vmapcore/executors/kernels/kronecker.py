@@ -38,7 +38,14 @@ class Kronecker(Tiles):
         return out
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
-        rows, columns = self.win.out
+        self._forward(x, weights, bias, relu, out, new, 4)
+
+    def forward_pooled(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
+        self._forward(x, weights, bias, relu, out, new, 2)
+
+    def _forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New, side: int) -> None:
+        """A tile makes `side` by `side` results: 4, or 2 by taking maxima."""
+        rows, columns = out.shape[2:4]
         for group in range(len(x)):
             laid = self._padded(x[group], self._reach, new)
             for first, count in self._steps:
@@ -50,13 +57,17 @@ class Kronecker(Tiles):
                     lines += bias[group, :, None]
                 if relu:
                     np.maximum(made, 0, out=made)
-                tiles = made.reshape(4, 4, self.height, count, self._across, self.images).transpose(2, 3, 0, 4, 1, 5)
-                part = out[group, :, 4 * first : 4 * (first + count)]
-                if part.shape[1:3] == (4 * count, columns) and columns == 4 * self._across:
+                if side == 2:
+                    halves = made.reshape(2, 2, 2, 2, -1).max(1)
+                    made = np.maximum(halves[:, :, 0], halves[:, :, 1])
+                shape = (side, side, self.height, count, self._across, self.images)
+                tiles = made.reshape(shape).transpose(2, 3, 0, 4, 1, 5)
+                part = out[group, :, side * first : side * (first + count)]
+                if part.shape[1:3] == (side * count, side * self._across):
                     part.reshape(tiles.shape)[...] = tiles
                 else:
-                    whole = tiles.reshape(self.height, 4 * count, 4 * self._across, self.images)
-                    part[...] = whole[:, : rows - 4 * first, :columns]
+                    whole = tiles.reshape(self.height, side * count, side * self._across, self.images)
+                    part[...] = whole[:, : max(0, rows - side * first), :columns]
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         direct = out.shape[2:-1] == self._reach
