@@ -31,9 +31,9 @@ class Settings:
     repeat: int = 3
     seconds: float = 0.15
     """Of a block: the calls of one contender in one round."""
-    most: float = 1.5
+    most: float = 1.0
     """After so many seconds of timed calls a contender runs in no further rounds."""
-    pause: float = 0.1
+    pause: float = 0.05
     limit: float = 180.0
     """A contender that takes so many seconds for a command has failed."""
     cold: bool = False
