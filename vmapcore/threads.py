@@ -7,17 +7,46 @@ own threads would fight them: they wait in a loop between products, and starve a
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from .errors import OptionError
+
 S = TypeVar("S")
+
+_chosen: int | None = None
+
+
+def set_threads(count: int | None) -> None:
+    """Sets how many threads kernels and plans use, in the whole process; None goes back to the default.
+
+    Law:  results are the same to the last bit for any number of threads
+
+    The default is the environment variable VMAPCORE_NUM_THREADS, or else every core that the process may run on.
+
+    Args:
+        count: at least 1.
+
+    Raises:
+        OptionError: `count` is not a positive int.
+
+    Example:
+        >>> set_threads(1)
+        >>> set_threads(None)
+    """
+    global _chosen
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise OptionError("set_threads", f"argument 'count' is {count!r}", "it must be an int of at least 1, or None")
+    _chosen = count
 
 
 def available() -> int:
-    """How many threads kernels use: the environment's VMAPCORE_NUM_THREADS, else the cores this process may run on."""
+    """How many threads kernels use."""
+    if _chosen is not None:
+        return _chosen
     wanted = os.environ.get("VMAPCORE_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
@@ -57,21 +86,56 @@ class _Blas:
 
 _BLAS = _Blas()
 _here = threading.local()
-_pool: tuple[int, int, ThreadPoolExecutor] | None = None  # of which process, how many threads
 
 
-def _workers(count: int) -> ThreadPoolExecutor:
-    """The pool, made anew after a fork, where threads are gone, or for another count."""
-    global _pool
-    if _pool is None or _pool[:2] != (os.getpid(), count):
-        _pool = (os.getpid(), count, ThreadPoolExecutor(count, "vmapcore"))
-    return _pool[2]
+class _Workers:
+    """Threads that wait for calls, as many as were ever wanted at once."""
+
+    def __init__(self) -> None:
+        self.calls: SimpleQueue[list[Callable[[], None]]] = SimpleQueue()
+        self.count = 0
+        self.lock = threading.Lock()
+
+    def call(self, function: Callable[[], None], times: int) -> list[list[Callable[[], None]]]:
+        """Hands out a function; a call that no worker has taken yet is taken back by `pop`."""
+        if self.count < times:
+            with self.lock:
+                while self.count < times:
+                    threading.Thread(target=self._work, name=f"vmapcore-{self.count}", daemon=True).start()
+                    self.count += 1
+        handed = [[function] for _ in range(times)]
+        for call in handed:
+            self.calls.put(call)
+        return handed
+
+    def _work(self) -> None:
+        while True:
+            call = self.calls.get()
+            try:
+                function = call.pop()
+            except IndexError:
+                continue
+            function()
+            del call, function  # what they refer to would live until the next call
+
+
+_workers = _Workers()
+
+
+def _after_fork() -> None:
+    global _workers, _BLAS
+    _workers, _BLAS = _Workers(), _Blas()  # threads are gone, and locks may have been held by them
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
     """Runs every task once, on this thread and on workers; each thread hands its tasks a `state()` of its own.
 
-    Tasks must not write to the same memory. Inside a task, `run` stays on its thread.
+    Tasks must not write to the same memory. Inside a task, `run` stays on its thread. Workers that are busy with tasks
+    of another thread leave more to this one.
     """
     count = min(available(), len(tasks)) if not getattr(_here, "inside", False) else 1
     with _BLAS.one_thread():
@@ -82,6 +146,7 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
             return
         left = iter(tasks)
         lock = threading.Lock()
+        done: SimpleQueue[BaseException | None] = SimpleQueue()
 
         def work() -> None:
             _here.inside = True
@@ -96,10 +161,28 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
             finally:
                 _here.inside = False
 
-        helpers = [_workers(count - 1).submit(work) for _ in range(count - 1)]
+        def help_out() -> None:
+            try:
+                work()
+            except BaseException as error:
+                done.put(error)
+            else:
+                done.put(None)
+
+        handed = _workers.call(help_out, count - 1)
         try:
             work()
         finally:
-            for helper in helpers:
-                if not helper.cancel():
-                    helper.result()
+            started = sum([_is_taken(call) for call in handed])
+            failed = [error for error in [done.get() for _ in range(started)] if error is not None]
+        if failed:
+            raise failed[0]
+
+
+def _is_taken(call: list[Callable[[], None]]) -> bool:
+    """Whether a worker has a call; else it is taken back."""
+    try:
+        call.pop()
+    except IndexError:
+        return True
+    return False

@@ -6,49 +6,57 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..arguments import separate
-from ..graph import Graph, Literal, Var
+from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
 from .own import Own
 from .program import Program
-from .steps import VIEWS
+from .steps import Roots
 from .tiles import TiledGroup
 from .units import units_of
 
 
 class Plan:
-    """A graph, ready to be run on NumPy arrays: takes a list of them and returns one."""
+    """A graph, ready to be run on NumPy arrays: takes a list of them and returns one.
+
+    What a plan keeps for the next call is never part of a result: results, and what they may be views of, are put into
+    new arrays, and one that would share memory with an argument, a constant or another result is copied.
+    """
 
     def __init__(self, graph: Graph) -> None:
         graph = simplify(graph)
-        roots = _roots(graph)
-        fresh = [v for v in dict.fromkeys(roots) if v is not None and v not in graph.outputs]
-        self.program = Program(_units(graph, {*graph.outputs, *fresh}), graph.inputs, [*graph.outputs, *fresh])
+        made = {v for step in graph.steps for v in step.outputs}
+        roots = Roots(graph.steps)
+        kept = list(dict.fromkeys([v for a in graph.outputs for v in (a, *roots[a])]))
+        self.program = Program(_units(graph, made.intersection(kept)), graph.inputs, kept)
         told = {v for unit, *_ in self.program.calls if unit.writes for v in unit.outputs}
-        self.wanted = [v if isinstance(v, Var) and v in told else None for v in (*graph.outputs, *fresh)]
-        self.count = len(graph.outputs)
-        self.apart = None not in roots and len(set(roots)) == len(roots)
-        self.constants = [a.value for a in graph.outputs if isinstance(a, Literal)]
+        self.wanted = [v if isinstance(v, Var) and v in told else None for v in kept]
+        self.places = [kept.index(a) for a in graph.outputs]
+        self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
+        self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
         self.idle: list[Own] = []
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
         own = self.idle.pop() if self.idle else {}
         outs = [None if v is None else memory.empty(np, v.shape, v.dtype) for v in self.wanted]
-        results = self.program(own, arrays, outs)[: self.count]
+        found = self.program(own, arrays, outs)
         self.idle.append(own)
-        return results if self.apart else separate(results, [*arrays, *self.constants])
+        results = [found[i] for i in self.places]
+        for i in self.copied:
+            results[i] = _copy(results[i])
+        for i in self.viewed:
+            if 0 in getattr(results[i], "strides", ()):  # nobody else's, but one number in many places
+                results[i] = _copy(results[i])
+        return results
 
 
-def _roots(graph: Graph) -> list[Var | None]:
-    """For each result the variable whose memory it may be in: made by a step, or None for an input or constant."""
-    made = {v: step for step in graph.steps for v in step.outputs}
-    found: list[Var | None] = []
-    for a in graph.outputs:
-        while a in made and made[a].primitive in VIEWS:
-            a = made[a].inputs[0]
-        found.append(a if isinstance(a, Var) and a in made else None)
-    return found
+def _is_apart(a: Any, others: Sequence[Any], made: set[Any], roots: Roots) -> bool:
+    """Whether a result shares memory with no argument and none of the results `others`."""
+    return roots[a] <= made and not any(roots[a] & roots[b] for b in others)
+
+
+def _copy(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _units(graph: Graph, wanted: set[Any]) -> list[Any]:

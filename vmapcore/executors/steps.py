@@ -5,17 +5,18 @@ memory of `own`, the thread's, which it will write again the next time, or in fr
 array lie in memory is its maker's choice; NumPy's functions keep the order of what they read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..graph import Step, Var
+from ..planning.fused import FUSED
 from ..planning.kinds import pure
-from ..rules import activations, casts, layout, reductions, slicing
+from ..rules import activations, casts
 from ..rules._blas import plan_product
 from ..rules.contract import contract
-from ..rules.joining import cut
+from ..rules.selection import select
 from . import convolutions, pools
 from .own import Own
 
@@ -29,10 +30,8 @@ class Kernel(NamedTuple):
     writes: bool
 
 
-VIEWS = frozenset(
-    {layout.reshape, layout.transpose, layout.broadcast_to, reductions.repeat_along, slicing.slice_read, cut}
-)
-"""Primitives whose result may share the memory of their argument."""
+FRESH = frozenset({contract, select, *FUSED, *convolutions.KERNELS, *pools.KERNELS})
+"""Primitives whose result shares no memory with their arguments, beside those that are ufuncs."""
 
 KERNELS: dict[Any, Any] = convolutions.KERNELS | pools.KERNELS
 
@@ -136,3 +135,25 @@ def reusable(step: Step) -> list[int]:
         return []
     out = step.outputs[0]
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]
+
+
+def shared(step: Step) -> list[Var]:
+    """The inputs whose memory the result may be in."""
+    primitive = step.primitive
+    if primitive.ufunc is not None or primitive in UFUNCS or primitive in FRESH:
+        return []
+    return [a for a in step.inputs if isinstance(a, Var)]
+
+
+class Roots:
+    """For each value that steps make: the values whose memory it may be in, itself if that is its own."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.of: dict[Any, frozenset[Any]] = {}
+        for step in steps:
+            bases = [self[a] for a in shared(step)]
+            for v in step.outputs:
+                self.of[v] = frozenset({v}).union(*bases)
+
+    def __getitem__(self, a: Any) -> frozenset[Any]:
+        return self.of.get(a, frozenset({a}))

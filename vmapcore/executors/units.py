@@ -18,7 +18,7 @@ from ..planning.cuts import TASKS, WORTH
 from ..planning.runs import runs_of
 from .fusion import Fused, can_fuse, fuse
 from .own import Own, scratch
-from .steps import VIEWS, kernel_of, reusable
+from .steps import Roots, kernel_of, reusable, shared
 
 
 class StepUnit:
@@ -86,7 +86,8 @@ class FusedUnit:
             if like:
                 wanted[v] = like[0]
         fused = Fused(self.steps, self.inputs, self.outputs, {}, {**known, **wanted})
-        return fused.numba() or fused.numpy(), [wanted.get(v) for v in self.outputs]
+        kernel = None if fused.favours_numpy else fused.numba()
+        return kernel or fused.numpy(), [wanted.get(v) for v in self.outputs]
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
         new = scratch(own, v.dtype)
@@ -133,7 +134,7 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
 
 def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> FusedUnit | None:
     """The run as one kernel, if it can be one and does more than one step that touches numbers."""
-    if sum([step.primitive not in VIEWS for step in run]) < 2:
+    if sum([not shared(step) for step in run]) < 2:
         return None
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
@@ -143,18 +144,13 @@ def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> F
 
 
 def last_reads(steps: Sequence[Step], wanted: set[Any]) -> dict[Any, int]:
-    """For values in memory of their own: the number of the step that reads them last, themselves or as a view."""
-    root: dict[Any, Any] = {}
+    """For the values that steps make: the number of the step that reads their memory last, also by way of a view."""
+    roots = Roots(steps)
     last: dict[Any, int] = {}
     for number, step in enumerate(steps):
-        for a in step.inputs:
-            if a in root:
-                last[root[a]] = number
-        for v in step.outputs:
-            base = step.inputs[0] if step.primitive in VIEWS else v
-            root[v] = v if base is v else root.get(base, base)
-    last |= {root[v]: len(steps) for v in wanted if v in root}
-    return {v: n for v, n in last.items() if root.get(v) is v}
+        last.update(dict.fromkeys([root for a in step.inputs for root in roots[a]], number))
+    last.update(dict.fromkeys([root for v in wanted for root in roots[v]], len(steps)))
+    return {v: last.get(v, -1) for v, found in roots.of.items() if found == {v}}
 
 
 def is_scalar(a: Any) -> bool:
