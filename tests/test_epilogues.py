@@ -7,7 +7,7 @@ from vmapcore import grad, trace
 from vmapcore.nn import functional as F
 from vmapcore.planning import simplify
 from vmapcore.planning.dead import drop_dead
-from vmapcore.planning.epilogues import fold_rectifiers
+from vmapcore.planning.epilogues import fold_epilogues
 
 from .graphs import assert_same, names
 
@@ -17,13 +17,13 @@ W = np.random.default_rng(1).standard_normal((4, 3, 3, 3))
 
 def folded(fun, *args):
     graph = trace(fun)(*args)
-    new = drop_dead(fold_rectifiers(graph))
+    new = drop_dead(fold_epilogues(graph))
     assert_same(graph, new, args)
     return names(new)
 
 
 def test_a_convolution_rectifies_its_result():
-    assert folded(lambda x, w: F.relu(F.conv2d(x, w)), X, W) == ["conv_rectified"]
+    assert folded(lambda x, w: F.relu(F.conv2d(x, w)), X, W) == ["conv_block"]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_one_that_others_read_stays(fun):
     found = folded(fun, X, W)
     assert "conv" in found
     if "rectify" in found:
-        assert "conv_rectified" not in found
+        assert "conv_block" not in found
 
 
 def test_pooling_masks_what_it_sends_back():

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..graph import Step
-from ..planning.fused import conv_rectified
+from ..planning.fused import conv_block
 from ..rules._im2col import Lead, split_lead
 from ..rules._windows import Windows, windows
-from ..rules.conv import bias_of as conv_bias
-from ..rules.conv import conv, conv_input_grad, conv_weight_grad
+from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
 from .kernels.conv import convolution
-from .own import Own, scratch
+from .own import CALL, Own, scratch
 
 
 def innermost(x: Any, new: Any, name: str) -> Any:
@@ -45,38 +44,51 @@ class Convolution:
         """Both with axes (members, own, ...), in the dtype of the result."""
         return split_lead(a.astype(self.dtype, copy=False), b.astype(self.dtype, copy=False), self.core)
 
+    def prepared(self, own: Own, kernel: Any, prepare: Any, w: Any) -> Any:
+        """What the kernel needs of the weights of a member, which most tiles have in common with the tile before."""
+        key = (self.key, "weights", w.shape)
+        seen = (own.get(CALL), w.__array_interface__["data"][0])
+        found = own.get(key)
+        if found is None or found[0] != seen or found[1] is not kernel or seen[0] is None:
+            new = scratch(own, self.dtype)
+            weights = prepare(self.grouped(w), lambda name, shape: new((self.key, name), shape))
+            found = own[key] = (seen, kernel, weights)
+        return found[2]
+
     def grouped(self, x: Any) -> Any:
         """(C, ...) as (groups, C / groups, ...)."""
         return x.reshape(self.groups, x.shape[0] // self.groups, *x.shape[1:])
 
 
 class Forward(Convolution):
-    """`conv`, perhaps cut at 0 from below."""
+    """`conv`, and `conv_block`, which pools and rectifies."""
 
     def __init__(self, step: Step, key: Any) -> None:
         super().__init__(step, key)
         self.step = step
-        self.relu = step.primitive is conv_rectified
+        self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
 
     def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
         new = scratch(own, self.dtype)
         given = x, w, b
         x, w, lead = self.split(x, w)
-        bias = None if b is None else conv_bias(np, b, lead, self.core, self.groups)
-        if b is not None and bias is None:
+        bias = None if b is None else bias_of(np, b, lead, self.core, self.groups)
+        if b is not None and bias is None:  # one that has leading axes of its own
             return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
         images = x.shape[2]
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
         win = self.windows(x.shape[3:], w.shape[4:])
         n, height = x.shape[1], w.shape[2] // self.groups
         kernel = convolution(win, w.shape[3], height, n, self.dtype)
-        made = new(self.key, (len(x), w.shape[1], self.groups, height, *win.out, n))
+        run = kernel.forward_pooled if self.pooled else kernel.forward
+        size = tuple([p // 2 for p in win.out]) if self.pooled else win.out
+        made = new(self.key, (len(x), w.shape[1], self.groups, height, *size, n))
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(x[m], new, "x"))
-            weights = kernel.weights(self.grouped(w[m, v]), new)
-            kernel.forward(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
-        return _given(made, lead, (images, w.shape[2], *win.out), out)
+            weights = self.prepared(own, kernel, kernel.weights, w[m, v])
+            run(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
+        return _given(made, lead, (images, w.shape[2], *size), out)
 
 
 class InputGrad(Convolution):
@@ -98,7 +110,7 @@ class InputGrad(Convolution):
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(g[m], new, "g"))
-            weights = kernel.back_weights(self.grouped(w[m, v]), new)
+            weights = self.prepared(own, kernel, kernel.back_weights, w[m, v])
             kernel.input_grad(laid, weights, made[m, v], new)
         return _given(made, lead, (images, self.groups * channels, *self.size), out)
 
@@ -143,4 +155,4 @@ def copied(made: Any, out: Any) -> Any:
     return out
 
 
-KERNELS = {conv: Forward, conv_rectified: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}
+KERNELS = {conv: Forward, conv_block: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}

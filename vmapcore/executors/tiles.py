@@ -16,7 +16,7 @@ from ..graph import Graph, Literal, Step, Var
 from ..planning.cuts import cuts_of
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
-from .own import Own
+from .own import CALL, Own
 from .program import Program
 from .units import is_scalar, units_of
 
@@ -53,10 +53,13 @@ class TiledGroup:
             for v, out in zip(self.outputs, outs, strict=True)
         ]
         lent: list[Own] = []
+        call = object()
 
         def state() -> Own:
-            lent.append(self.idle.pop() if self.idle else {})
-            return lent[-1]
+            mine = self.idle.pop() if self.idle else {}
+            mine[CALL] = call
+            lent.append(mine)
+            return mine
 
         pieces = list(itertools.product(*[enumerate(cut.pieces) for cut in self.cuts]))
         if len(pieces) == 1:

@@ -6,7 +6,7 @@ from .common import merge_equal
 from .constants import fold_constants
 from .dead import drop_dead
 from .entropies import fuse_cross_entropy
-from .epilogues import fold_rectifiers
+from .epilogues import fold_epilogues
 from .moves import sink_moves
 from .noops import drop_noops
 from .products import fold_into_products
@@ -25,7 +25,7 @@ PASSES = (
     fuse_cross_entropy,
     fuse_rectifier_gradients,
     pool_before_rectifying,
-    fold_rectifiers,
+    fold_epilogues,
 )
 """Every pass, in the order in which one makes work for the next."""
 

@@ -7,7 +7,7 @@ from ..rules._reduce import largest, total
 from ..rules.activations import rectify, softmax_along
 from ..rules.conv import conv
 from ..rules.losses import nll_along, nll_transpose
-from ..rules.pooling import max_pool_scatter
+from ..rules.pooling import max_pool, max_pool_scatter
 from ..rules.selection import select
 
 
@@ -42,10 +42,17 @@ def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int,
     return out
 
 
+HALVES = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+"""The windows that `conv_block` pools."""
+
+
 @fused
-def conv_rectified(xp: Any, x: Any, w: Any, b: Any = None, **params: Any) -> Any:
-    """`rectify` of `conv`."""
-    return rectify.eval(xp, conv.eval(xp, x, w, b, **params))
+def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectified: bool, **params: Any) -> Any:
+    """`conv`, then perhaps `max_pool` of 2x2 windows, then perhaps `rectify`."""
+    out = conv.eval(xp, x, w, b, **params)
+    if pooled:
+        out = max_pool.eval(xp, out, **HALVES)
+    return rectify.eval(xp, out) if rectified else out
 
 
 @fused
@@ -54,5 +61,5 @@ def max_pool_scatter_rectified(xp: Any, g: Any, x: Any, out: Any, **params: Any)
     return rectify_grad.eval(xp, max_pool_scatter.eval(xp, g, x, out, **params), x)
 
 
-FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_rectified, max_pool_scatter_rectified)
+FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_block, max_pool_scatter_rectified)
 """All of them: functions of their inputs, as those in the table are."""

@@ -17,10 +17,10 @@ from ..graph import Graph, Step, Var
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
-from .fused import conv_rectified, max_pool_scatter_rectified
+from .fused import conv_block, max_pool_scatter_rectified
 from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
 
-IMAGES = frozenset({conv, conv_rectified, conv_input_grad, conv_weight_grad}) | {
+IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
     max_pool,
     max_pool_scatter,
     max_pool_scatter_rectified,

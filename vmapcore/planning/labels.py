@@ -16,7 +16,7 @@ from ..rules._blas import terms_of
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from .fused import (
-    conv_rectified,
+    conv_block,
     cross_entropy_along,
     cross_entropy_grad,
     max_pool_scatter_rectified,
@@ -158,7 +158,7 @@ Rule = Callable[..., Labels]
 RULES: dict[Any, Rule] = {
     contract: _contract,
     conv: _conv,
-    conv_rectified: _conv,
+    conv_block: _conv,
     conv_input_grad: _conv,
     conv_weight_grad: _conv_weight_grad,
     layout.reshape: _reshape,
