@@ -3,6 +3,7 @@
 A `Right` is an operation with all its rules, which passes. A `Wrong` is one with some of them replaced.
 """
 
+import functools
 import math
 from dataclasses import dataclass, field
 
@@ -390,6 +391,22 @@ def sine_of_rows(xp, x):
     return np.concatenate([np.zeros_like(rows[:0]), *[np.sin(row)[None] for row in rows]]).reshape(x.shape)
 
 
+SHIFTED_SINC = Right(
+    lambda xp, x: xp.sinc(x - 1),
+    {"elementwise": (lambda out, x: sinc_slope(out, x - 1),)},
+    (np.array([1.0, 0.3, -0.8]),),
+)
+"""What is special of it is in the example alone."""
+
+RAISED = Right(lambda xp, x, *, n=2: x**n, {"elementwise": (lambda out, x, *, n: n * x ** (n - 1),)}, (X,))
+
+PICK_SORTED = Right(pick, PICK.rules, (np.array([0.3, -0.9, 1.4, 0.8]), np.array([0, 1, 3])))
+"""Where no index comes twice."""
+
+SUMMED = Right(
+    lambda xp, x: xp.sum(x, axis=-1), {"def_vmap": lambda size, mapped, x: np.sum(x, axis=-1)}, (np.array([0.5, -2.0]),)
+)
+
 SCALED_BY_NUMBER = Right(product, PRODUCT.rules, (V, 1.5))
 
 SOFTPLUS_BY_RULES = Right(
@@ -563,6 +580,14 @@ VMAP = {
         PRODUCT,
         vmap=lambda size, mapped, x, y: product_vmap(size, mapped, x if mapped[1] else on_arrays(contiguous, x), y),
     ),
+    "lets an infinity out of its example": wrong(
+        SOFTMAX,
+        vmap=lambda size, mapped, x: softmax_vmap(size, mapped, x + 0 * np.sum(np.where(np.isnan(x), 0, x))),
+    ),
+    "adds up slices, of which it needs one": wrong(
+        SUMMED,
+        vmap=lambda size, mapped, x: functools.reduce(np.add, [x[..., k] for k in range(x.shape[-1])]),
+    ),
     "makes an array of a number": wrong(
         SCALED_BY_NUMBER,
         vmap=lambda size, mapped, x, y: product_vmap(size, mapped, x, y if hasattr(y, "dtype") else np.asarray(y)),
@@ -701,6 +726,13 @@ def product_vjp(left=PRODUCT.rules["def_vjp"][0], right=PRODUCT.rules["def_vjp"]
     return left, right
 
 
+def last_of(g, i, n):
+    """`g` at each index, and where one comes twice the last of it alone, as an assignment does."""
+    hits = i[:, None] == np.arange(n)
+    later = np.sum(hits, axis=0) - np.cumsum(hits, axis=0)
+    return np.sum(np.where(hits & (later == 0), g[:, None], 0 * g[:, None]), axis=0)
+
+
 def product_in_place(g, by):
     """Writes to `g`, where it is an array."""
     if type(g) is np.ndarray and g.flags.writeable:
@@ -781,6 +813,23 @@ VJP = {
         PICK, vjp=(lambda g, out, x, i: np.max(g[:, None] * (i[:, None] == np.arange(len(x))), axis=0), None)
     ),
     "overflows far out": wrong(SOFTPLUS, elementwise=(lambda out, x: np.exp(x) / (1 + np.exp(x)),)),
+    "is right for the default of an integer": wrong(RAISED, elementwise=(lambda out, x, *, n: 2 * x,)),
+    "forgets that an index may come twice, where none does": wrong(
+        PICK_SORTED,
+        vjp=(lambda g, out, x, i: last_of(g, i, len(x)), None),
+    ),
+    "divides by zero at the example": wrong(
+        SHIFTED_SINC, elementwise=(lambda out, x: (np.cos(np.pi * (x - 1)) - out) / (x - 1),)
+    ),
+    "is complex for a real argument": wrong(POWER, vjp=(lambda g, out, z: 2 * g * np.conj(z) + 0j,)),
+    "takes the first of what an axis of length one was broadcast to": wrong(
+        EQUAL_PRODUCT,
+        vjp=product_vjp(
+            right=lambda g, out, x, y: (
+                np.sum(g * x, axis=tuple(range(x.ndim - y.ndim))) if x.shape[-1:] == y.shape[-1:] else (g * x)[..., :1]
+            )
+        ),
+    ),
     "overflows far out on the other side": wrong(
         LOGISTIC, elementwise=(lambda out, x: np.exp(-x) / (1 + np.exp(-x)) ** 2,)
     ),

@@ -143,6 +143,7 @@ BY_PATTERN = {
         "vjp: forgets a leaf",
         "vjp: takes each index for the first",
         "vjp: forgets that an index may come twice",
+        "vjp: is right for the default of an integer",
         "vjp: divides by the number of elements",
         "jvp: is half of the vjp",
         "jvp: is absent",
@@ -264,6 +265,18 @@ BY_PATTERN = {
     r"check_vmap: AssertionError: vmap\(op, \(0, None\)\): is f64\[3,3\], not f32\[3,3\]": [
         "vmap: makes an array of a number"
     ],
+    rf"check_(op|grads): AssertionError: the tangent of op: {WRONG_VALUES}.*": [
+        "vjp: forgets that an index may come twice, where none does"
+    ],
+    r"check_op: AssertionError: the tangent of op at the example: ": ["vjp: divides by zero at the example"],
+    r"check_grads: DTypeError: op.def_vjp: .* argument 'z' is f64": ["vjp: is complex for a real argument"],
+    rf"check_grads: AssertionError: <pullback\(g\), t> of op: {WRONG_VALUES}; .*": [
+        "vjp: takes the first of what an axis of length one was broadcast to"
+    ],
+    rf"check_op: AssertionError: vmap\(op\) beside an example with infinities: {WRONG_VALUES}": [
+        "vmap: lets an infinity out of its example"
+    ],
+    r"check_vmap: TypeError: reduce": ["vmap: adds up slices, of which it needs one"],
     r"check_op: AssertionError: the tangent of op at a zero: ": ["vjp: is zero where an argument is"],
     r"check_op: AssertionError: <pullback\(g\), t> of the vjp of op at zeros: nan": [
         "vjp: divides by zero where it does not look"
