@@ -16,6 +16,7 @@ from ..graph import Graph, Literal, Step, Var
 from ..planning.cuts import cuts_of
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
+from .kernels.lanes import lanes
 from .own import CALL, Own
 from .program import Program
 from .units import is_scalar, units_of
@@ -43,7 +44,7 @@ class TiledGroup:
         ]
         self.reads = list(dict.fromkeys(found))
         self.inputs = [a for a, _ in self.reads]
-        self.cuts = cuts_of(graph, group)
+        self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype) if len(group.lengths) > 1 else 1)
         self.programs: dict[tuple[int, ...], Program] = {}
         self.idle: list[Own] = []
 

@@ -71,6 +71,11 @@ def _conv(ins: Any, outs: Any, *, stride: Any, **params: Any) -> float:
     return outs[0].size * (2 * prod(summed) + (len(ins) > 2))
 
 
+def _conv_block(ins: Any, outs: Any, *, pooled: bool, **params: Any) -> float:
+    """As `conv`, of whose result four elements may become one."""
+    return _conv(ins, outs, **params) * (4 if pooled else 1)
+
+
 def _conv_input_grad(ins: Any, outs: Any, *, stride: Any, **params: Any) -> float:
     """Every element of the cotangent, of every image, goes to the channels of its group and the kernel."""
     core = len(stride) + 1
@@ -144,9 +149,11 @@ FLOPS: dict[str, Count] = {
     **dict.fromkeys(["softmax_along", "log_softmax_along", "logsumexp_along"], _per_input(5)),
     "contract": _contract,
     "conv": _conv,
+    "conv_block": _conv_block,
     "conv_input_grad": _conv_input_grad,
     "conv_weight_grad": _conv_weight_grad,
     **dict.fromkeys(["max_pool", "max_pool_scatter", "max_pool_gather", "avg_pool", "avg_pool_spread"], _pool),
+    "max_pool_scatter_rectified": _pool,
     **dict.fromkeys(["sort_along", "argsort_along"], _sort),
     **dict.fromkeys(["partition_along", "argpartition_along"], _per_input(2)),
     "search": _search,

@@ -9,10 +9,8 @@ from itertools import pairwise
 from math import prod
 
 from ..graph import Graph, Step, Var
-from ..rules.contract import contract
-from ..rules.conv import conv, conv_input_grad, conv_weight_grad
+from ..graph.costs import flops_of
 from .groups import Group, Places
-from .labels import labels_of, sizes_of
 
 FOOTPRINT = 3 << 19
 """Bytes that the largest step of a tile may read and write."""
@@ -34,35 +32,33 @@ class Cut:
     pieces: tuple[tuple[slice, ...], ...]
 
 
-def cuts_of(graph: Graph, group: Group) -> tuple[Cut, ...]:
-    """How each dimension of the group's frame is cut."""
+def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
+    """How each dimension of the group's frame is cut; tiles of images have a multiple of `lanes` where they can."""
     steps = [graph.steps[i] for i in sorted(group.steps)]
     work = sum(map(work_of, steps))
     tasks = TASKS if work >= TASKS * WORTH else 2 if work >= 2 * WORTH else 1
-    whole = footprint(group, steps)
-    lengths = group.lengths
-    if len(lengths) == 1:
-        pieces = min(tasks, lengths[0])
-        size = max(1, min(lengths[0], FOOTPRINT * lengths[0] // max(whole, 1)))
-        return (_cut(lengths[0], pieces, size),)
-    members = min(tasks, lengths[0])
-    images = min(lengths[1], -(-tasks // members))
-    size = max(1, min(lengths[1], FOOTPRINT * lengths[0] * lengths[1] // max(whole, 1)))
-    return _cut(lengths[0], members, 1), _cut(lengths[1], images, size)
+    whole = max(footprint(group, steps), 1)
+    members, *images = group.lengths
+    if not images:
+        return (_cut(members, min(tasks, members), max(1, FOOTPRINT * members // whole)),)
+    pieces = min(tasks, members)
+    size = max(1, FOOTPRINT * members * images[0] // whole)
+    size = max(size // lanes, 1) * lanes
+    return _cut(members, pieces, 1), _cut(images[0], min(images[0], -(-tasks // pieces)), size, lanes)
 
 
-def _cut(length: int, pieces: int, size: int) -> Cut:
-    """Cuts into `pieces` of nearly equal length, and these into tiles of nearly equal length, at most `size`."""
-    return Cut(
-        tuple(
-            [tuple(_parts(piece, -(-(piece.stop - piece.start) // size))) for piece in _parts(slice(0, length), pieces)]
-        )
-    )
+def _cut(length: int, pieces: int, size: int, unit: int = 1) -> Cut:
+    """Cuts into `pieces`, and these into tiles of at most `size`: of nearly equal length, but in whole units."""
+    found = []
+    for piece in _parts(slice(0, length), pieces, unit):
+        count = -(-(piece.stop - piece.start) // size)
+        found.append(tuple(_parts(piece, count, unit)))
+    return Cut(tuple(found))
 
 
-def _parts(whole: slice, count: int) -> Iterator[slice]:
-    length = whole.stop - whole.start
-    ends = [whole.start + length * i // count for i in range(count + 1)]
+def _parts(whole: slice, count: int, unit: int) -> Iterator[slice]:
+    units = -(-(whole.stop - whole.start) // unit)
+    ends = [min(whole.start + units * i // count * unit, whole.stop) for i in range(count + 1)]
     return (slice(a, b) for a, b in pairwise(ends) if a < b)
 
 
@@ -80,19 +76,5 @@ def _shared(group: Group, a: Var) -> bool:
 
 
 def work_of(step: Step) -> int:
-    """Multiply-adds of a step, or as many as take as long."""
-    if step.primitive is contract:
-        labels = labels_of(step)
-        assert labels is not None
-        return prod(sizes_of(step, labels).values())
-    size = sum([prod(v.shape) for v in step.outputs])
-    if step.primitive in (conv, conv_input_grad, conv_weight_grad):
-        x, w = [a for a in step.inputs[:2] if isinstance(a, Var)] or step.outputs * 2
-        core = len(step.params["stride"])
-        if step.primitive is conv:
-            return size * prod(w.shape[-core - 1 :])
-        if step.primitive is conv_input_grad:
-            return prod(x.shape) * prod(w.shape[-core - 1 :])
-        return prod(w.shape) * prod(step.outputs[0].shape[-core - 1 :])
-    inputs = max([prod(a.shape) for a in step.inputs if isinstance(a, Var)], default=0)
-    return MOVED * max(size, inputs)
+    """Multiply-adds of a step, or as many as take as long as reading and writing its arrays."""
+    return max(flops_of(step) // 2, MOVED * max([prod(a.shape) for a in step.outputs]))
