@@ -29,6 +29,7 @@ class StepUnit:
         self.outputs = list(step.outputs)
         self.run, self.writes = kernel_of(step, key, step.outputs[0].shape, reuse)
         self.multiple = step.primitive.multiple
+        self.steps = [step]
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
         if self.multiple:
