@@ -1,6 +1,7 @@
-"""What runs a graph: threads of the CPU today."""
+"""What runs a graph: threads of the CPU today. The executor and Numba are imported when the first plan is built."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,13 @@ import numpy as np
 from ..arguments import separate
 from ..arrays import namespace
 from ..graph import Graph
-from .cpu import Plan
 
 Replay = Callable[[list[Any]], list[Any]]
 
 
 def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Replay:
-    """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`."""
+    """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`: a plan, or step by step off the CPU."""
     if namespace(arrays) is np:
-        return Plan(graph)
+        cpu = import_module(".cpu", __package__)  # not above: Numba takes longer to import than all else together
+        return cpu.Plan(graph)
     return lambda leaves: separate(graph(*leaves), leaves)

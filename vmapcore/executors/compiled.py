@@ -1,8 +1,10 @@
-"""Numba, if it is installed: the one module that names it. Importing it takes a third of a second.
+"""Numba, if it is installed and wanted: the one module that loads it, which takes a third of a second.
 
-Kernels that need it ask `AVAILABLE` when they are about to run, so that a test can set it to False.
+The environment variable VMAPCORE_NUMBA=0 keeps it out; it is read once, here. Kernels that need Numba ask `AVAILABLE`
+when they are about to run, so that a test can set it to False.
 """
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
@@ -10,18 +12,21 @@ from typing import Any, TypeVar
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _optional(name: str) -> Any:
+def _numba() -> Any:
+    """None if it is not wanted, not there, or does not go with this NumPy."""
+    if os.environ.get("VMAPCORE_NUMBA") == "0":
+        return None
     try:
-        return import_module(name)
+        return import_module("numba")
     except ImportError:
         return None
 
 
-numba: Any = _optional("numba")
+numba: Any = _numba()
 """The module, or None."""
 
-extending: Any = numba and _optional("numba.extending")
-ir: Any = numba and _optional("llvmlite.ir")
+extending: Any = numba and import_module("numba.extending")
+ir: Any = numba and import_module("llvmlite.ir")
 """For kernels that write instructions of LLVM."""
 
 AVAILABLE = numba is not None
