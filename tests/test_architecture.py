@@ -1,8 +1,13 @@
 """The shape of the source: floors, imports at the top, one file that names CuPy, ceilings on length."""
 
 import ast
+import functools
 import io
+import os
+import subprocess
+import sys
 import tokenize
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +20,8 @@ MAX_FILE = 300
 MAX_FUNCTION = 45
 
 FLOORS = [
-    {"errors", "arrays", "memory", "threads"},
+    {"errors"},
+    {"arrays", "memory", "threads"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer"},
     {"core"},
@@ -39,7 +45,12 @@ TRANSFORMS = {"batching", "reverse", "forward", "recording", "derivatives", "cus
 
 
 def tree(path):
-    return ast.parse(path.read_text())
+    return parsed(path.read_text())
+
+
+@functools.cache
+def parsed(source):
+    return ast.parse(source)
 
 
 def module_of(path):
@@ -139,21 +150,23 @@ def test_only_arrays_names_cupy(path):
     if path.name == "arrays.py":
         return
     source = path.read_text()
-    docstrings = docstring_lines(ast.parse(source))
+    docstrings = docstring_lines(source)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type in (tokenize.NAME, tokenize.STRING) and token.start[0] not in docstrings:
             assert "cupy" not in token.string, f"line {token.start[0]}"
 
 
-def docstring_lines(parsed):
+@functools.cache
+def docstring_lines(source):
     """The lines of every string that stands alone as a statement."""
     lines = set()
-    for node in ast.walk(parsed):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             lines |= set(range(node.lineno, node.end_lineno + 1))
     return lines
 
 
+@functools.cache
 def code_lines(source):
     """The numbers of the lines that hold code: no blank lines, comments or docstrings."""
     skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
@@ -161,7 +174,7 @@ def code_lines(source):
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in skipped:
             lines |= set(range(token.start[0], token.end[0] + 1))
-    return lines - docstring_lines(ast.parse(source))
+    return lines - docstring_lines(source)
 
 
 @each_file
@@ -174,7 +187,7 @@ def test_files_are_short(path):
 def test_functions_are_short(path):
     source = path.read_text()
     code = code_lines(source)
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             count = len(code & set(range(node.lineno, node.end_lineno + 1)))
             assert count <= MAX_FUNCTION, f"{node.name} has {count} lines of code"
@@ -183,6 +196,40 @@ def test_functions_are_short(path):
 @each_file
 def test_every_module_says_what_lives_there(path):
     assert ast.get_docstring(tree(path)), "has no docstring"
+
+
+# What is loaded, and when.
+
+
+def loaded_after(code, **variables):
+    """The modules that a fresh process has imported after some code."""
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT.parent,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+PLAN = "import numpy as np, vmapcore\nf = vmapcore.jit(lambda x: x + 1)\nf(f(np.ones(3)))"
+
+
+def test_the_package_loads_little():
+    """Neither Numba, nor plans and their kernels, before a plan is built: importing it would take twice as long."""
+    loaded = loaded_after("import vmapcore, vmapcore.testing, vmapcore.nn\nvmapcore.jit(lambda x: x)")
+    assert "vmapcore.executors" in loaded and not loaded & {"numba", "llvmlite"}
+    assert not {m for m in loaded if m.startswith(("vmapcore.executors.", "vmapcore.planning."))}
+
+
+def test_plans_load_numba_unless_told_not_to():
+    assert "numba" not in loaded_after(PLAN, VMAPCORE_NUMBA="0")
+    if find_spec("numba") is not None:
+        assert "numba" in loaded_after(PLAN, VMAPCORE_NUMBA="1")
 
 
 # The checks above, held against sources that break them.

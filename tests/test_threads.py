@@ -1,12 +1,19 @@
 """Tasks run once each, errors arrive, BLAS is as it was afterwards; kernels give the same bits for any thread count."""
 
+import contextlib
+import gc
+import os
+import subprocess
+import sys
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from vmapcore import threads, vmap
+from vmapcore import errors, grad, jit, set_threads, threads, vmap
 from vmapcore.rules import _threaded
 from vmapcore.rules._large import LARGE
 from vmapcore.rules._threaded import product, products
@@ -53,6 +60,250 @@ def test_runs_inside_tasks_and_from_two_threads(monkeypatch):
     assert len(done) == 40
 
 
+# How many.
+
+
+@pytest.fixture
+def restored(monkeypatch):
+    """The count as nobody has chosen it, before and after."""
+    monkeypatch.delenv("VMAPCORE_NUM_THREADS", raising=False)
+    set_threads(None)
+    yield
+    set_threads(None)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.0, "2", True, (2,), np.float64(2)], ids=repr)
+def test_counts_that_are_refused(restored, count):
+    set_threads(3)
+    with pytest.raises(errors.OptionError) as caught:
+        set_threads(count)
+    expected = f"set_threads: argument 'count' is {count!r}; it must be an int of at least 1, or None."
+    assert str(caught.value) == expected and isinstance(caught.value, ValueError)
+    assert threads.available() == 3, "a count that is refused changes nothing"
+
+
+def test_what_decides_the_count(restored, monkeypatch):
+    """What was set, else the environment variable if it is a count, else the cores."""
+    cores = threads.available()
+    assert cores == (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    set_threads(7)
+    assert threads.available() == 7
+    monkeypatch.setenv("VMAPCORE_NUM_THREADS", "5")
+    assert threads.available() == 7
+    set_threads(None)
+    assert threads.available() == 5
+    for nonsense in ("", "0", "-2", "two", "1.5"):
+        monkeypatch.setenv("VMAPCORE_NUM_THREADS", nonsense)
+        assert threads.available() == cores
+
+
+def test_the_count_is_the_whole_process(restored):
+    set_threads(4)
+    found = []
+    user = threading.Thread(target=lambda: found.append(threads.available()))
+    user.start()
+    user.join()
+    assert found == [4]
+
+
+def test_no_more_threads_than_the_count(restored):
+    """And one thread means the caller's own."""
+    for count in (1, 2, 3):
+        set_threads(count)
+        seen = set()
+        threads.run([lambda state, seen=seen: seen.add(threading.get_ident()) or time.sleep(0.001)] * 20, list)
+        assert len(seen) <= count
+    set_threads(1)
+    seen = set()
+    threads.run([lambda state: seen.add(threading.get_ident())] * 20, list)
+    assert seen == {threading.get_ident()}
+
+
+def test_the_same_bits_with_and_without_jit(restored):
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((300, 200)), rng.standard_normal((4, 900, 300))
+    f = vmap(grad(lambda w, x: np.sum(np.tanh(x @ w) ** 2)), (None, 0))
+    planned = jit(f)
+    planned(w, x)
+    results = []
+    for count in (1, 2, 5, None):
+        set_threads(count)
+        results.append((f(w, x), planned(w, x)))
+    for ours in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(ours, results[0], strict=True))
+
+
+# The workers.
+
+
+def workers():
+    return [t for t in threading.enumerate() if t.name.startswith("vmapcore-")]
+
+
+def eventually(condition):
+    """Workers let go of a call a moment after it has returned."""
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.001)
+    return condition()
+
+
+def test_many_users_at_once_share_the_workers(restored):
+    set_threads(3)
+    threads.run([lambda state: time.sleep(0.001)] * 6, list)
+    before = max(len(workers()), 2)  # an earlier test may have wanted more at once
+    results = {}
+    start = threading.Barrier(12)
+
+    def user(i):
+        start.wait()
+        for k in range(25):
+            done = []
+            threads.run([lambda state, n=n, done=done: done.append(n) for n in range(9)], list)
+            results[i, k] = sorted(done)
+
+    users = [threading.Thread(target=user, args=(i,)) for i in range(12)]
+    for t in users:
+        t.start()
+    for t in users:
+        t.join()
+    assert len(results) == 300 and all(found == list(range(9)) for found in results.values())
+    assert len(workers()) == before
+
+
+def test_workers_are_used_again(restored):
+    set_threads(2)
+    threads.run([lambda state: None] * 4, list)
+    before = set(workers())
+    for _ in range(50):
+        threads.run([lambda state: None] * 4, list)
+    assert set(workers()) == before and before
+
+
+def test_each_thread_has_one_state(restored):
+    set_threads(3)
+    made, used = [], []
+
+    def state():
+        made.append(threading.get_ident())
+        return threading.get_ident()
+
+    threads.run([lambda mine: used.append((mine, threading.get_ident())) or time.sleep(0.001)] * 12, state)
+    assert len(made) == len(set(made)) <= 3
+    assert len(used) == 12 and all(mine == here for mine, here in used)
+
+
+@pytest.mark.parametrize("where", ["caller", "worker", "state"])
+def test_errors_arrive(restored, where):
+    """Wherever they are raised, as they are; the next run is none the worse."""
+    set_threads(2)
+    caller = threading.get_ident()
+    both = threading.Barrier(2)  # so that each of the two threads has one of the two tasks
+
+    def task(state):
+        both.wait(10)
+        if (threading.get_ident() == caller) == (where == "caller"):
+            raise KeyError(where)
+
+    def state():
+        if where == "state" and threading.get_ident() != caller:
+            raise KeyError(where)
+
+    with pytest.raises(KeyError, match=where):
+        if where == "state":
+            threads.run([lambda state: time.sleep(0.01)] * 50, state)
+        else:
+            threads.run([task] * 2, state)
+    done = []
+    threads.run([lambda state: done.append(1)] * 10, list)
+    assert len(done) == 10
+
+
+def test_runs_inside_runs_stay_on_their_thread(restored):
+    set_threads(3)
+    found = []
+
+    def inner(outer_thread, depth):
+        def task(state):
+            found.append(outer_thread == threading.get_ident())
+            if depth:
+                threads.run([inner(outer_thread, depth - 1)] * 2, list)
+
+        return task
+
+    threads.run([lambda state: threads.run([inner(threading.get_ident(), 2)] * 2, list)] * 6, list)
+    assert len(found) == 6 * (2 + 4 + 8) and all(found)
+    seen = set()
+    both = threading.Barrier(3)
+    threads.run([lambda state: seen.add(threading.get_ident()) or both.wait(10)] * 3, list)
+    assert len(seen) == 3, "after it, runs use workers again"
+
+
+class Thing:
+    """What a weak reference can watch."""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_kept_alive(restored, fails):
+    """Neither by workers that wait, nor by calls that no worker came to take."""
+    set_threads(4)
+
+    def once():
+        thing, state = Thing(), Thing()
+
+        def task(mine):
+            assert mine is not thing
+            if fails:
+                raise KeyError
+
+        with contextlib.suppress(KeyError):
+            threads.run([task] * 5, lambda: state)
+        return [weakref.ref(x) for x in (thing, state, task)]
+
+    for _ in range(4):
+        watched = once()
+        gc.collect()
+        assert eventually(lambda watched=watched: all(ref() is None for ref in watched))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_run_after_a_fork():
+    """Workers are gone in the child, which starts its own; the parent's go on."""
+    code = """if True:
+        import os, threading, time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks of processes with threads
+        from vmapcore import set_threads, threads
+
+        def check():
+            both, seen = threading.Barrier(2), set()
+            threads.run([lambda state: seen.add(threading.get_ident()) or both.wait(10)] * 2, list)
+            assert len(seen) == 2
+
+        set_threads(2)
+        check()
+        busy = threading.Thread(target=lambda: [check() for _ in range(200)])  # a fork in the middle of a run
+        busy.start()
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    assert threads.available() == 2
+                    check()
+                    code = 0
+                finally:
+                    os._exit(code)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            check()
+        busy.join()
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
+# Kernels.
+
+
 def test_convolution_gives_the_same_bits_for_any_thread_count(monkeypatch):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((40, 8, 20, 20)).astype(np.float32)
@@ -82,7 +333,7 @@ def test_convolution_gives_the_same_bits_for_any_thread_count(monkeypatch):
         ((600, 300), (5, 300, 64)),
         ((7, 200, 300), (7, 300, 100)),
         ((1, 600, 300), (6, 300, 64)),
-        ((5, 300), (300, 90000)),
+        ((5, 300), (300, 9000)),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])

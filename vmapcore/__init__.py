@@ -11,6 +11,7 @@ from .ops import custom_op, explain, external, strict
 from .pytree import register_pytree, tree_map
 from .replay import jit, trace
 from .rules.at import at
+from .threads import set_threads
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "ops",
     "register_pytree",
     "rules",
+    "set_threads",
     "stop_gradient",
     "strict",
     "supported",
