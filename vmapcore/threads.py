@@ -88,6 +88,11 @@ _BLAS = _Blas()
 _here = threading.local()
 
 
+def one_blas_thread() -> Any:
+    """A context in which BLAS runs on the thread that calls it alone, in the whole process."""
+    return _BLAS.one_thread()
+
+
 class _Workers:
     """Threads that wait for calls, as many as were ever wanted at once."""
 
@@ -138,7 +143,7 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
     of another thread leave more to this one.
     """
     count = min(available(), len(tasks)) if not getattr(_here, "inside", False) else 1
-    with _BLAS.one_thread():
+    with one_blas_thread():
         if count < 2:
             mine = state()
             for task in tasks:

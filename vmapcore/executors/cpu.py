@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
+from .. import memory, threads
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
+from ..planning.kinds import ELEMENTWISE
 from .own import Own
 from .program import Program
 from .steps import Roots
-from .tiles import TiledGroup
+from .tiles import TiledGroup, keep_in_blocks
 from .units import units_of
 
 
@@ -34,12 +35,17 @@ class Plan:
         self.places = [kept.index(a) for a in graph.outputs]
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
+        self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
         self.idle: list[Own] = []
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
         own = self.idle.pop() if self.idle else {}
         outs = [None if v is None else memory.empty(np, v.shape, v.dtype) for v in self.wanted]
-        found = self.program(own, arrays, outs)
+        if self.multiplies:
+            with threads.one_blas_thread():
+                found = self.program(own, arrays, outs)
+        else:
+            found = self.program(own, arrays, outs)
         self.idle.append(own)
         results = [found[i] for i in self.places]
         for i in self.copied:
@@ -74,6 +80,7 @@ def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
             between = []
         if item is not None:
             units.append(TiledGroup(graph, item))
+    keep_in_blocks(units, wanted)
     return units
 
 

@@ -6,11 +6,16 @@ array lie in memory is its maker's choice; NumPy's functions keep the order of w
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import threads
 from ..graph import Step, Var
+from ..graph.costs import flops_of
+from ..planning.cuts import TASKS, WORTH
 from ..planning.fused import FUSED
 from ..planning.kinds import pure
 from ..rules import activations, casts
@@ -39,7 +44,7 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 """For a primitive that is a ufunc with some arguments given: both."""
 
 
-def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None) -> Kernel:
+def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> Kernel:
     """The kernel of a step for results of `shape`.
 
     `key` names its memory in `own`; `reuse` is the argument whose memory it may overwrite.
@@ -50,7 +55,7 @@ def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None) -
     if step.primitive in KERNELS:
         return Kernel(KERNELS[step.primitive](step, key), True)
     if step.primitive is contract:
-        return _of_contract(step.params["subscripts"], key)
+        return _of_contract(step.params["subscripts"], key, threaded and flops_of(step) >= 2 * WORTH)
     if step.primitive is casts.convert and shape:
         return Kernel(_conversion(step.params["dtype"], key), True)
     return Kernel(_of_eval(step), False)
@@ -68,9 +73,10 @@ def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) ->
     return run
 
 
-def _of_contract(subscripts: str, key: Any) -> Kernel:
+def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
     """A product, planned once for each way that its operands lie in memory."""
     plans: dict[Any, Any] = {}
+    multiply = _multiply if threaded else np.matmul
 
     def run(own: Own, out: Any, x: Any, y: Any) -> Any:
         lie = (x.strides, y.strides)
@@ -90,7 +96,7 @@ def _of_contract(subscripts: str, key: Any) -> Kernel:
         if names:
             made = np.einsum(names, x, y, out=into)
         else:
-            made = (np.multiply if function == "multiply" else np.matmul)(x, y, out=into)
+            made = (np.multiply if function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
             own[key] = made
         if shape is not None:
@@ -103,6 +109,28 @@ def _of_contract(subscripts: str, key: Any) -> Kernel:
         return out
 
     return Kernel(run, True)
+
+
+def _multiply(x: Any, y: Any, out: Any) -> Any:
+    """`np.matmul` in pieces, by the longest axis of the result, on the worker threads."""
+    if out is None:
+        out = np.empty(
+            (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), np.result_type(x, y)
+        )
+    axis = max(range(out.ndim), key=lambda i: out.shape[i])
+    ends = [out.shape[axis] * i // TASKS for i in range(TASKS + 1)]
+    tasks = []
+    for a, b in pairwise(ends):
+        cut = (slice(None),) * axis + (slice(a, b),)
+        rows = x[cut] if x.ndim == out.ndim and axis < out.ndim - 1 and x.shape[axis] > 1 else x
+        columns = y[cut] if y.ndim == out.ndim and axis != out.ndim - 2 and y.shape[axis] > 1 else y
+        tasks.append(partial(_product, rows, columns, out[cut]))
+    threads.run(tasks, lambda: None)
+    return out
+
+
+def _product(x: Any, y: Any, out: Any, state: None) -> None:
+    np.matmul(x, y, out=out)
 
 
 def _conversion(dtype: Any, key: Any) -> Run:

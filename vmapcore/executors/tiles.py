@@ -7,6 +7,7 @@ which writes them again for the next tile and in the next call.
 import functools
 import itertools
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,24 @@ from .program import Program
 from .units import is_scalar, units_of
 
 Tile = tuple[slice, ...]
+
+
+class Blocks:
+    """An array between two groups that are cut alike: every tile by itself, with the images innermost in memory."""
+
+    __slots__ = ("base", "lengths", "rest")
+
+    def __init__(self, v: Var) -> None:
+        self.base = memory.empty(np, (prod(v.shape),), v.dtype)
+        self.lengths, self.rest = v.shape[:2], v.shape[2:]
+
+    def piece(self, tile: Tile) -> Any:
+        """The part of a tile, of one member, with its axes in order."""
+        (member, images), count = tile, prod(self.rest)
+        start = (member.start * self.lengths[1] + images.start) * count
+        n = images.stop - images.start
+        block = self.base[start : start + n * count].reshape(1, *self.rest, n)
+        return block.transpose(0, block.ndim - 1, *range(1, block.ndim - 1))
 
 
 class TiledGroup:
@@ -44,13 +63,14 @@ class TiledGroup:
         ]
         self.reads = list(dict.fromkeys(found))
         self.inputs = [a for a, _ in self.reads]
-        self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype) if len(group.lengths) > 1 else 1)
+        self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype))
+        self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
         self.idle: list[Own] = []
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
         totals = [
-            memory.empty(np, (*self._parts(v), *v.shape), v.dtype) if out is None or v in self.group.sums else out
+            self._result(v) if out is None or v in self.group.sums else out
             for v, out in zip(self.outputs, outs, strict=True)
         ]
         lent: list[Own] = []
@@ -72,6 +92,12 @@ class TiledGroup:
             _total(total, len(self._parts(v)), out) if v in self.group.sums else total
             for v, total, out in zip(self.outputs, totals, outs, strict=True)
         ]
+
+    def _result(self, v: Var) -> Any:
+        """Memory for a result: an array, or terms of a sum, or blocks."""
+        if v in self.blocked:
+            return Blocks(v)
+        return memory.empty(np, (*self._parts(v), *v.shape), v.dtype)
 
     def _parts(self, v: Var) -> tuple[int, ...]:
         """Into how many terms a sum is split, by the dimensions it is over: one for each piece."""
@@ -135,6 +161,8 @@ def _cut(shape: tuple[int, ...], places: Places, lengths: tuple[int, ...]) -> tu
 
 def _piece(x: Any, places: Places, tile: Tile) -> Any:
     """The part of `x` that belongs to a tile."""
+    if type(x) is Blocks:
+        return x.piece(tile)
     index: list[Any] = []
     for axis, part in zip(places, tile, strict=True):
         if axis is not None:
@@ -153,3 +181,26 @@ def _total(terms: Any, axes: int, out: Any) -> Any:
     for term in terms[1:]:
         out += term
     return out
+
+
+def keep_in_blocks(units: Sequence[Any], wanted: set[Any]) -> None:
+    """Lets groups that are cut alike hand on arrays in blocks, where nobody else reads them."""
+    readers: dict[Any, list[Any]] = {}
+    for unit in units:
+        for a in unit.inputs:
+            readers.setdefault(a, []).append(unit)
+    for unit in units:
+        if isinstance(unit, TiledGroup) and len(unit.cuts) == 2:
+            unit.blocked = {v for v in unit.outputs if v not in wanted and _alike(unit, v, readers.get(v, []))}
+
+
+def _alike(unit: TiledGroup, v: Var, readers: Sequence[Any]) -> bool:
+    if unit.group.places[v] != (0, 1) or len(v.shape) < 3:
+        return False
+    return all(
+        isinstance(other, TiledGroup)
+        and other.cuts[1:] == unit.cuts[1:]
+        and len(other.cuts) == 2
+        and all(places == (0, 1) for a, places in other.reads if a is v)
+        for other in readers
+    )

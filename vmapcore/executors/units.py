@@ -24,10 +24,10 @@ from .steps import Roots, kernel_of, reusable, shared
 class StepUnit:
     """One step."""
 
-    def __init__(self, step: Step, key: Any, reuse: int | None) -> None:
+    def __init__(self, step: Step, key: Any, reuse: int | None, threaded: bool) -> None:
         self.inputs = list(step.inputs)
         self.outputs = list(step.outputs)
-        self.run, self.writes = kernel_of(step, key, step.outputs[0].shape, reuse)
+        self.run, self.writes = kernel_of(step, key, step.outputs[0].shape, reuse, threaded)
         self.multiple = step.primitive.multiple
         self.steps = [step]
 
@@ -128,7 +128,7 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
         else:
             for i, step in enumerate(run, number):
                 reuse = [k for k in reusable(step) if last.get(step.inputs[k]) == i]
-                units.append(StepUnit(step, (key, i), reuse[0] if reuse else None))
+                units.append(StepUnit(step, (key, i), reuse[0] if reuse else None, threaded))
         number += len(run)
     return units
 

@@ -10,7 +10,9 @@ from math import prod
 
 from ..graph import Graph, Step, Var
 from ..graph.costs import flops_of
-from .groups import Group, Places
+from ..rules.conv import conv, conv_input_grad
+from .fused import conv_block
+from .groups import Group
 
 FOOTPRINT = 3 << 19
 """Bytes that the largest step of a tile may read and write."""
@@ -25,6 +27,10 @@ MOVED = 8
 """Multiply-adds of a matrix product that take as long as reading and writing one number."""
 
 
+SHARING = frozenset({conv, conv_block, conv_input_grad})
+"""Convolutions of images with weights that all of them share."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """A dimension in pieces, one per task, and each piece in tiles."""
@@ -37,18 +43,22 @@ def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
     steps = [graph.steps[i] for i in sorted(group.steps)]
     work = sum(map(work_of, steps))
     tasks = TASKS if work >= TASKS * WORTH else 2 if work >= 2 * WORTH else 1
-    whole = max(footprint(group, steps), 1)
-    members, *images = group.lengths
-    if not images:
-        return (_cut(members, min(tasks, members), max(1, FOOTPRINT * members // whole)),)
+    whole = max(footprint(steps), 1)
+    units = [1] * len(group.lengths)
+    images = images_dimension(graph, group)
+    if images >= 0:
+        units[images] = lanes
+    members, *rest = group.lengths
     pieces = min(tasks, members)
-    size = max(1, FOOTPRINT * members * images[0] // whole)
-    size = max(size // lanes, 1) * lanes
-    return _cut(members, pieces, 1), _cut(images[0], min(images[0], -(-tasks // pieces)), size, lanes)
+    if not rest:
+        return (_cut(members, pieces, FOOTPRINT * members // whole, units[0]),)
+    size = FOOTPRINT * members * rest[0] // whole
+    return _cut(members, pieces, 1), _cut(rest[0], min(rest[0], -(-tasks // pieces)), size, units[1])
 
 
 def _cut(length: int, pieces: int, size: int, unit: int = 1) -> Cut:
     """Cuts into `pieces`, and these into tiles of at most `size`: of nearly equal length, but in whole units."""
+    size = max(size // unit, 1) * unit
     found = []
     for piece in _parts(slice(0, length), pieces, unit):
         count = -(-(piece.stop - piece.start) // size)
@@ -62,17 +72,24 @@ def _parts(whole: slice, count: int, unit: int) -> Iterator[slice]:
     return (slice(a, b) for a, b in pairwise(ends) if a < b)
 
 
-def footprint(group: Group, steps: Sequence[Step]) -> int:
-    """Bytes that the largest step reads and writes of arrays that are cut."""
+def footprint(steps: Sequence[Step]) -> int:
+    """Bytes that a step, the one with most, reads and writes of arrays that the group makes and reads again.
+
+    What comes in or goes out passes through a cache once, however large a tile is.
+    """
+    made = {v for step in steps for v in step.outputs}
+    read = {a for step in steps for a in step.inputs if isinstance(a, Var) and a in made}
     return max(
-        sum([a.nbytes for a in {*step.inputs, *step.outputs} if isinstance(a, Var) and not _shared(group, a)])
-        for step in steps
+        sum([a.nbytes for a in {*step.inputs, *step.outputs} if isinstance(a, Var) and a in read]) for step in steps
     )
 
 
-def _shared(group: Group, a: Var) -> bool:
-    places: Places | None = group.places.get(a)
-    return places is not None and None in places
+def images_dimension(graph: Graph, group: Group) -> int:
+    """Along which dimension tiles have images that share weights; -1 if along none."""
+    if len(group.lengths) > 1:
+        return 1
+    shared = any(group.reads.get((i, 1)) == (None,) and graph.steps[i].primitive in SHARING for i in group.steps)
+    return 0 if shared else -1
 
 
 def work_of(step: Step) -> int:
