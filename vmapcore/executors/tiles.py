@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import memory, threads
 from ..graph import Graph, Literal, Step, Var
-from ..planning.cuts import cuts_of
+from ..planning.cuts import Cut, cuts_of, images_dimension
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
 from .kernels.lanes import lanes
@@ -30,17 +30,17 @@ class Blocks:
 
     __slots__ = ("base", "lengths", "rest")
 
-    def __init__(self, v: Var) -> None:
+    def __init__(self, v: Var, rank: int) -> None:
         self.base = memory.empty(np, (prod(v.shape),), v.dtype)
-        self.lengths, self.rest = v.shape[:2], v.shape[2:]
+        self.lengths, self.rest = v.shape[:rank], v.shape[rank:]
 
     def piece(self, tile: Tile) -> Any:
-        """The part of a tile, of one member, with its axes in order."""
-        (member, images), count = tile, prod(self.rest)
-        start = (member.start * self.lengths[1] + images.start) * count
-        n = images.stop - images.start
-        block = self.base[start : start + n * count].reshape(1, *self.rest, n)
-        return block.transpose(0, block.ndim - 1, *range(1, block.ndim - 1))
+        """The part of a tile of images, of one member if members are cut, with its axes in order."""
+        *member, images = tile
+        place = sum([m.start for m in member]) * self.lengths[-1] + images.start
+        n, count = images.stop - images.start, prod(self.rest)
+        block = self.base[place * count : (place + n) * count].reshape((1,) * len(member) + (*self.rest, n))
+        return block.transpose(*range(len(member)), block.ndim - 1, *range(len(member), block.ndim - 1))
 
 
 class TiledGroup:
@@ -64,6 +64,7 @@ class TiledGroup:
         self.reads = list(dict.fromkeys(found))
         self.inputs = [a for a, _ in self.reads]
         self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype))
+        self.has_images = images_dimension(graph, group) >= 0
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
         self.idle: list[Own] = []
@@ -96,7 +97,7 @@ class TiledGroup:
     def _result(self, v: Var) -> Any:
         """Memory for a result: an array, or terms of a sum, or blocks."""
         if v in self.blocked:
-            return Blocks(v)
+            return Blocks(v, len(self.cuts))
         return memory.empty(np, (*self._parts(v), *v.shape), v.dtype)
 
     def _parts(self, v: Var) -> tuple[int, ...]:
@@ -190,17 +191,23 @@ def keep_in_blocks(units: Sequence[Any], wanted: set[Any]) -> None:
         for a in unit.inputs:
             readers.setdefault(a, []).append(unit)
     for unit in units:
-        if isinstance(unit, TiledGroup) and len(unit.cuts) == 2:
+        if isinstance(unit, TiledGroup) and unit.has_images:
             unit.blocked = {v for v in unit.outputs if v not in wanted and _alike(unit, v, readers.get(v, []))}
 
 
 def _alike(unit: TiledGroup, v: Var, readers: Sequence[Any]) -> bool:
-    if unit.group.places[v] != (0, 1) or len(v.shape) < 3:
+    """Whether every reader takes `v` in the tiles in which `unit` makes it."""
+    frame = tuple(range(len(unit.cuts)))
+    if unit.group.places[v] != frame or len(v.shape) < len(frame) + 2:
         return False
     return all(
         isinstance(other, TiledGroup)
-        and other.cuts[1:] == unit.cuts[1:]
-        and len(other.cuts) == 2
-        and all(places == (0, 1) for a, places in other.reads if a is v)
+        and other.has_images
+        and [_tiles(cut) for cut in other.cuts] == [_tiles(cut) for cut in unit.cuts]
+        and all(places == frame for a, places in other.reads if a is v)
         for other in readers
     )
+
+
+def _tiles(cut: Cut) -> list[slice]:
+    return [tile for piece in cut.pieces for tile in piece]
