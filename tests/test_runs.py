@@ -9,7 +9,6 @@ from vmapcore import trace
 from vmapcore.executors import compiled
 from vmapcore.executors.cpu import Plan
 from vmapcore.graph import Var
-from vmapcore.planning import runs
 from vmapcore.planning.runs import runs_of
 
 from .graphs import Random
@@ -56,19 +55,31 @@ def test_steps_apart_become_kernels_apart():
     def f(x, y):
         return np.sin(x) + 1, np.cos(y) * 2, x @ y, np.exp(x @ y) - 1
 
-    graph = trace(f)(np.ones((2, 2)), np.ones((2, 2)))
+    graph = trace(f)(np.ones((9, 9)), np.ones((9, 9)))
     found = runs_of(graph.steps, lambda step: step.primitive.name != "contract")
     kernels = {tuple([step.primitive.name for step in run]) for run in found}
     assert {("contract",), ("cos", "multiply"), ("sin", "add"), ("exp", "subtract")} <= kernels
 
 
-def test_long_runs_are_cut(monkeypatch):
-    monkeypatch.setattr(runs, "LONGEST", 4)
-
+def test_long_runs_are_cut():
     def f(x):
         for _ in range(10):
             x = x + 1
         return x
 
-    found = runs_of(trace(f)(np.ones(3)).steps, lambda step: True)
-    assert [len(run) for run in found] == [3, 3, 4]
+    steps = trace(f)(np.ones(3)).steps
+    found = runs_of(steps, lambda step: True, lambda steps: [steps[i : i + 4] for i in range(0, len(steps), 4)])
+    assert [len(run) for run in found] == [4, 4, 2]
+
+
+def test_what_shares_a_small_array_alone_stays_apart():
+    """As the parameters of a model, which have a learning rate in common."""
+
+    def f(rate, step, w, b):
+        scaled = rate / np.sqrt(step)
+        return w - scaled[:, None, None] * np.sin(w), b - scaled[:, None] * np.sin(b)
+
+    graph = trace(f)(np.ones(4), np.ones(4), np.ones((4, 30, 30)), np.ones((4, 50)))
+    found = [{step.primitive.name for step in run} for run in runs_of(graph.steps, lambda step: True)]
+    assert found.count({"sin", "multiply", "subtract"}) == 2
+    assert all("divide" not in run or "sin" not in run for run in found)

@@ -16,7 +16,8 @@ from .. import threads
 from ..graph import Literal, Step, Var
 from ..planning.cuts import TASKS, WORTH
 from ..planning.runs import runs_of
-from .fusion import Fused, can_fuse, fuse
+from ..rules.reductions import reduce_max, reduce_min, reduce_sum
+from .fusion import Fused, can_fuse, cut, fuse
 from .own import Own, scratch
 from .steps import Roots, kernel_of, reusable, shared
 
@@ -112,17 +113,20 @@ def _order(x: Any) -> tuple[int, ...] | None:
 
 Unit = StepUnit | FusedUnit
 
+SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
+"""Reductions, for which NumPy is slow where arrays do not lie in their own order."""
+
 
 def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool = False) -> list[Unit]:
     """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
-    runs = runs_of(steps, can_fuse)
+    runs = runs_of(steps, can_fuse, cut)
     order = [step for run in runs for step in run]
     last = last_reads(order, wanted)
     units: list[Unit] = []
     number = 0
     for run in runs:
         read_later = {a for step in order[number + len(run) :] for a in step.inputs} | wanted
-        unit = _fused(run, read_later, (key, number), threaded) if len(run) > 1 else None
+        unit = _fused(run, read_later, (key, number), threaded)
         if unit is not None:
             units.append(unit)
         else:
@@ -134,8 +138,8 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
 
 
 def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> FusedUnit | None:
-    """The run as one kernel, if it can be one and does more than one step that touches numbers."""
-    if sum([not shared(step) for step in run]) < 2:
+    """The run as one kernel, if it can be one and does more than one step that touches numbers, or adds some up."""
+    if sum([not shared(step) for step in run]) + any(step.primitive in SUMS for step in run) < 2:
         return None
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))

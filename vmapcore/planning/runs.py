@@ -1,20 +1,27 @@
 """Runs of steps that could be one kernel: together where their order leaves a choice, apart by what joins them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 
 from ..graph import Step, Var
 
-LONGEST = 48
-"""Steps of a kernel: one of more takes longer to compile than it saves."""
+FEW = 64
+"""Elements of an array so small that a kernel for all that reads it would join what else has nothing in common."""
 
 
-def runs_of(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> list[list[Step]]:
-    """Lists of steps, in an order in which they can run: those of one list may become one kernel."""
+def runs_of(
+    steps: Sequence[Step],
+    can_fuse: Callable[[Step], bool],
+    cut: Callable[[Sequence[Step]], Sequence[Sequence[Step]]] = lambda steps: [steps],
+) -> list[list[Step]]:
+    """Lists of steps, in an order in which they can run: those of one list may become one kernel.
+
+    `cut` divides a list that is too long for one.
+    """
     found: list[list[Step]] = []
     for fusible, run in _alternating(steps, can_fuse):
         if fusible:
-            found += [part for whole in _connected(run) for part in _short(whole)]
+            small, large = _apart(run)
+            found += [list(part) for whole in (*_connected(small), *_connected(large)) for part in cut(whole)]
         else:
             found += [[step] for step in run]
     return found
@@ -46,13 +53,28 @@ def _alternating(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> Ite
         yield kind, run
 
 
+def _apart(run: Sequence[Step]) -> tuple[list[Step], list[Step]]:
+    """The steps that make small arrays of small ones, as of a learning rate for each member, and the others."""
+    small: list[Step] = []
+    large: list[Step] = []
+    big: set[Var] = set()
+    for step in run:
+        arrays = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var)]
+        if any(v.size > FEW or v in big for v in arrays):
+            large.append(step)
+            big.update(step.outputs)
+        else:
+            small.append(step)
+    return small, large
+
+
 def _connected(run: Sequence[Step]) -> list[list[Step]]:
-    """The steps apart by whether one reads what the other makes, or both read the same array of any axes."""
+    """The steps apart by whether one reads what the other makes, or both read the same large array."""
     home: dict[Var, int] = {}
     parts: dict[int, list[Step]] = {}
     made = {v for step in run for v in step.outputs}
     for number, step in enumerate(run):
-        values = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var) and (v.shape or v in made)]
+        values = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var) and (v.size > FEW or v in made)]
         joined = sorted({home[v] for v in values if v in home})
         into = joined[0] if joined else number
         parts.setdefault(into, [])
@@ -63,9 +85,3 @@ def _connected(run: Sequence[Step]) -> list[list[Step]]:
         home.update(dict.fromkeys(values, into))
     order = {id(step): i for i, step in enumerate(run)}
     return [sorted(part, key=lambda step: order[id(step)]) for part in parts.values()]
-
-
-def _short(run: list[Step]) -> list[list[Step]]:
-    count = -(-len(run) // LONGEST)
-    ends = [len(run) * i // count for i in range(count + 1)]
-    return [run[a:b] for a, b in pairwise(ends)]
