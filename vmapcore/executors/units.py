@@ -139,7 +139,7 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
 
 def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> FusedUnit | None:
     """The run as one kernel, if it can be one and does more than one step that touches numbers, or adds some up."""
-    if sum([not shared(step) for step in run]) + any(step.primitive in SUMS for step in run) < 2:
+    if sum([2 if step.primitive in SUMS else not shared(step) for step in run]) < 2:
         return None
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
