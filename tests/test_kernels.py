@@ -189,7 +189,7 @@ def test_the_choice(monkeypatch):
     assert type(convolution(win, 32, 64, 16, np.float32)) is Winograd
     assert type(convolution(win, 32, 64, 3, np.float32)) is Direct
     assert type(convolution(win, 1, 32, 16, np.float32)) is Direct
-    assert type(convolution(win, 32, 3, 16, np.float32)) is Columns
+    assert type(convolution(win, 32, 2, 16, np.float32)) is Columns
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     assert type(convolution(win, 32, 64, 16, np.float32)) is Kronecker
     assert type(convolution(win, 32, 64, 3, np.float32)) is Columns

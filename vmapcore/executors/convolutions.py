@@ -1,4 +1,5 @@
-"""Convolutions on a tile: members and images as the primitives have them, as calls of the kernels for one member.
+"""Convolutions on a tile: members and images as the primitives have them, as calls of the kernels: of one for
+all members where there is one, else for each.
 
 Results have the images innermost in memory, which is how the next convolution wants them: nothing is moved in between.
 """
@@ -12,7 +13,9 @@ from ..planning.fused import conv_block
 from ..rules._im2col import Lead, split_lead
 from ..rules._windows import Windows, windows
 from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
+from .kernels.columns import Columns
 from .kernels.conv import convolution
+from .kernels.direct import Direct
 from .own import CALL, Own, scratch
 
 
@@ -24,6 +27,18 @@ def innermost(x: Any, new: Any, name: str) -> Any:
     laid = new(name, moved.shape)
     laid[...] = moved
     return laid
+
+
+def lying(x: Any, new: Any, name: str) -> tuple[Any, bool]:
+    """Images (members, n, C, ...) as they lie, if they are contiguous, or a copy; whether images are innermost then."""
+    moved = x.transpose(0, *range(2, x.ndim), 1)
+    if moved.flags.c_contiguous:
+        return moved, True
+    if x.flags.c_contiguous:
+        return x, False
+    laid = new(name, moved.shape)
+    laid[...] = moved
+    return laid, True
 
 
 class Convolution:
@@ -71,8 +86,8 @@ class Forward(Convolution):
     def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
         new = scratch(own, self.dtype)
         given = x, w, b
-        x, w, lead = self.split(x, w)
-        bias = None if b is None else bias_of(np, b, lead, self.core, self.groups)
+        x, w, split = self.split(x, w)
+        bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
         if b is not None and bias is None:  # one that has leading axes of its own
             return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
         images = x.shape[2]
@@ -80,15 +95,25 @@ class Forward(Convolution):
         win = self.windows(x.shape[3:], w.shape[4:])
         n, height = x.shape[1], w.shape[2] // self.groups
         kernel = convolution(win, w.shape[3], height, n, self.dtype)
-        run = kernel.forward_pooled if self.pooled else kernel.forward
         size = tuple([p // 2 for p in win.out]) if self.pooled else win.out
         made = new(self.key, (len(x), w.shape[1], self.groups, height, *size, n))
+        if isinstance(kernel, Direct):
+            lead = (*w.shape[:2], self.groups)
+            kernel.forward_all(
+                *lying(x, new, "x"), kernel.weights(w, new), bias, self.relu, self.pooled, made, new, lead
+            )
+        else:
+            self.one_by_one(own, kernel, x, w, bias, made)
+        return _given(made, split, (images, w.shape[2], *size), out)
+
+    def one_by_one(self, own: Own, kernel: Columns, x: Any, w: Any, bias: Any, made: Any) -> None:
+        new = scratch(own, self.dtype)
+        run = kernel.forward_pooled if self.pooled else kernel.forward
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(x[m], new, "x"))
             weights = self.prepared(own, kernel, kernel.weights, w[m, v])
             run(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
-        return _given(made, lead, (images, w.shape[2], *size), out)
 
 
 class InputGrad(Convolution):
@@ -100,19 +125,27 @@ class InputGrad(Convolution):
 
     def __call__(self, own: Own, out: Any, g: Any, w: Any) -> Any:
         new = scratch(own, self.dtype)
-        g, w, lead = self.split(g, w)
+        g, w, split = self.split(g, w)
         images = g.shape[2]
         g = g.reshape(len(g), g.shape[1] * images, *g.shape[3:])
         win = self.windows(self.size, w.shape[4:])
         n, channels = g.shape[1], w.shape[3]
         kernel = convolution(win, channels, w.shape[2] // self.groups, n, self.dtype)
         made = new(self.key, (len(g), w.shape[1], self.groups, channels, *self.size, n))
+        if isinstance(kernel, Direct) and kernel.turns:
+            lead = (*w.shape[:2], self.groups)
+            kernel.input_grad_all(*lying(g, new, "g"), kernel.weights(w, new), made, new, lead)
+        else:
+            self.one_by_one(own, kernel, g, w, made)
+        return _given(made, split, (images, self.groups * channels, *self.size), out)
+
+    def one_by_one(self, own: Own, kernel: Columns, g: Any, w: Any, made: Any) -> None:
+        new = scratch(own, self.dtype)
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(g[m], new, "g"))
             weights = self.prepared(own, kernel, kernel.back_weights, w[m, v])
             kernel.input_grad(laid, weights, made[m, v], new)
-        return _given(made, lead, (images, self.groups * channels, *self.size), out)
 
 
 class WeightGrad(Convolution):
@@ -125,7 +158,7 @@ class WeightGrad(Convolution):
     def __call__(self, own: Own, out: Any, x: Any, g: Any) -> Any:
         new = scratch(own, self.dtype)
         given = x, g
-        x, g, lead = self.split(x, g)
+        x, g, split = self.split(x, g)
         if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
             return copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
         x, g = x[:, 0], g[:, 0]
@@ -133,11 +166,19 @@ class WeightGrad(Convolution):
         n, channels, height = x.shape[1], x.shape[2] // self.groups, g.shape[2] // self.groups
         kernel = convolution(win, channels, height, n, self.dtype)
         made = new(self.key, (len(x), self.groups, height, channels, *win.kernel))
+        if isinstance(kernel, Direct):
+            lead = (len(x), 1, self.groups)
+            kernel.weight_grad_all(*lying(x, new, "x"), *lying(g, new, "g"), made, False, new, lead)
+        else:
+            self.one_by_one(own, kernel, x, g, made)
+        result = made.reshape(len(x), 1, 1, self.groups * height, channels, *win.kernel)
+        return copied(split.scatter(result, result.shape[3:]), out)
+
+    def one_by_one(self, own: Own, kernel: Columns, x: Any, g: Any, made: Any) -> None:
+        new = scratch(own, self.dtype)
         for m in range(len(x)):
             laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
             kernel.weight_grad(laid, cotangent, made[m], False, new)
-        result = made.reshape(len(x), 1, 1, self.groups * height, channels, *win.kernel)
-        return copied(lead.scatter(result, result.shape[3:]), out)
 
 
 def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:

@@ -7,48 +7,118 @@ from typing import Any
 import numpy as np
 
 from ...rules._windows import Windows, windows
-from ..compiled import kernel
 from .columns import Columns, New
 from .lanes import lanes
-from .products import ROWS, packed, packed_shape, product
+from .members import Geometry, Lengths, convolve, room_for, weight_grads
+from .products import rows_of
 
-LEAST_TERMS = 8
-"""Sums of fewer terms are no dearer as columns and a matrix product."""
-
-
-@kernel
-def convolve(x: Any, places: Any, down: int, w: Any, bias: Any, floor: Any, out: Any, rows: int, run: int) -> None:
-    """out[o, p] = max(floor, bias[o] + sum over k of w[o, k] * x[p * down + places[k] :]) for rows p of `run` numbers.
-
-    All are flat; `w` is packed.
-    """
-    for p in range(rows):
-        product(w, 0, bias, floor, x, p * down, places, places.size, out, p * run, rows * run, run)
+LEAST_TERMS, LEAST_HEIGHT = 8, 3
+"""Sums of fewer terms are no dearer as columns and a matrix product; and that many rows are multiplied at a time."""
 
 
 class Direct(Columns):
-    """Compiled sums over the images as they lie, for windows next to each other in a row."""
+    """Compiled sums over the images as they lie, for windows next to each other in a row.
+
+    The methods whose names end in `all` take all members of a tile at once, (members, G * C, *size, n) if `innermost`,
+    else (members, n, G * C, *size), contiguous, and w (members, variants, G * O, C, *kernel); results have their images
+    innermost.
+    """
 
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
-        if len(win.size) != 2 or win.stride[1] != 1 or dtype.char not in "fd" or height < ROWS:
+        if len(win.size) != 2 or win.stride[1] != 1 or dtype.char not in "fd" or height < LEAST_HEIGHT:
             return False
         return channels * math.prod(win.kernel) >= LEAST_TERMS and win.out[1] * images >= lanes(dtype)
 
     def weights(self, w: Any, new: New) -> Any:
-        w = w.reshape(len(w), self.height, self.depth)
-        made = new("packed", packed_shape(w.shape))
-        packed(w, made)
-        return made
+        return np.ascontiguousarray(w)
+
+    def back_weights(self, w: Any, new: New) -> Any:
+        return np.ascontiguousarray(w) if self.turns else super().back_weights(w, new)
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
-        rows, columns = self.win.out
-        down = self.win.stride[0] * self.win.padded[1] * self.images
-        for group in range(len(x)):
-            laid = self._padded(x[group], self.win.padded, new).reshape(-1)
-            more = self._zeros if bias is None else bias[group]
-            flat = weights[group].reshape(-1), more, self._floors[relu], out[group].reshape(-1)
-            convolve(laid, self._places, down, *flat, rows, columns * self.images)
+        self.forward_all(x, True, weights, bias, relu, False, out, new, (1, 1, len(x)))
+
+    def forward_pooled(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
+        self.forward_all(x, True, weights, bias, relu, True, out, new, (1, 1, len(x)))
+
+    def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
+        if self.turns:
+            self.input_grad_all(g, True, weights, out, new, (1, 1, len(g)))
+        else:
+            super().input_grad(g, weights, out, new)
+
+    def weight_grad(self, x: Any, g: Any, out: Any, accumulate: bool, new: New) -> None:
+        self.weight_grad_all(x, True, g, True, out, accumulate, new, (1, 1, len(x)))
+
+    def forward_all(
+        self,
+        x: Any,
+        innermost: bool,
+        w: Any,
+        bias: Any,
+        relu: bool,
+        pooled: bool,
+        out: Any,
+        new: New,
+        lead: tuple[int, int, int],
+    ) -> None:
+        """Of `lead` members, variants and groups; `bias` is (members, variants, G * O) or None."""
+        more = self._zeros if bias is None else bias.reshape(-1)
+        self._convolve(x, innermost, w, False, more, relu, out, pooled, new, lead)
+
+    def input_grad_all(self, g: Any, innermost: bool, w: Any, out: Any, new: New, lead: tuple[int, int, int]) -> None:
+        """If `turns`."""
+        turned = self._turned
+        turned._convolve(g, innermost, w, True, turned._zeros, False, out, False, new, lead)
+
+    def weight_grad_all(
+        self,
+        x: Any,
+        x_innermost: bool,
+        g: Any,
+        g_innermost: bool,
+        out: Any,
+        accumulate: bool,
+        new: New,
+        lead: tuple[int, int, int],
+    ) -> None:
+        """Of members without variants."""
+        flat = x.reshape(-1), x_innermost, g.reshape(-1), g_innermost, out.reshape(-1)
+        weight_grads(*flat, accumulate, self._places, self._room(new), self._lengths(lead), self._geometry)
+
+    def _convolve(
+        self,
+        x: Any,
+        innermost: bool,
+        w: Any,
+        turned: bool,
+        bias: Any,
+        relu: bool,
+        out: Any,
+        pooled: bool,
+        new: New,
+        lead: tuple[int, int, int],
+    ) -> None:
+        flat = x.reshape(-1), innermost, w.reshape(-1), turned, bias, self._floors[relu], out.reshape(-1), pooled
+        room, side = self._room(new), rows_of(self.height)
+        convolve(*flat, self._places_by_rows, room, self._lengths(lead), self._geometry, side)
+
+    def _room(self, new: New) -> Any:
+        return new("room", (self._needed,))
+
+    def _lengths(self, lead: tuple[int, int, int]) -> Lengths:
+        return (*lead, self.channels, self.win.size[0], self.win.size[1], self.height, self.images)
+
+    @cached_property
+    def _needed(self) -> int:
+        return room_for(self._lengths((1, 1, 1)), self._geometry, lanes(self.dtype))
+
+    @cached_property
+    def _geometry(self) -> Geometry:
+        (above, below), (left, right) = self.win.padding
+        (tall, across), (dilation, apart), (down, over) = self.win.kernel, self.win.dilation, self.win.out
+        return tall, across, self.win.stride[0], dilation, apart, above, below, left, right, down, over
 
     @cached_property
     def _floors(self) -> tuple[Any, Any]:
@@ -59,12 +129,21 @@ class Direct(Columns):
     def _zeros(self) -> Any:
         return np.zeros(self.height, self.dtype)
 
+    def _offsets(self, rows: int) -> Any:
+        """Where each term of a sum lies, from the first, by channel, row and column of a window."""
+        columns, (tall, wide), (down, right) = self.win.padded[1], self.win.kernel, self.win.dilation
+        c, i, j = np.ogrid[: self.channels, :tall, :wide]
+        return ((c * rows + i * down) * columns + j * right) * self.images
+
     @cached_property
     def _places(self) -> Any:
-        """Where each term of a sum lies, from the first."""
-        (rows, columns), (tall, wide), (down, right) = self.win.padded, self.win.kernel, self.win.dilation
-        c, i, j = np.ogrid[: self.channels, :tall, :wide]
-        return (((c * rows + i * down) * columns + j * right) * self.images).ravel()
+        """In images with zeros on all sides."""
+        return self._offsets(self.win.padded[0]).ravel()
+
+    @cached_property
+    def _places_by_rows(self) -> Any:
+        """In images with no zeros above and below, rows of the window first, so that some of them are a range."""
+        return self._offsets(self.win.size[0]).transpose(1, 0, 2).ravel()
 
     @cached_property
     def _turned(self) -> "Direct":
@@ -76,21 +155,10 @@ class Direct(Columns):
         return Direct(turned, self.height, self.channels, self.images, self.dtype)
 
     @cached_property
-    def _turns(self) -> bool:
+    def turns(self) -> bool:
         """Whether the input gradient is a convolution that a compiled kernel takes."""
         reach = [d * (k - 1) for k, d in zip(self.win.kernel, self.win.dilation, strict=True)]
         inside = all(max(pair) <= r for r, pair in zip(reach, self.win.padding, strict=True))
         if not inside or self.win.stride != (1, 1):
             return False
         return self.fits(self._turned.win, self.height, self.channels, self.images, self.dtype)
-
-    def back_weights(self, w: Any, new: New) -> Any:
-        if not self._turns:
-            return super().back_weights(w, new)
-        return self._turned.weights(w.swapaxes(1, 2)[..., ::-1, ::-1], lambda name, shape: new("back " + name, shape))
-
-    def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
-        if self._turns:
-            self._turned.forward(g, weights, None, False, out, new)
-        else:
-            super().input_grad(g, weights, out, new)

@@ -53,6 +53,11 @@ def pick(a: Any, i: int) -> Any:
     return a[i]
 
 
+def put(a: Any, i: int, s: Any) -> None:
+    """a[i] = s for i of at least 0."""
+    a[i] = s
+
+
 def load(like: Any, a: Any, i: int) -> Any:
     """As many numbers of the flat array `a` from `i` on as `like` holds."""
     return a[i : i + len(like)].copy()
@@ -71,6 +76,16 @@ def spread(like: Any, s: Any) -> Any:
 def fma(s: Any, v: Any, total: Any) -> Any:
     """`s * v + total` for a number s."""
     return s * v + total
+
+
+def fma_each(u: Any, v: Any, total: Any) -> Any:
+    """`u * v + total` for registers u and v."""
+    return u * v + total
+
+
+def total(v: Any) -> Any:
+    """The sum of the numbers of a register."""
+    return v.sum()
 
 
 def at_least(v: Any, low: Any) -> Any:

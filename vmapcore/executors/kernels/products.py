@@ -2,8 +2,8 @@
 
 out[o, j] = max(floor, bias[o] + sum over k of w[o, k] * x[start + place(steps, k) + j])
 
-for j in a run of numbers that lie together. Four results `o` by three registers of `j` are summed at a time. `steps` is
-an array of places, or one int, the distance between equally distant ones.
+for j in a run of numbers that lie together. Four results `o`, or three, by three registers of `j` are summed at a time.
+`steps` is an array of places, or one int, the distance between equally distant ones.
 """
 
 from functools import lru_cache
@@ -16,6 +16,11 @@ from .lanes import apart, at_least, fma, load, pick, place, spread, store, width
 
 ROWS = 4
 """How many rows of weights are multiplied at a time; there must be at least as many."""
+
+
+def rows_of(height: int) -> int:
+    """How many rows at a time, 3 or 4, are the fewest in all: the last ones may be multiplied twice."""
+    return 3 if -(-height // 3) * 3 < -(-height // 4) * 4 else 4
 
 
 def packed(w: Any, out: Any) -> None:
@@ -39,6 +44,8 @@ def _blocks(height: int) -> Any:
 def product(
     w: Any,
     first: int,
+    block: int,
+    rows: int,
     bias: Any,
     floor: Any,
     x: Any,
@@ -52,29 +59,43 @@ def product(
 ) -> None:
     """Writes rows of `run` results, at least a register, to `out` at `to`, a row every `step` numbers.
 
-    `w` are packed weights, flat, from `first` on. All arrays are flat.
+    `w` are packed weights, flat, from `first` on, `rows` side by side, the next ones `block` numbers on. All arrays are
+    flat.
     """
     height = bias.size
     pair, one = zeros_pair(x), zeros(x)
     wide = width(one)
-    three = 3 * wide
     j = 0
     while j < run:  # the last registers may overlap those before
-        left = run - j
-        count = 3 if left > 2 * wide and run >= three else 2 if left > wide and run >= 2 * wide else 1
+        count = _registers(run - j, run, wide)
         j = min(j, run - count * wide)
         at = first
-        for block in range(0, height, 4):
-            o = min(block, height - 4)
+        for begin in range(0, height, rows):
+            o = min(begin, height - rows)
             into = to + o * step + j
-            if count == 3:
+            if rows == 3:
+                if count == 3:
+                    _three_by_three(w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                elif count == 2:
+                    _three(pair, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                else:
+                    _three(one, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+            elif count == 3:
                 _four_by_three(w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
             elif count == 2:
                 _four(pair, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
             else:
                 _four(one, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
-            at += 4 * depth
+            at += block
         j += count * wide
+
+
+@kernel
+def _registers(left: int, run: int, wide: int) -> int:
+    """How many registers to take of `left` numbers: four are two and two, since one alone waits for its own sums."""
+    if left > 2 * wide and (left <= 3 * wide or left > 4 * wide) and run >= 3 * wide:
+        return 3
+    return 2 if left > wide and run >= 2 * wide else 1
 
 
 @kernel
@@ -158,3 +179,72 @@ def _four(
     store(out, to + step, at_least(b, floor))
     store(out, to + 2 * step, at_least(c, floor))
     store(out, to + 3 * step, at_least(d, floor))
+
+
+@kernel
+def _three_by_three(
+    w: Any,
+    at: int,
+    bias: Any,
+    o: int,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+) -> None:
+    apart()
+    one = zeros(x)
+    wide = width(one)
+    a = spread(one, pick(bias, o))
+    b = spread(one, pick(bias, o + 1))
+    c = spread(one, pick(bias, o + 2))
+    a0, a1, a2 = a, a, a
+    b0, b1, b2 = b, b, b
+    c0, c1, c2 = c, c, c
+    for k in range(depth):
+        i = start + place(steps, k)
+        x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
+        s = pick(w, at)
+        a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
+        s = pick(w, at + 1)
+        b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
+        s = pick(w, at + 2)
+        c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
+        at += 3
+    _write(out, to, floor, a0, a1, a2)
+    _write(out, to + step, floor, b0, b1, b2)
+    _write(out, to + 2 * step, floor, c0, c1, c2)
+
+
+@kernel
+def _three(
+    like: Any,
+    w: Any,
+    at: int,
+    bias: Any,
+    o: int,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+) -> None:
+    apart()
+    a = spread(like, pick(bias, o))
+    b = spread(like, pick(bias, o + 1))
+    c = spread(like, pick(bias, o + 2))
+    for k in range(depth):
+        v = load(like, x, start + place(steps, k))
+        a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
+        c = fma(pick(w, at + 2), v, c)
+        at += 3
+    store(out, to, at_least(a, floor))
+    store(out, to + step, at_least(b, floor))
+    store(out, to + 2 * step, at_least(c, floor))

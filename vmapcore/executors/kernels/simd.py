@@ -69,6 +69,16 @@ def pick(typing: Any, a: Any, i: Any) -> Any:
 
 
 @intrinsic
+def put(typing: Any, a: Any, i: Any, s: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, a.dtype), code
+
+
+@intrinsic
 def load(typing: Any, like: Any, a: Any, i: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         place = _place(context, builder, signature.args[1], args[1], args[2], like.count)
@@ -99,6 +109,31 @@ def fma(typing: Any, s: Any, v: Any, total: Any) -> Any:
         return builder.fadd(product, args[2], flags=FUSED)
 
     return v(v.dtype, v, v), code
+
+
+@intrinsic
+def fma_each(typing: Any, u: Any, v: Any, total: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fadd(builder.fmul(args[0], args[1], flags=FUSED), args[2], flags=FUSED)
+
+    return v(v, v, v), code
+
+
+@intrinsic
+def total(typing: Any, v: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        count, part = v.count, args[0]
+        while count > 1:  # halves, and halves of them
+            count //= 2
+            low, high = ([ir.Constant(INDEX, i + k) for i in range(count)] for k in (0, count))
+            low, high = (
+                builder.shuffle_vector(part, part, ir.Constant(ir.VectorType(INDEX, count), half))
+                for half in (low, high)
+            )
+            part = builder.fadd(low, high)
+        return builder.extract_element(part, ir.Constant(INDEX, 0))
+
+    return v.dtype(v), code
 
 
 @intrinsic
@@ -181,5 +216,6 @@ def replace_place(place: Any) -> None:
 
 def functions(wide: int) -> dict[str, Any]:
     """What stands for the functions of `lanes` in compiled code, for registers of `wide` bytes."""
-    found = {f.__name__: f for f in (pick, load, store, spread, fma, at_least, larger, where_less, apart, width)}
+    same = (pick, put, load, store, spread, fma, fma_each, total, at_least, larger, where_less, apart, width)
+    found = {f.__name__: f for f in same}
     return {**found, "zeros": _zeros(1, wide), "zeros_pair": _zeros(2, wide)}

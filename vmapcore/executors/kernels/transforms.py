@@ -260,4 +260,4 @@ def products(u: Any, none: Any, low: Any, v: Any, depth: int, m: Any, run: int) 
     block = (height + 3) // 4 * 4 * depth
     for p in range(36):
         v_at, m_at = p * (depth * run + GAP), p * (height * run + GAP)
-        product(u, p * block, none, low, v, v_at, run, depth, m, m_at, run, run)
+        product(u, p * block, 4 * depth, 4, none, low, v, v_at, run, depth, m, m_at, run, run)

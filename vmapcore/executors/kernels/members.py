@@ -1,0 +1,241 @@
+"""Direct convolutions of all members of a tile, compiled into one call: what small images and few of them need.
+
+Images lie innermost (channels, rows, columns, images) or outermost (images, channels, rows, columns); the former are
+read in place where no columns of zeros belong beside them. Rows above and below an image are no terms of a sum.
+Arrays are flat. `lengths` are (members, variants, groups, channels, rows, columns, height, images), where the weights
+of each member come in variants; `geometry` is (window's height and width, stride down, dilation down and across, zeros
+above, below, left and right, rows and columns of results); `room` is memory for what is laid out anew.
+"""
+
+from typing import Any
+
+from ..compiled import kernel
+from .dots import dots, registers, spread_run
+from .lanes import larger, load, pick, put, store, width, zeros
+from .products import product
+
+Lengths = tuple[int, int, int, int, int, int, int, int]
+Geometry = tuple[int, int, int, int, int, int, int, int, int, int, int]
+
+LINES = 2
+"""Rows of results that are pooled at a time."""
+
+
+def room_for(lengths: Lengths, geometry: Geometry, wide: int) -> int:
+    """Numbers of `room` that any of the kernels needs."""
+    _, _, _, channels, rows, columns, height, images = lengths
+    tall, across, _, _, _, above, below, left, right, down, over = geometry
+    laid = channels * (above + rows + below) * (left + columns + right) * images
+    run = over * images
+    forward = (height + 3) * channels * tall * across + LINES * height * run
+    return laid + max(forward, height * down * (2 * run + wide) + 12)
+
+
+@kernel
+def lay(x: Any, at: int, step: int, sizes: Any, padding: Any, room: Any, to: int) -> None:
+    """Lays images (channels, rows, columns, images) out innermost, amid zeros above, below, left and right.
+
+    `step` is the distance of two images that lie outermost, or 0.
+    """
+    channels, rows, columns, n = sizes
+    above, below, left, right = padding
+    across = (left + columns + right) * n
+    zero = x.dtype.type(0)
+    if above + below + left + right:
+        for k in range(channels * (above + rows + below) * across):
+            put(room, to + k, zero)
+    run = columns * n
+    for c in range(channels):
+        for r in range(rows):
+            into = to + (c * (above + rows + below) + above + r) * across + left * n
+            if step == 0:
+                start = at + (c * rows + r) * run
+                for k in range(run):
+                    put(room, into + k, pick(x, start + k))
+            else:
+                start = at + (c * rows + r) * columns
+                for i in range(n):
+                    for q in range(columns):
+                        put(room, into + q * n + i, pick(x, start + i * step + q))
+
+
+@kernel
+def _taps(top: int, dilation: int, tall: int, rows: int) -> Any:
+    """The first element of a window that lies in an image, and the one behind the last."""
+    first = 0 if top >= 0 else min(tall, -(top // dilation))
+    return first, max(first, min(tall, (rows - 1 - top) // dilation + 1))
+
+
+@kernel
+def _pack(w: Any, at: int, steps: Any, sizes: Any, side: int, room: Any, to: int) -> None:
+    """Weights by (blocks of `side` rows, window's row, channel, window's column, row in its block)."""
+    height, channels, tall, across = sizes
+    for begin in range(0, height, side):
+        first = min(begin, height - side)
+        for i in range(tall):
+            for c in range(channels):
+                for j in range(across):
+                    start = at + first * steps[0] + c * steps[1] + i * steps[2] + j * steps[3]
+                    for o in range(side):
+                        put(room, to + o, pick(w, start + o * steps[0]))
+                    to += side
+
+
+@kernel
+def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int) -> None:
+    """Maxima of `count` windows of two by two in the lines of x at `top` and `low`, of n images.
+
+    Registers are written whole, from left to right: what is too much of one is written over by the next.
+    """
+    one = zeros(x)
+    wide = width(one)
+    end = to + count * n
+    for q in range(count):
+        i, j = top + 2 * q * n, low + 2 * q * n
+        k = 0
+        while k < n and (n >= wide or to + wide <= end):
+            k = min(k, max(n - wide, 0))
+            above = larger(load(one, x, i + k), load(one, x, i + n + k))
+            store(out, to + k, larger(above, larger(load(one, x, j + k), load(one, x, j + n + k))))
+            k += wide
+        while k < n:
+            best = pick(x, i + k)
+            for place in (i + n + k, j + k, j + n + k):
+                v = pick(x, place)
+                best = v if (v > best) | (v != v) else best
+            put(out, to + k, best)
+            k += 1
+        to += n
+
+
+@kernel
+def convolve(
+    x: Any,
+    innermost: bool,
+    w: Any,
+    turned: bool,
+    bias: Any,
+    floor: Any,
+    out: Any,
+    pooled: bool,
+    places: Any,
+    room: Any,
+    lengths: Any,
+    geometry: Any,
+    side: int,
+) -> None:
+    """out[o, p] = max(floor, bias[o] + sum over windows of w[o] * x), or the maxima of two by two of that.
+
+    `bias` is of all weights' rows, or of those of one group, for all. If `turned`, w is of the convolution whose input
+    gradient this is: by other channels first, and its windows run backwards. `places` are those of a sum's terms.
+    """
+    members, variants, groups, channels, rows, columns, height, n = lengths
+    tall, across, stride, dilation, _, above, _, left, right, down, over = geometry
+    line, depth = (left + columns + right) * n, channels * tall * across
+    size, run = channels * rows * columns * n, over * n
+    window = tall * across
+    steps = (window, height * window, -across, -1) if turned else (depth, window, across, 1)
+    packed = channels * rows * line
+    lines = packed + (height + 3) * depth
+    direct = innermost and left + right == 0
+    to = 0
+    for m in range(members):
+        for v in range(variants):
+            for group in range(groups):
+                source, at = x, (m * groups + group) * size
+                if not direct:
+                    start, step = at, 0
+                    if not innermost:
+                        start, step = m * groups * size + group * (size // n), groups * (size // n)
+                    lay(x, start, step, (channels, rows, columns, n), (0, 0, left, right), room, 0)
+                    source, at = room, 0
+                which = (m * variants + v) * groups + group
+                first = which * height * depth + (window - 1 if turned else 0)
+                _pack(w, first, steps, (height, channels, tall, across), side, room, packed)
+                more = bias[which * height : (which + 1) * height] if bias.size > height else bias
+                for p in range(down // 2 * 2 if pooled else down):
+                    top = p * stride - above
+                    i0, i1 = _taps(top, dilation, tall, rows)
+                    k = i0 * channels * across
+                    into, step = (lines + p % 2 * height * run, run) if pooled else (to + p * run, down * run)
+                    product(
+                        room,
+                        packed + k * side,
+                        depth * side,
+                        side,
+                        more,
+                        floor,
+                        source,
+                        at + top * line,
+                        places[k:],
+                        (i1 - i0) * channels * across,
+                        room if pooled else out,
+                        into,
+                        step,
+                        run,
+                    )
+                    if pooled and p % 2:
+                        for o in range(height):
+                            pair, half = lines + o * run, to + (o * (down // 2) + p // 2) * (over // 2) * n
+                            pool_lines(room, pair, pair + height * run, over // 2, n, out, half)
+                to += height * (down // 2 * (over // 2) * n if pooled else down * run)
+
+
+@kernel
+def weight_grads(
+    x: Any,
+    x_innermost: bool,
+    g: Any,
+    g_innermost: bool,
+    out: Any,
+    accumulate: bool,
+    places: Any,
+    room: Any,
+    lengths: Any,
+    geometry: Any,
+) -> None:
+    """out[o, k] = sum of g[o] * x at places[k], or that more."""
+    members, _, groups, channels, rows, columns, height, n = lengths
+    tall, across, stride, _, _, above, below, left, right, down, over = geometry
+    line, depth, run = (left + columns + right) * n, channels * tall * across, over * n
+    size, cotangents = channels * rows * columns * n, height * down * run
+    laid = channels * (above + rows + below) * line
+    whole = registers(zeros(x), run)
+    sums = laid + height * down * whole
+    direct = x_innermost and above + below + left + right == 0
+    for which in range(members * groups):
+        m, group = which // groups, which % groups
+        source, at = x, which * size
+        if not direct:
+            start, step = at, 0
+            if not x_innermost:
+                start, step = m * groups * size + group * (size // n), groups * (size // n)
+            lay(x, start, step, (channels, rows, columns, n), (above, below, left, right), room, 0)
+            source, at = room, 0
+        _spread(g, g_innermost, m, group, groups, (height, down, over, n), cotangents, whole, room, laid)
+        for begin in range(0, height, 3):
+            o = min(begin, height - 3)
+            for first in range(0, depth, 4):
+                k = min(first, depth - 4)
+                begin_g = laid + o * down * whole
+                dots(room, begin_g, down * whole, source, at, places, k, stride * line, down, run, room, sums)
+                # ends of rows and of columns come twice, and are added once
+                for i in range(begin - o, 3):
+                    to = (which * height + o + i) * depth + k
+                    for j in range(first - k, 4):
+                        before = pick(out, to + j) if accumulate else x.dtype.type(0)
+                        put(out, to + j, before + pick(room, sums + 4 * i + j))
+
+
+@kernel
+def _spread(
+    g: Any, innermost: bool, m: int, group: int, groups: int, sizes: Any, count: int, whole: int, room: Any, to: int
+) -> None:
+    """Lays cotangents out in whole registers for each row; by way of the place behind them if they lie outermost."""
+    height, down, over, n = sizes
+    source, at = g, (m * groups + group) * count
+    if not innermost:
+        source, at = room, to + height * down * whole
+        lay(g, m * groups * count + group * (count // n), groups * (count // n), sizes, (0, 0, 0, 0), room, at)
+    for row in range(height * down):
+        spread_run(source, at + row * over * n, 1, over * n, room, to + row * whole)
