@@ -121,3 +121,54 @@ def test_an_error_in_a_step_leaves_the_plan_usable():
     with pytest.raises(ValueError, match="not today"):
         replayed(X)
     np.testing.assert_array_equal(replayed(X), expected)
+
+
+def test_donated_arguments_become_results():
+    def f(x, y):
+        return np.sort(x * 2 + y) @ np.ones((4, 4)), y.sum()
+
+    donating = vc.jit(f, donate_argnums=0)
+    expected = f(X, X + 1)
+    donating(X.copy(), X + 1)
+    given = X.copy()
+    result, _ = donating(given, X + 1)
+    assert np.shares_memory(result, given)
+    np.testing.assert_allclose(result, expected[0])
+    for unfit in (np.asfortranarray(X), np.broadcast_to(X[0], X.shape)):
+        before = unfit.copy()
+        np.testing.assert_allclose(donating(unfit, X + 1)[0], f(before, X + 1)[0])
+        np.testing.assert_array_equal(unfit, before)
+    plain = X.copy()
+    assert not np.shares_memory(vc.jit(f)(plain, X + 1)[0], plain)
+
+
+def test_a_donated_argument_that_is_another_too_is_not_written():
+    donating = vc.jit(lambda x, y: (np.sort(x) + 1, np.sort(y) * 2), donate_argnums=0)
+    for x, y in [(X.copy(), X.copy()), (same := X.copy(), same), (base := np.ones((6, 4)), base)]:
+        donating(x[:3].copy(), y[-3:].copy())
+        expected = np.sort(x[:3]) + 1, np.sort(y[-3:]) * 2
+        for ours, theirs in zip(donating(x[:3], y[-3:]), expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_donated_argument_that_is_read_later_is_not_written():
+    def f(x, y):
+        z = np.sort(x * 2)
+        return np.sort(z + y), x * z
+
+    donating = vc.jit(f, donate_argnums=0)
+    donating(X.copy(), X)
+    for ours, theirs in zip(donating(X.copy(), X), f(X, X), strict=True):
+        np.testing.assert_allclose(ours, theirs)
+
+
+def test_what_a_plan_holds_does_not_grow():
+    replayed = vc.jit(lambda x, w: np.tanh(np.sort(x @ w) + 1) @ w)
+    x = np.ones((50, 50))
+    for _ in range(3):
+        replayed(x, x)
+    plan = next(iter(replayed.plans.values())).replay
+    held = plan.held
+    for _ in range(5):
+        replayed(x, x)
+    assert plan.held == held <= 10 * x.nbytes

@@ -17,5 +17,5 @@ def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Repla
     """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`: a plan, or step by step off the CPU."""
     if namespace(arrays) is np:
         cpu = import_module(".cpu", __package__)  # not above: Numba takes longer to import than all else together
-        return cpu.Plan(graph)
+        return cpu.Plan(graph, donated)
     return lambda leaves: separate(graph(*leaves), leaves)

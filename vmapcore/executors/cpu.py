@@ -21,10 +21,11 @@ class Plan:
     """A graph, ready to be run on NumPy arrays: takes a list of them and returns one.
 
     What a plan keeps for the next call is never part of a result: results, and what they may be views of, are put into
-    new arrays, and one that would share memory with an argument, a constant or another result is copied.
+    new arrays, and one that would share memory with an argument, a constant or another result is copied. Only donated
+    arguments, which nobody reads any more, may become results.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, donated: Sequence[bool] = ()) -> None:
         graph = simplify(graph)
         made = {v for step in graph.steps for v in step.outputs}
         roots = Roots(graph.steps)
@@ -36,11 +37,37 @@ class Plan:
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
         self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
+        self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
         self.idle: list[Own] = []
+
+    def _gifts(self, graph: Graph, donated: Sequence[Var]) -> list[tuple[int, int]]:
+        """Which results are put into which donated arguments, of equal shape and dtype, that are read only before."""
+        reads = {
+            v: max([n for n, (u, *_) in enumerate(self.program.calls) if v in u.inputs], default=-1) for v in donated
+        }
+        made = {v: n for n, (unit, *_) in enumerate(self.program.calls) for v in unit.outputs}
+        found: list[tuple[int, int]] = []
+        left = [v for v in donated if v not in graph.outputs]
+        for i, v in enumerate(self.wanted):
+            fit = [d for d in left if v is not None and (d.shape, d.dtype) == (v.shape, v.dtype) and reads[d] < made[v]]
+            if fit:
+                left.remove(fit[0])
+                found.append((i, graph.inputs.index(fit[0])))
+        return found
+
+    @property
+    def held(self) -> int:
+        """Bytes that the plan keeps for later calls, of all threads that have run it."""
+        owns = [*self.idle, *[own for unit, *_ in self.program.calls for own in getattr(unit, "idle", ())]]
+        return sum([x.nbytes for own in owns for x in own.values() if isinstance(x, np.ndarray)])
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
         own = self.idle.pop() if self.idle else {}
-        outs = [None if v is None else memory.empty(np, v.shape, v.dtype) for v in self.wanted]
+        given = {i: arrays[j] for i, j in self.gifts if _is_free(j, arrays)}
+        outs = [
+            given[i] if i in given else None if v is None else memory.empty(np, v.shape, v.dtype)
+            for i, v in enumerate(self.wanted)
+        ]
         if self.multiplies:
             with threads.one_blas_thread():
                 found = self.program(own, arrays, outs)
@@ -59,6 +86,14 @@ class Plan:
 def _is_apart(a: Any, others: Sequence[Any], made: set[Any], roots: Roots) -> bool:
     """Whether a result shares memory with no argument and none of the results `others`."""
     return roots[a] <= made and not any(roots[a] & roots[b] for b in others)
+
+
+def _is_free(i: int, arrays: Sequence[Any]) -> bool:
+    """Whether an argument can be overwritten: it lies as a result does, and no other shares its memory."""
+    x = arrays[i]
+    if not (type(x) is np.ndarray and x.flags.c_contiguous and x.flags.writeable):
+        return False
+    return not any(np.may_share_memory(x, a) for k, a in enumerate(arrays) if k != i and type(a) is np.ndarray)
 
 
 def _copy(x: Any) -> Any:
