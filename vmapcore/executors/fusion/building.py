@@ -1,7 +1,8 @@
 """Builds an `Expression`: values with shapes, whose axes are found to be the same as they meet.
 
 Every axis longer than 1 of an operand starts as a node of its own; an elementwise operation unites the nodes that it
-aligns. A short axis that is stacked up, or picked from by number, has no node: its positions are computed apart.
+aligns (`nodes.py`). A short axis that is stacked up, or picked from by number, has no node: its positions are computed
+apart.
 """
 
 import functools
@@ -12,14 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .expression import Argument, Constant, Dimension, Statement, Store
+from .nodes import Node, Nodes
 
 SHORT = 8
 """The longest axis whose positions are computed apart."""
 
 DTYPES = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
 """What kernels hold: no complex numbers, no float16."""
-
-Node = int | None
 
 
 class UnfusibleError(Exception):
@@ -53,36 +53,19 @@ class Builder:
     """Statements so far, by nodes instead of axes; equal ones are made once."""
 
     def __init__(self) -> None:
-        self.parents: list[int] = []
-        self.sizes: list[int] = []
+        self.nodes = Nodes()
+        self.find = self.nodes.find
         self.statements: list[Statement] = []
         self.known: dict[Any, int] = {}
         self.stores: list[Store] = []
         self.checks: list[int] = []
 
-    # Axes.
-
-    def node(self, length: int) -> int:
-        self.parents.append(len(self.parents))
-        self.sizes.append(length)
-        return len(self.parents) - 1
-
-    def find(self, node: int) -> int:
-        while self.parents[node] != node:
-            node = self.parents[node]
-        return node
-
-    def unite(self, nodes: Sequence[Node]) -> Node:
-        roots = [self.find(n) for n in nodes if n is not None]
-        for r in roots[1:]:
-            self.parents[self.find(r)] = self.find(roots[0])
-        return roots[0] if roots else None
-
     # Values.
 
     def operand(self, number: int, shape: tuple[int, ...], dtype: Any, order: Sequence[int]) -> Value:
         """Input `number`, whose axes lie in memory in the `order` given, from the outermost."""
-        nodes = [None if n == 1 else self.node(n) for n in shape]
+        nodes = [None if n == 1 else self.nodes.new(n) for n in shape]
+        self.nodes.note(nodes)
         place = tuple([Dimension(_or(nodes[i], -1), shape[i]) for i in order])
         return Value(shape, tuple(nodes), one_part(shape, self._load(number, place, dtype)), dtype)
 
@@ -133,7 +116,11 @@ class Builder:
         made = np.empty(parts[0].shape, object)
         for i in np.ndindex(made.shape):
             arguments = tuple([self.cast(p[i], dtype) for p, dtype in zip(parts, loop, strict=True)])
-            made[i] = self.emit(Statement(operation, arguments, out, ()))
+            known = arguments[0] if operation == "where" else None
+            if isinstance(known, Constant):
+                made[i] = arguments[1] if known.value else arguments[2]
+            else:
+                made[i] = self.emit(Statement(operation, arguments, out, ()))
         return Value(shape, nodes, made, out)
 
     def aligned(self, args: Sequence[Value]) -> tuple[tuple[int, ...], tuple[Node, ...], list[Any]]:
@@ -143,9 +130,33 @@ class Builder:
         for i in range(-rank, 0):
             if any(len(a.shape) >= -i and a.parts.shape[i] > 1 for a in args):
                 args = [self.apart(a, i) if len(a.shape) >= -i and a.nodes[i] is not None else a for a in args]
-        nodes = [self.unite([a.nodes[i] for a in args if len(a.shape) >= -i]) for i in range(-rank, 0)]
-        parts = [a.parts.reshape((1,) * (rank - len(a.shape)) + a.parts.shape) for a in args]
+        nodes, anew = self.nodes.meet([(None,) * (rank - len(a.shape)) + a.nodes for a in args])
+        found = [_each(functools.partial(self._along, names), a.parts) for names, a in zip(anew, args, strict=True)]
+        parts = [p.reshape((1,) * (rank - p.ndim) + p.shape) for p in found]
         return shape, tuple(nodes), list(np.broadcast_arrays(*parts))
+
+    def _along(self, names: dict[int, int], part: Argument) -> Argument:
+        """A part computed again, along other nodes in the places of those named."""
+        if not names or isinstance(part, Constant):
+            return part
+        names = {self.find(old): self.find(new) for old, new in names.items()}
+        reached = self.reached(part)
+        taken = {n for i in reached for n in self._own(i)} & set(names.values()) - names.keys()
+        names = {**names, **{n: self.nodes.new(self.nodes.lengths[n]) for n in taken}}  # those are reduced within
+        made: dict[int, int] = {}
+        varies: dict[int, set[int]] = {}
+        for i in reached:
+            s = self.statements[i]
+            below = [varies[a] for a in s.args if isinstance(a, int)]
+            varies[i] = set().union(self._own(i), *below) - set(map(self.find, s.over))
+            if varies[i].isdisjoint(names):
+                made[i] = i
+                continue
+            args = tuple([made.get(a, a) if isinstance(a, int) else a for a in s.args])
+            axes, over = [tuple([names.get(self.find(n), n) for n in ns]) for ns in (s.axes, s.over)]
+            dims = [d._replace(axis=names.get(self.find(d.axis), d.axis)) if d.axis >= 0 else d for d in s.dims]
+            made[i] = self.emit(s._replace(args=args, axes=axes, over=over, dims=tuple(dims)))
+        return made[part]
 
     def apart(self, x: Value, axis: int) -> Value:
         """`x`, an operand as it was loaded, with the positions of a short axis apart."""
@@ -172,24 +183,25 @@ class Builder:
 
     def _spread(self, part: int, node: int) -> int:
         """A computed `part`, if it does not vary along the axis."""
-        if self.find(node) in self.nodes_of(part):
+        if any(self.find(node) in self._own(i) for i in self.reached(part)):
             raise UnfusibleError("a computed axis is picked from")
         return part
 
-    def nodes_of(self, part: Argument) -> set[int]:
-        """The axes of everything that a part is computed from."""
+    def reached(self, part: int) -> list[int]:
+        """The statements that a part is computed from, and itself, in their order."""
         found: set[int] = set()
-        seen: set[int] = set()
         left = [part]
         while left:
-            p = left.pop()
-            if isinstance(p, Constant) or p in seen:
-                continue
-            seen.add(p)
-            s = self.statements[p]
-            found |= {self.find(n) for n in (*s.axes, *[d.axis for d in s.dims if d.axis >= 0])}
-            left += s.args
-        return found
+            i = left.pop()
+            if i not in found:
+                found.add(i)
+                left += [a for a in self.statements[i].args if isinstance(a, int)]
+        return sorted(found)
+
+    def _own(self, statement: int) -> set[int]:
+        """The axes that a statement names itself."""
+        s = self.statements[statement]
+        return {self.find(n) for n in (*s.axes, *s.over, *[d.axis for d in s.dims if d.axis >= 0])}
 
     def reduce(self, operation: str, combine: Any, x: Value, axis: Sequence[int], keepdims: bool, dtype: Any) -> Value:
         """`x`, first cast to `dtype`, combined along the negative axes; `combine` does it to positions apart."""
@@ -197,11 +209,10 @@ class Builder:
         parts = x.parts
         for i in axis:
             if parts.shape[i] > 1:
-                rows = np.moveaxis(parts, i, 0)
-                folded = rows[0]
-                for row in rows[1:]:
+                folded, *rows = np.split(parts, parts.shape[i], i)
+                for row in rows:
                     folded = _both(lambda p, q: self.emit(Statement(combine, (p, q), dtype, ())), folded, row)
-                parts = np.expand_dims(folded, i)
+                parts = folded
         over = tuple([self.find(n) for i in axis if (n := x.nodes[i]) is not None])
         if over:
             parts = _each(lambda p: self.emit(Statement(operation, (p,), dtype, (), over)), parts)

@@ -46,6 +46,7 @@ class Statement(NamedTuple):
     - "load": the element of input `operand`;
     - "index": the position along the one axis;
     - "cast": the argument in `dtype`, as `astype` makes it;
+    - "product": a product whose zeros may have any sign;
     - "where": the second argument where the first is true, else the third;
     - "sum", "max", "min", "any", "all": the argument combined along the axes `over`.
     """

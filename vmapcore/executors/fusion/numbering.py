@@ -15,7 +15,7 @@ def finish(builder: Builder, inputs: Sequence[Any], outputs: Sequence[Any]) -> E
     order = _order(builder, wanted)
     merged = _merged(builder, wanted, order)
     number = {node: i for i, run in enumerate(merged) for node in run}
-    lengths = tuple([prod([builder.sizes[node] for node in run]) for run in merged])
+    lengths = tuple([prod([builder.nodes.lengths[node] for node in run]) for run in merged])
     place = _Renumbered(builder, number, lengths)
     statements: list[Statement] = []
     names: dict[int, int] = {}
@@ -48,7 +48,7 @@ def _walks(builder: Builder, wanted: list[int]) -> list[tuple[int, ...]]:
         return tuple([builder.find(d.axis) for d in dims if d.axis >= 0])
 
     def size(walk: tuple[int, ...]) -> int:
-        return prod([builder.sizes[n] for n in walk])
+        return prod([builder.nodes.lengths[n] for n in walk])
 
     stored = {nodes(s.dims) for s in builder.stores}
     loaded = {nodes(s.dims) for i in wanted if (s := builder.statements[i]).operation == "load"}

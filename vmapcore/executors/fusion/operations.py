@@ -123,13 +123,16 @@ UFUNCS: dict[str, Operation] = {
     "lcm": Operation(cost=8),
 }
 
+PRODUCT = "product"
+"""A factor of a product of arrays times one of the other: `multiply`, but for the sign of a zero, which may be lost."""
+
 EXPENSIVE = 4
 """Cost from which a number is kept rather than computed twice."""
 
 
 def template(operation: str, dtype: Any) -> str:
     """The template for arguments of `dtype`; empty if there is none."""
-    known = UFUNCS.get(operation, Operation())
+    known = UFUNCS.get("multiply" if operation == PRODUCT else operation, Operation())
     return known.real if dtype.kind == "f" else known.truth if dtype.kind == "b" else known.integer
 
 

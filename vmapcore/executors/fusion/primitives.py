@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .building import SHORT, Builder, UnfusibleError, Value
-from .operations import UFUNCS
+from .operations import PRODUCT, UFUNCS
 
 Rule = Callable[..., Value]
 RULES: dict[str, Rule] = {}
@@ -124,7 +124,8 @@ def broadcast_to(b: Builder, x: Value, shape: tuple[int, ...]) -> Value:
     lead = len(shape) - len(x.shape)
     old = (1,) * lead + x.shape
     known = (None,) * lead + x.nodes
-    nodes = [b.node(n) if n != m else k for n, m, k in zip(shape, old, known, strict=True)]
+    nodes = [b.nodes.new(n) if n != m else k for n, m, k in zip(shape, old, known, strict=True)]
+    b.nodes.note(nodes)
     return x.with_axes(shape, nodes, x.parts.reshape((1,) * lead + x.parts.shape))
 
 
@@ -199,9 +200,11 @@ def contract(b: Builder, x: Value, y: Value, subscripts: str) -> Value:
     """Products without a sum: outer products, rows times factors."""
     terms, out = subscripts.split("->")
     left, right = terms.split(",")
-    if x.dtype != y.dtype or x.dtype.kind == "b" or not sums_nothing(subscripts):
+    repeated = any(term.count(name) > 1 for term in (left, right, out) for name in term if name != "1")
+    if x.dtype != y.dtype or x.dtype.kind == "b" or repeated or not sums_nothing(subscripts):
         raise UnfusibleError("a sum of products")
-    return b.apply(np.multiply, _named(b, x, left, out), _named(b, y, right, out))
+    factors = (_named(b, x, left, out), _named(b, y, right, out))
+    return b.elementwise(PRODUCT, factors, (x.dtype, x.dtype), x.dtype)
 
 
 def _named(b: Builder, x: Value, term: str, out: str) -> Value:

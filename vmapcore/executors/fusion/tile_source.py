@@ -15,6 +15,7 @@ import numpy as np
 
 from .expression import Argument, Axes, Constant, Expression, Statement
 from .loop_source import constant
+from .operations import PRODUCT
 
 TILE = 1 << 15
 """Elements of the largest array of a tile."""
@@ -177,8 +178,10 @@ class _Writer:
             return f'np.copyto({out}, {args[0]}, casting="unsafe")'
         if s.operation == "where":
             return f"choose({', '.join(args)}, {out}, {bits})"
-        if s.operation == "multiply" and s.dtype.kind == "f" and self.outer(s):
-            return f'np.einsum("...,...->...", {args[0]}, {args[1]}, out={out})'  # up to twice as fast
+        if s.operation == PRODUCT:
+            if s.dtype.kind == "f" and self.outer(s):
+                return f'np.einsum("...,...->...", {args[0]}, {args[1]}, out={out})'  # up to twice as fast
+            return f"np.multiply({args[0]}, {args[1]}, out={out})"
         if s.operation in ("maximum", "minimum") and s.dtype.char == "f":
             for x, bound in (args, args[::-1]):
                 if bound.startswith("np.") and not x.startswith("np."):  # several times faster
