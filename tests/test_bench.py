@@ -458,3 +458,15 @@ def test_vectorize_is_for_plain_code_on_the_cpu():
 def test_gather_stacks_what_nested_loops_left():
     tree = [[{"a": np.ones(2)}, {"a": np.zeros(2)}]] * 3
     assert gather(np.stack, tree)["a"].shape == (3, 2, 2)
+
+
+def test_a_few_elements_may_be_off_as_by_a_maximum_of_equals(tmp_path):
+    job = Job("numpy", "by hand", "pairwise", "small", "cpu", "float32")
+    job.save(str(tmp_path / "r.npz"))
+    right = job.call()
+    norm = np.linalg.norm(right)
+    for off, agrees in [(0.005, True), (0.02, False)]:
+        changed = right.copy()
+        changed[0, 0] += off * norm
+        job.call = lambda changed=changed: changed
+        assert job.compare(str(tmp_path / "r.npz"), 1e-6, 1e-6)["agrees"] is agrees
