@@ -14,12 +14,13 @@ import numpy as np
 
 from .. import threads
 from ..graph import Literal, Step, Var
+from ..graph.costs import VIEWS
 from ..planning.cuts import TASKS, WORTH
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from .fusion import Fused, can_fuse, cut, fuse
 from .own import Own, scratch
-from .steps import Roots, kernel_of, reusable, shared
+from .steps import Roots, kernel_of, reusable
 
 
 class StepUnit:
@@ -139,7 +140,7 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
 
 def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> FusedUnit | None:
     """The run as one kernel, if it can be one and does more than one step that touches numbers, or adds some up."""
-    if sum([2 if step.primitive in SUMS else not shared(step) for step in run]) < 2:
+    if sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) < 2:
         return None
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
