@@ -58,6 +58,7 @@ class FusedUnit:
     def __init__(self, fused: Fused, key: Any, threaded: bool) -> None:
         self.steps, self.inputs, self.outputs = fused.steps, fused.inputs, fused.outputs
         self.key = key
+        self.fused = fused
         flops, moved = fused.cost
         work = max(flops, moved // 2) if threaded and fused.splits else 0
         self.tasks = min(fused.rows, TASKS, work // WORTH)
@@ -88,7 +89,7 @@ class FusedUnit:
             like = [order for u, order in known.items() if u.shape == v.shape]
             if like:
                 wanted[v] = like[0]
-        fused = Fused(self.steps, self.inputs, self.outputs, {}, {**known, **wanted})
+        fused = Fused(self.steps, self.inputs, self.outputs, {}, {**known, **wanted}) if known else self.fused
         kernel = None if fused.favours_numpy else fused.numba()
         return kernel or fused.numpy(), [wanted.get(v) for v in self.outputs]
 
