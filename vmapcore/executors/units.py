@@ -18,6 +18,7 @@ from ..graph.costs import VIEWS
 from ..planning.cuts import TASKS, WORTH
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
+from . import compiled
 from .fusion import Fused, can_fuse, cut, fuse
 from .own import Own, scratch
 from .steps import Roots, kernel_of, reusable
@@ -115,6 +116,9 @@ def _order(x: Any) -> tuple[int, ...] | None:
 
 Unit = StepUnit | FusedUnit
 
+TILED = 1 << 15
+"""Elements from which a run in NumPy's calls is worth tiles: fewer stay in a cache anyway."""
+
 SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 """Reductions, for which NumPy is slow where arrays do not lie in their own order."""
 
@@ -147,7 +151,11 @@ def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> F
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
     outputs = [v for step in run for v in step.outputs if v in wanted]
     fused = fuse(run, inputs, outputs)
-    return None if fused is None else FusedUnit(fused, key, threaded)
+    if fused is None:
+        return None
+    if (fused.favours_numpy or not compiled.AVAILABLE) and max([v.size for v in (*inputs, *outputs)]) < TILED:
+        return None
+    return FusedUnit(fused, key, threaded)
 
 
 def last_reads(steps: Sequence[Step], wanted: set[Any]) -> dict[Any, int]:
