@@ -11,7 +11,8 @@ from typing import Any
 
 from ..compiled import kernel
 from .dots import dots, registers, spread_run
-from .lanes import larger, load, pick, put, store, width, zeros
+from .halves import pool_lines
+from .lanes import pick, put, zeros
 from .products import product
 
 Lengths = tuple[int, int, int, int, int, int, int, int]
@@ -79,33 +80,6 @@ def _pack(w: Any, at: int, steps: Any, sizes: Any, side: int, room: Any, to: int
                     for o in range(side):
                         put(room, to + o, pick(w, start + o * steps[0]))
                     to += side
-
-
-@kernel
-def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int) -> None:
-    """Maxima of `count` windows of two by two in the lines of x at `top` and `low`, of n images.
-
-    Registers are written whole, from left to right: what is too much of one is written over by the next.
-    """
-    one = zeros(x)
-    wide = width(one)
-    end = to + count * n
-    for q in range(count):
-        i, j = top + 2 * q * n, low + 2 * q * n
-        k = 0
-        while k < n and (n >= wide or to + wide <= end):
-            k = min(k, max(n - wide, 0))
-            above = larger(load(one, x, i + k), load(one, x, i + n + k))
-            store(out, to + k, larger(above, larger(load(one, x, j + k), load(one, x, j + n + k))))
-            k += wide
-        while k < n:
-            best = pick(x, i + k)
-            for place in (i + n + k, j + k, j + n + k):
-                v = pick(x, place)
-                best = v if (v > best) | (v != v) else best
-            put(out, to + k, best)
-            k += 1
-        to += n
 
 
 @kernel

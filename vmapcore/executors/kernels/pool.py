@@ -14,12 +14,16 @@ import numpy as np
 from ...rules._windows import Windows, taps
 from ...rules.pooling import BITS
 from .. import compiled
+from .halves import pool_halves, scatter_halves
 from .lanes import larger, load, pick, store, where_less, width, zeros
 
 
 def max_pool(x: Any, out: Any, win: Windows) -> None:
     """Writes the maximum of each window of x into `out`; both are C-contiguous."""
     if _compilable(x, win):
+        if _is_halves(win):
+            pool_halves(x.reshape(-1), x.shape, out.reshape(-1))
+            return
         line = np.empty(x.shape[2] * x.shape[3], x.dtype)
         _pool(x.reshape(-1), x.shape, out.reshape(-1), out.shape, win.kernel, win.stride, _low(win), win.dilation, line)
         return
@@ -36,9 +40,15 @@ def max_pool(x: Any, out: Any, win: Windows) -> None:
 
 def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: bool = False) -> None:
     """Writes into `result` g at the first maximum of each window of x and 0 elsewhere; `out` is max_pool of x."""
-    result[...] = 0
-    if _compilable(x, win):
+    native = _compilable(x, win)
+    halves = native and _is_halves(win)
+    if not halves or any(n % 2 for n in win.size):
+        result[...] = 0
+    if native:
         flat = g.reshape(-1), x.reshape(-1), out.reshape(-1), result.reshape(-1)
+        if halves:
+            scatter_halves(*flat, x.shape, relu)
+            return
         _scatter(*flat, x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation, relu)
         return
     bits = BITS[g.dtype.itemsize]
@@ -54,6 +64,10 @@ def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: 
 
 def _compilable(x: Any, win: Windows) -> bool:
     return compiled.AVAILABLE and len(win.size) == 2 and x.dtype.char in "fd" and x.size > 0
+
+
+def _is_halves(win: Windows) -> bool:
+    return win.kernel == win.stride == (2, 2) and win.dilation == (1, 1) and not win.is_padded
 
 
 def _low(win: Windows) -> tuple[int, int]:
