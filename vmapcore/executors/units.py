@@ -56,9 +56,8 @@ class FusedUnit:
 
     writes = True
 
-    def __init__(self, fused: Fused, key: Any, threaded: bool) -> None:
-        self.steps, self.inputs, self.outputs = fused.steps, fused.inputs, fused.outputs
-        self.key = key
+    def __init__(self, fused: Fused, inputs: Sequence[Var], outputs: Sequence[Var], key: Any, threaded: bool) -> None:
+        self.inputs, self.outputs, self.key = inputs, outputs, key
         self.fused = fused
         flops, moved = fused.cost
         work = max(flops, moved // 2) if threaded and fused.splits else 0
@@ -84,15 +83,17 @@ class FusedUnit:
         return given
 
     def _kernel(self, orders: Sequence[Any]) -> Any:
-        known = {v: order for v, order in zip(self.inputs, orders, strict=True) if order is not None}
+        fused = self.fused
+        known = {v: order for v, order in zip(fused.inputs, orders, strict=True) if order is not None}
         wanted = {}
-        for v in self.outputs:
+        for v in fused.outputs:
             like = [order for u, order in known.items() if u.shape == v.shape]
             if like:
                 wanted[v] = like[0]
-        fused = Fused(self.steps, self.inputs, self.outputs, {}, {**known, **wanted}) if known else self.fused
+        if known:
+            fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, {**known, **wanted})
         kernel = None if fused.favours_numpy else fused.numba()
-        return kernel or fused.numpy(), [wanted.get(v) for v in self.outputs]
+        return kernel or fused.numpy(), [wanted.get(v) for v in fused.outputs]
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
         new = scratch(own, v.dtype)
@@ -129,10 +130,11 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
     order = [step for run in runs for step in run]
     last = last_reads(order, wanted)
     units: list[Unit] = []
+    known: dict[Any, Fused | None] = {}
     number = 0
     for run in runs:
         read_later = {a for step in order[number + len(run) :] for a in step.inputs} | wanted
-        unit = _fused(run, read_later, (key, number), threaded)
+        unit = _fused(run, read_later, (key, number), threaded, known)
         if unit is not None:
             units.append(unit)
         else:
@@ -143,19 +145,46 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
     return units
 
 
-def _fused(run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool) -> FusedUnit | None:
+def _fused(
+    run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool, known: dict[Any, Fused | None]
+) -> FusedUnit | None:
     """The run as one kernel, if it can be one and does more than one step that touches numbers, or adds some up."""
     if sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) < 2:
         return None
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
     outputs = [v for step in run for v in step.outputs if v in wanted]
-    fused = fuse(run, inputs, outputs)
+    pattern = _pattern(run, inputs, outputs)
+    if pattern not in known:
+        known[pattern] = fuse(run, inputs, outputs)
+    fused = known[pattern]
     if fused is None:
         return None
     if (fused.favours_numpy or not compiled.AVAILABLE) and max([v.size for v in (*inputs, *outputs)]) < TILED:
         return None
-    return FusedUnit(fused, key, threaded)
+    return FusedUnit(fused, inputs, outputs, key, threaded)
+
+
+def _pattern(run: Sequence[Step], inputs: Sequence[Var], outputs: Sequence[Var]) -> Any:
+    """What is equal of two runs that are the same kernel: of the rounds of a loop, say."""
+    names = {v: i for i, v in enumerate(inputs)}
+    for step in run:
+        for v in step.outputs:
+            names[v] = len(names)
+    arrays = [(v.shape, v.dtype) for v in names]
+    steps = [
+        (
+            id(step.primitive),
+            repr(step.params),
+            *[names[a] if isinstance(a, Var) else _constant(a) for a in step.inputs],
+        )
+        for step in run
+    ]
+    return tuple(arrays), tuple(steps), tuple([names[v] for v in outputs])
+
+
+def _constant(a: Literal) -> Any:
+    return id(a) if a.shape else (type(a.value), repr(a.value))
 
 
 def last_reads(steps: Sequence[Step], wanted: set[Any]) -> dict[Any, int]:
