@@ -48,6 +48,14 @@ def place(steps: Any, k: int) -> int:
     return steps[k] if isinstance(steps, np.ndarray) else steps * k
 
 
+def bare(a: Any) -> Any:
+    """An array for functions that are `apart`: its address alone, so that a call does not pass all that describes it.
+
+    It is good while the caller has the array. An int stays what it is.
+    """
+    return a
+
+
 def pick(a: Any, i: int) -> Any:
     """a[i] for i of at least 0, which compiled code does not check."""
     return a[i]

@@ -12,7 +12,7 @@ from typing import Any
 from ..compiled import kernel
 from .dots import dots, registers, spread_run
 from .halves import pool_lines
-from .lanes import pick, put, zeros
+from .lanes import bare, pick, put, zeros
 from .products import product
 
 Lengths = tuple[int, int, int, int, int, int, int, int]
@@ -192,7 +192,20 @@ def weight_grads(
             for first in range(0, depth, 4):
                 k = min(first, depth - 4)
                 begin_g = laid + o * down * whole
-                dots(room, begin_g, down * whole, source, at, places, k, stride * line, down, run, room, sums)
+                dots(
+                    bare(room),
+                    begin_g,
+                    down * whole,
+                    bare(source),
+                    at,
+                    bare(places),
+                    k,
+                    stride * line,
+                    down,
+                    run,
+                    bare(room),
+                    sums,
+                )
                 # ends of rows and of columns come twice, and are added once
                 for i in range(begin - o, 3):
                     to = (which * height + o + i) * depth + k

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..compiled import kernel
-from .lanes import apart, at_least, fma, load, pick, place, spread, store, width, zeros, zeros_pair
+from .lanes import apart, at_least, bare, fma, load, pick, place, spread, store, width, zeros, zeros_pair
 
 ROWS = 4
 """How many rows of weights are multiplied at a time; there must be at least as many."""
@@ -63,6 +63,7 @@ def product(
     flat.
     """
     height = bias.size
+    ws, bs, xs, ks, outs = bare(w), bare(bias), bare(x), bare(steps), bare(out)
     pair, one = zeros_pair(x), zeros(x)
     wide = width(one)
     j = 0
@@ -75,17 +76,17 @@ def product(
             into = to + o * step + j
             if rows == 3:
                 if count == 3:
-                    _three_by_three(w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                    _three_by_three(ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
                 elif count == 2:
-                    _three(pair, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                    _three(pair, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
                 else:
-                    _three(one, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                    _three(one, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
             elif count == 3:
-                _four_by_three(w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                _four_by_three(ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
             elif count == 2:
-                _four(pair, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                _four(pair, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
             else:
-                _four(one, w, at, bias, o, floor, x, start + j, steps, depth, out, into, step)
+                _four(one, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
             at += block
         j += count * wide
 

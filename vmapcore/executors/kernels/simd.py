@@ -41,8 +41,13 @@ def _spread(builder: Any, s: Any, count: int) -> Any:
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INDEX, count), [0] * count))
 
 
+def _address(context: Any, builder: Any, kind: Any, a: Any) -> Any:
+    """Of an array, which may be given by its address."""
+    return context.make_array(kind)(context, builder, a).data if isinstance(kind, types.Array) else a
+
+
 def _place(context: Any, builder: Any, kind: Any, a: Any, i: Any, count: int) -> Any:
-    data = context.make_array(kind)(context, builder, a).data
+    data = _address(context, builder, kind, a)
     return builder.bitcast(builder.gep(data, [i]), ir.VectorType(data.type.pointee, count).as_pointer())
 
 
@@ -60,9 +65,17 @@ def _zeros(registers: int, wide: int) -> Any:
 
 
 @intrinsic
+def bare(typing: Any, a: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _address(context, builder, signature.args[0], args[0])
+
+    return (types.CPointer(a.dtype) if isinstance(a, types.Array) else a)(a), code
+
+
+@intrinsic
 def pick(typing: Any, a: Any, i: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _address(context, builder, signature.args[0], args[0])
         return builder.load(builder.gep(data, [args[1]]))
 
     return a.dtype(a, types.intp), code
@@ -71,7 +84,7 @@ def pick(typing: Any, a: Any, i: Any) -> Any:
 @intrinsic
 def put(typing: Any, a: Any, i: Any, s: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _address(context, builder, signature.args[0], args[0])
         builder.store(args[2], builder.gep(data, [args[1]]))
         return context.get_dummy_value()
 
@@ -216,6 +229,6 @@ def replace_place(place: Any) -> None:
 
 def functions(wide: int) -> dict[str, Any]:
     """What stands for the functions of `lanes` in compiled code, for registers of `wide` bytes."""
-    same = (pick, put, load, store, spread, fma, fma_each, total, at_least, larger, where_less, apart, width)
+    same = (bare, pick, put, load, store, spread, fma, fma_each, total, at_least, larger, where_less, apart, width)
     found = {f.__name__: f for f in same}
     return {**found, "zeros": _zeros(1, wide), "zeros_pair": _zeros(2, wide)}

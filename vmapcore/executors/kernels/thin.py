@@ -11,7 +11,7 @@ import numpy as np
 from .. import compiled
 from ..compiled import kernel
 from .dots import dots, registers, spread_run
-from .lanes import lanes, pick, put, zeros
+from .lanes import bare, lanes, pick, put, zeros
 from .products import product, rows_of
 
 
@@ -127,7 +127,20 @@ def _multiply_turned(x: Any, steps: Any, y: Any, out: Any, sizes: Any) -> None:
         for begin in range(0, columns, 4):
             first = min(begin, columns - 4)
             for o in range(0, rows, 3):
-                dots(room, o * whole, whole, y, (d * columns + first) * depth, places, 0, 0, 1, depth, room, sums)
+                dots(
+                    bare(room),
+                    o * whole,
+                    whole,
+                    bare(y),
+                    (d * columns + first) * depth,
+                    bare(places),
+                    0,
+                    0,
+                    1,
+                    depth,
+                    bare(room),
+                    sums,
+                )
                 for i in range(min(3, rows - o)):
                     to = (d * rows + o + i) * columns + first
                     for j in range(4):
