@@ -1,6 +1,12 @@
-"""What all tests share: the array libraries to run with, and how many examples hypothesis tries."""
+"""What all tests share: array libraries, how many examples hypothesis tries, where compiled kernels are kept.
+
+With the extra `cpu` plans are compiled, but where a file is marked `numpy_plans`: it makes thousands of small ones, and
+a second of compiling for each teaches nothing. HYPOTHESIS_PROFILE=deep compiles them too; VMAPCORE_NUMBA=0 none.
+"""
 
 import os
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +23,19 @@ except ImportError:
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: BLAS threads that wait in a loop starve one another
     threadpool_limits(1)
 
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parent.parent / "build" / "numba"))
+"""One folder for all workers, and for the next run."""
+
 settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("deep", deadline=None, max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+settings.load_profile(PROFILE)
+
+
+@pytest.fixture(autouse=True)
+def _numpy_plans(request, monkeypatch):
+    if request.node.get_closest_marker("numpy_plans") and PROFILE != "deep":
+        monkeypatch.setattr(import_module("vmapcore.executors.compiled"), "AVAILABLE", False)
 
 
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)

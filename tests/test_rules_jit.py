@@ -12,6 +12,8 @@ from .ops import OPS
 from .test_rules import bind, differentiable, each, moving_rows, rows
 from .values import arguments, dtypes
 
+pytestmark = pytest.mark.numpy_plans
+
 CALLS = 3
 
 UNKNOWN = {"linalg.eig", "linalg.eigvals"}
