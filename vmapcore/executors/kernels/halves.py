@@ -11,27 +11,55 @@ from .lanes import larger, load, pick, put, store, where_less, width, zeros
 
 
 @kernel
+def _few(n: int, wide: int, count: int, reach: int) -> int:
+    """How many of `count` windows of n images, from the left, may be a register that reaches to at most `reach`."""
+    return max(0, min(count, (reach - wide) // n + 1))
+
+
+@kernel
+def _pool_at(one: Any, x: Any, i: int, j: int, n: int, out: Any, to: int) -> None:
+    """A register of maxima, of the windows whose rows begin at `i` and `j`."""
+    above = larger(load(one, x, i), load(one, x, i + n))
+    store(out, to, larger(above, larger(load(one, x, j), load(one, x, j + n))))
+
+
+@kernel
 def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int) -> None:
     """Maxima of `count` windows in the lines of x at `top` and `low`, of n images."""
     one = zeros(x)
     wide = width(one)
-    end = to + count * n
-    for q in range(count):
-        i, j = top + 2 * q * n, low + 2 * q * n
-        k = 0
-        while k < n and (n >= wide or to + wide <= end):
-            k = min(k, max(n - wide, 0))
-            above = larger(load(one, x, i + k), load(one, x, i + n + k))
-            store(out, to + k, larger(above, larger(load(one, x, j + k), load(one, x, j + n + k))))
-            k += wide
-        while k < n:
-            best = pick(x, i + k)
-            for place in (i + n + k, j + k, j + n + k):
+    if n >= wide:
+        for q in range(count):
+            for begin in range(0, n, wide):
+                k = 2 * q * n + min(begin, n - wide)
+                _pool_at(one, x, top + k, low + k, n, out, to + k - q * n)
+        return
+    whole = _few(n, wide, count, count * n)
+    for q in range(whole):
+        _pool_at(one, x, top + 2 * q * n, low + 2 * q * n, n, out, to + q * n)
+    for q in range(whole, count):
+        for k in range(2 * q * n, 2 * q * n + n):
+            best = pick(x, top + k)
+            for place in (top + n + k, low + k, low + n + k):
                 v = pick(x, place)
                 best = v if (v > best) | (v != v) else best
-            put(out, to + k, best)
-            k += 1
-        to += n
+            put(out, to + k - q * n, best)
+
+
+@kernel
+def _scatter_at(none: Any, g: Any, x: Any, out: Any, result: Any, at: int, i: int, j: int, n: int, relu: bool) -> None:
+    """A register of cotangents, to the windows whose rows begin at `i` and `j`."""
+    most, rest = load(none, out, at), load(none, g, at)
+    if relu:
+        rest = where_less(none, most, rest, none)
+    a, b, c, d = load(none, x, i), load(none, x, i + n), load(none, x, j), load(none, x, j + n)
+    store(result, i, where_less(a, most, none, rest))
+    rest = where_less(a, most, rest, none)
+    store(result, i + n, where_less(b, most, none, rest))
+    rest = where_less(b, most, rest, none)
+    store(result, j, where_less(c, most, none, rest))
+    rest = where_less(c, most, rest, none)
+    store(result, j + n, where_less(d, most, none, rest))
 
 
 @kernel
@@ -41,29 +69,25 @@ def _scatter_lines(
     """Writes g from `at` on to the first element of its window that is not less than the maximum, 0 to the others."""
     none = zeros(x)
     wide = width(none)
+    if n >= wide:
+        for q in range(count):
+            for begin in range(0, n, wide):
+                k = min(begin, n - wide)
+                i = 2 * q * n + k
+                _scatter_at(none, g, x, out, result, at + q * n + k, top + i, low + i, n, relu)
+        return
+    whole = min(_few(2 * n, wide, count, 2 * count * n - n), _few(n, wide, count, out.size - at))
+    for q in range(whole):
+        _scatter_at(none, g, x, out, result, at + q * n, top + 2 * q * n, low + 2 * q * n, n, relu)
     zero = x.dtype.type(0)
-    for q in range(count):
-        i, j = top + 2 * q * n, low + 2 * q * n
-        k = 0
-        while k < n and (n >= wide or (at + wide <= out.size and (2 * q + 1) * n + wide <= 2 * count * n)):
-            k = min(k, max(n - wide, 0))
-            most, rest = load(none, out, at + k), load(none, g, at + k)
-            if relu:
-                rest = where_less(none, most, rest, none)
-            for place in (i + k, i + n + k, j + k, j + n + k):
-                v = load(none, x, place)
-                store(result, place, where_less(v, most, none, rest))
-                rest = where_less(v, most, rest, none)
-            k += wide
-        while k < n:
-            top_one = pick(out, at + k)
-            left = zero if relu and not top_one > zero else pick(g, at + k)
-            for place in (i + k, i + n + k, j + k, j + n + k):
-                less = pick(x, place) < top_one
+    for q in range(whole, count):
+        for k in range(2 * q * n, 2 * q * n + n):
+            most = pick(out, at + k - q * n)
+            left = zero if relu and not most > zero else pick(g, at + k - q * n)
+            for place in (top + k, top + n + k, low + k, low + n + k):
+                less = pick(x, place) < most
                 put(result, place, zero if less else left)
                 left = left if less else zero
-            k += 1
-        at += n
 
 
 @kernel

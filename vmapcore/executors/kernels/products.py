@@ -70,24 +70,20 @@ def product(
     while j < run:  # the last registers may overlap those before
         count = _registers(run - j, run, wide)
         j = min(j, run - count * wide)
-        at = first
-        for begin in range(0, height, rows):
-            o = min(begin, height - rows)
-            into = to + o * step + j
-            if rows == 3:
-                if count == 3:
-                    _three_by_three(ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
-                elif count == 2:
-                    _three(pair, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
-                else:
-                    _three(one, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
-            elif count == 3:
-                _four_by_three(ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
+        more = start + j, ks, depth, outs, to + j, step
+        if rows == 3:
+            if count == 3:
+                _three_by_three(ws, first, block, bs, height, floor, xs, *more)
             elif count == 2:
-                _four(pair, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
+                _three(pair, ws, first, block, bs, height, floor, xs, *more)
             else:
-                _four(one, ws, at, bs, o, floor, xs, start + j, ks, depth, outs, into, step)
-            at += block
+                _three(one, ws, first, block, bs, height, floor, xs, *more)
+        elif count == 3:
+            _four_by_three(ws, first, block, bs, height, floor, xs, *more)
+        elif count == 2:
+            _four(pair, ws, first, block, bs, height, floor, xs, *more)
+        else:
+            _four(one, ws, first, block, bs, height, floor, xs, *more)
         j += count * wide
 
 
@@ -102,9 +98,10 @@ def _registers(left: int, run: int, wide: int) -> int:
 @kernel
 def _four_by_three(
     w: Any,
-    at: int,
+    first: int,
+    block: int,
     bias: Any,
-    o: int,
+    height: int,
     floor: Any,
     x: Any,
     start: int,
@@ -117,30 +114,33 @@ def _four_by_three(
     apart()
     one = zeros(x)
     wide = width(one)
-    a = spread(one, pick(bias, o))
-    b = spread(one, pick(bias, o + 1))
-    c = spread(one, pick(bias, o + 2))
-    d = spread(one, pick(bias, o + 3))
-    a0, a1, a2 = a, a, a
-    b0, b1, b2 = b, b, b
-    c0, c1, c2 = c, c, c
-    d0, d1, d2 = d, d, d
-    for k in range(depth):
-        i = start + place(steps, k)
-        x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
-        s = pick(w, at)
-        a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
-        s = pick(w, at + 1)
-        b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
-        s = pick(w, at + 2)
-        c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
-        s = pick(w, at + 3)
-        d0, d1, d2 = fma(s, x0, d0), fma(s, x1, d1), fma(s, x2, d2)
-        at += 4
-    _write(out, to, floor, a0, a1, a2)
-    _write(out, to + step, floor, b0, b1, b2)
-    _write(out, to + 2 * step, floor, c0, c1, c2)
-    _write(out, to + 3 * step, floor, d0, d1, d2)
+    for begin in range(0, height, 4):
+        o, at = min(begin, height - 4), first + begin // 4 * block
+        into = to + o * step
+        a = spread(one, pick(bias, o))
+        b = spread(one, pick(bias, o + 1))
+        c = spread(one, pick(bias, o + 2))
+        d = spread(one, pick(bias, o + 3))
+        a0, a1, a2 = a, a, a
+        b0, b1, b2 = b, b, b
+        c0, c1, c2 = c, c, c
+        d0, d1, d2 = d, d, d
+        for k in range(depth):
+            i = start + place(steps, k)
+            x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
+            s = pick(w, at)
+            a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
+            s = pick(w, at + 1)
+            b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
+            s = pick(w, at + 2)
+            c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
+            s = pick(w, at + 3)
+            d0, d1, d2 = fma(s, x0, d0), fma(s, x1, d1), fma(s, x2, d2)
+            at += 4
+        _write(out, into, floor, a0, a1, a2)
+        _write(out, into + step, floor, b0, b1, b2)
+        _write(out, into + 2 * step, floor, c0, c1, c2)
+        _write(out, into + 3 * step, floor, d0, d1, d2)
 
 
 @kernel
@@ -154,9 +154,10 @@ def _write(out: Any, to: int, floor: Any, v0: Any, v1: Any, v2: Any) -> None:
 def _four(
     like: Any,
     w: Any,
-    at: int,
+    first: int,
+    block: int,
     bias: Any,
-    o: int,
+    height: int,
     floor: Any,
     x: Any,
     start: int,
@@ -167,27 +168,31 @@ def _four(
     step: int,
 ) -> None:
     apart()
-    a = spread(like, pick(bias, o))
-    b = spread(like, pick(bias, o + 1))
-    c = spread(like, pick(bias, o + 2))
-    d = spread(like, pick(bias, o + 3))
-    for k in range(depth):
-        v = load(like, x, start + place(steps, k))
-        a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
-        c, d = fma(pick(w, at + 2), v, c), fma(pick(w, at + 3), v, d)
-        at += 4
-    store(out, to, at_least(a, floor))
-    store(out, to + step, at_least(b, floor))
-    store(out, to + 2 * step, at_least(c, floor))
-    store(out, to + 3 * step, at_least(d, floor))
+    for begin in range(0, height, 4):
+        o, at = min(begin, height - 4), first + begin // 4 * block
+        into = to + o * step
+        a = spread(like, pick(bias, o))
+        b = spread(like, pick(bias, o + 1))
+        c = spread(like, pick(bias, o + 2))
+        d = spread(like, pick(bias, o + 3))
+        for k in range(depth):
+            v = load(like, x, start + place(steps, k))
+            a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
+            c, d = fma(pick(w, at + 2), v, c), fma(pick(w, at + 3), v, d)
+            at += 4
+        store(out, into, at_least(a, floor))
+        store(out, into + step, at_least(b, floor))
+        store(out, into + 2 * step, at_least(c, floor))
+        store(out, into + 3 * step, at_least(d, floor))
 
 
 @kernel
 def _three_by_three(
     w: Any,
-    at: int,
+    first: int,
+    block: int,
     bias: Any,
-    o: int,
+    height: int,
     floor: Any,
     x: Any,
     start: int,
@@ -200,34 +205,38 @@ def _three_by_three(
     apart()
     one = zeros(x)
     wide = width(one)
-    a = spread(one, pick(bias, o))
-    b = spread(one, pick(bias, o + 1))
-    c = spread(one, pick(bias, o + 2))
-    a0, a1, a2 = a, a, a
-    b0, b1, b2 = b, b, b
-    c0, c1, c2 = c, c, c
-    for k in range(depth):
-        i = start + place(steps, k)
-        x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
-        s = pick(w, at)
-        a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
-        s = pick(w, at + 1)
-        b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
-        s = pick(w, at + 2)
-        c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
-        at += 3
-    _write(out, to, floor, a0, a1, a2)
-    _write(out, to + step, floor, b0, b1, b2)
-    _write(out, to + 2 * step, floor, c0, c1, c2)
+    for begin in range(0, height, 3):
+        o, at = min(begin, height - 3), first + begin // 3 * block
+        into = to + o * step
+        a = spread(one, pick(bias, o))
+        b = spread(one, pick(bias, o + 1))
+        c = spread(one, pick(bias, o + 2))
+        a0, a1, a2 = a, a, a
+        b0, b1, b2 = b, b, b
+        c0, c1, c2 = c, c, c
+        for k in range(depth):
+            i = start + place(steps, k)
+            x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
+            s = pick(w, at)
+            a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
+            s = pick(w, at + 1)
+            b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
+            s = pick(w, at + 2)
+            c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
+            at += 3
+        _write(out, into, floor, a0, a1, a2)
+        _write(out, into + step, floor, b0, b1, b2)
+        _write(out, into + 2 * step, floor, c0, c1, c2)
 
 
 @kernel
 def _three(
     like: Any,
     w: Any,
-    at: int,
+    first: int,
+    block: int,
     bias: Any,
-    o: int,
+    height: int,
     floor: Any,
     x: Any,
     start: int,
@@ -238,14 +247,17 @@ def _three(
     step: int,
 ) -> None:
     apart()
-    a = spread(like, pick(bias, o))
-    b = spread(like, pick(bias, o + 1))
-    c = spread(like, pick(bias, o + 2))
-    for k in range(depth):
-        v = load(like, x, start + place(steps, k))
-        a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
-        c = fma(pick(w, at + 2), v, c)
-        at += 3
-    store(out, to, at_least(a, floor))
-    store(out, to + step, at_least(b, floor))
-    store(out, to + 2 * step, at_least(c, floor))
+    for begin in range(0, height, 3):
+        o, at = min(begin, height - 3), first + begin // 3 * block
+        into = to + o * step
+        a = spread(like, pick(bias, o))
+        b = spread(like, pick(bias, o + 1))
+        c = spread(like, pick(bias, o + 2))
+        for k in range(depth):
+            v = load(like, x, start + place(steps, k))
+            a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
+            c = fma(pick(w, at + 2), v, c)
+            at += 3
+        store(out, into, at_least(a, floor))
+        store(out, into + step, at_least(b, floor))
+        store(out, into + 2 * step, at_least(c, floor))
