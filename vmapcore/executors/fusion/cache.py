@@ -17,10 +17,13 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-VERSION = "3"
+from .elements import elements
+
+VERSION = "4"
 """Of what generated sources call; part of every name."""
 
 _kernels: dict[str, Any] = {}
+_alive: list[Any] = []
 _lock = threading.Lock()
 compiled_count = 0
 """How many kernels this process compiled or loaded."""
@@ -48,7 +51,7 @@ def function(source: str) -> Any:
 
 
 def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-    """The compiled function `kernel` of a source, for so many lengths, and arrays of the dtypes given.
+    """The compiled function `kernel` of a source, for so many lengths, and `elements` of the dtypes given.
 
     None if Numba cannot compile it.
     """
@@ -66,14 +69,12 @@ def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[A
 
 def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     numba = import_module("vmapcore.executors.compiled").numba
-    array, dtype = numba.types.Array, numba.from_dtype
-    types = [numba.types.intp] * (2 + lengths)
-    types += [array(dtype(d), 1, "C", readonly=True) for d in inputs] + [array(dtype(d), 1, "C") for d in outputs]
-    signature = numba.types.boolean(*types)
+    types = [*[elements(d, False) for d in inputs], *[elements(d, True) for d in outputs]]
+    signature = numba.types.boolean(*[numba.types.intp] * (2 + lengths), *types)
     path = _written(name, source)
     if path is not None:
         try:
-            return numba.njit(signature, nogil=True, error_model="numpy", cache=True)(_loaded(name, path))
+            return _entry(numba.njit(signature, nogil=True, error_model="numpy", cache=True)(_loaded(name, path)))
         except (
             numba.errors.NumbaError,
             OSError,
@@ -85,9 +86,16 @@ def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outpu
         ):
             pass  # what lies on disk cannot be read, or nothing can be written beside it
     try:
-        return numba.njit(signature, nogil=True, error_model="numpy")(function(source))
+        return _entry(numba.njit(signature, nogil=True, error_model="numpy")(function(source)))
     except numba.errors.NumbaError:
         return None
+
+
+def _entry(dispatcher: Any) -> Any:
+    """What runs at once, without a look at the types of what it is given."""
+    (found,) = dispatcher.overloads.values()
+    _alive.append(dispatcher)
+    return found.entry_point
 
 
 def _loaded(name: str, path: Path) -> Any:

@@ -1,6 +1,5 @@
 """`fuse`: a group of steps as one kernel, by either source."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -8,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from ...graph import Literal, Step, Var
+from . import elements
 from .building import Builder, UnfusibleError, Value
-from .cache import function, kernel
+from .cache import kernel
 from .expression import Expression
 from .loop_source import loop_source
 from .loops import Loop, nest
 from .lowering import fusible, lower
 from .numbering import finish
 from .operations import SLOWER
-from .running import Kernel, Shape, Tiled, flat
+from .running import Compiled, Kernel, Shape, Tiled
 from .tile_source import tile_source
 
 
@@ -106,7 +106,7 @@ class Fused:
         shape = getattr(value, "shape", ())
         if not shape:
             return builder.constant(value)
-        self.captured.append(np.ascontiguousarray(value))
+        self.captured.append(np.array(value, elements.exact(value.dtype), order="C"))
         number = len(self.inputs) + len(self.captured) - 1
         return builder.operand(number, shape, value.dtype, range(len(shape)))
 
@@ -132,7 +132,7 @@ class Fused:
 
     def numba(self) -> Kernel | None:
         """Loops compiled by Numba; None where it is not installed, or cannot do an operation exactly."""
-        if not import_module("vmapcore.executors.compiled").AVAILABLE:
+        if not (import_module("vmapcore.executors.compiled").AVAILABLE and elements.AVAILABLE):
             return None
         try:
             source = self.source
@@ -140,17 +140,15 @@ class Fused:
             return None
         e = self.expression
         call = kernel(source, len(e.lengths), e.inputs, e.outputs)
-        return None if call is None else Kernel(self._shape(), functools.partial(flat, call))
+        return None if call is None else Kernel(self._shape(), Compiled(call))
 
     def numpy(self) -> Kernel:
         """Calls of NumPy, tile by tile."""
-        source = tile_source(self.expression, self.in_place)
-        return Kernel(self._shape(), Tiled(source, function(source.text)))
+        return Kernel(self._shape(), Tiled(self.expression, self.in_place))
 
     def _shape(self) -> Shape:
         orders = [[self.orders.get(v) for v in vs] for vs in (self.inputs, self.outputs)]
-        captured = [x.reshape(-1) for x in self.captured]
-        return Shape(self.expression, orders[0], orders[1], captured, self.explain)
+        return Shape(self.expression, orders[0], orders[1], self.captured, self.explain)
 
     def explain(self, ins: Sequence[Any]) -> None:
         """Runs the steps one by one, of which one raises the error that a check has found."""

@@ -52,7 +52,7 @@ def _scoped(builder: Any, instruction: Any, own: int, count: int) -> None:
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
+    data = context.make_array(kind)(context, builder, array).data if isinstance(kind, numba.types.Array) else array
     return builder.gep(data, [index], inbounds=True)
 
 
