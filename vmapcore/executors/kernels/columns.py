@@ -24,6 +24,7 @@ class Columns:
         self.images = images
         self.dtype = dtype
         self.depth = channels * math.prod(win.kernel)
+        self.width = math.prod(win.out) * images
 
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
@@ -41,7 +42,7 @@ class Columns:
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
         """Writes the convolution into `out`, plus `bias`, cut at 0 from below if `relu`."""
         for group in range(len(x)):
-            made = out[group].reshape(self.height, -1)
+            made = out[group].reshape(self.height, self.width)
             np.matmul(weights[group], self._columns(x[group], new), out=made)
             if bias is not None:
                 made += bias[group, :, None]
@@ -66,8 +67,8 @@ class Columns:
         taps = (self.channels, *win.kernel, *win.out, self.images)
         for group in range(len(g)):
             columns = new("columns", taps)
-            flat = columns.reshape(self.depth, -1)
-            np.matmul(weights[group], g[group].reshape(self.height, -1), out=flat)
+            flat = columns.reshape(self.depth, self.width)
+            np.matmul(weights[group], g[group].reshape(self.height, self.width), out=flat)
             image = new("padded", (self.channels, *win.padded, self.images)) if win.is_padded else out[group]
             image[...] = 0
             for tap in np.ndindex(*win.kernel):
@@ -81,7 +82,7 @@ class Columns:
         for group in range(len(x)):
             made = out[group].reshape(self.height, self.depth)
             into = new("more", made.shape) if accumulate else made
-            np.matmul(g[group].reshape(self.height, -1), self._columns(x[group], new).T, out=into)
+            np.matmul(g[group].reshape(self.height, self.width), self._columns(x[group], new).T, out=into)
             if accumulate:
                 made += into
 
@@ -119,4 +120,4 @@ class Columns:
         shape = (self.channels, *win.kernel, *win.out, self.images)
         columns = new("columns", shape)
         columns[...] = np.lib.stride_tricks.as_strided(x, shape, strides)
-        return columns.reshape(self.depth, -1)
+        return columns.reshape(self.depth, self.width)
