@@ -14,10 +14,20 @@ from .dots import dots, registers, spread_run
 from .lanes import bare, lanes, pick, put, zeros
 from .products import product, rows_of
 
+LEAST_NUMBERS, LEAST_DEPTH, LEAST_COLUMNS = 1 << 14, 32, 64
+"""For smaller y calls cost more than what they save; shorter sums and rows leave registers half empty."""
+
 
 def fits(x: Any, y: Any) -> bool:
-    """Whether `matmul` takes x (d, rows, depth) and y (d, depth, columns) and is worth it."""
-    return takes(x, y)
+    """Whether `matmul` takes x (d, rows, depth) and y (d, depth, columns) and is faster than BLAS.
+
+    That is a matter of shapes and of how the arrays lie. By columns of y, three rows are summed at a time.
+    """
+    if not takes(x, y) or y.size < LEAST_NUMBERS or y.shape[1] < LEAST_DEPTH:
+        return False
+    if y.flags.c_contiguous:
+        return bool(y.shape[2] >= LEAST_COLUMNS and 2 <= x.shape[1] <= 8)
+    return x.shape[1] in (2, 3, 6)
 
 
 def takes(x: Any, y: Any) -> bool:
