@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vmapcore.errors import IndexingError
 from vmapcore.executors import compiled
-from vmapcore.executors.fusion import can_fuse, fuse
+from vmapcore.executors.fusion import can_fuse, fuse, worth_compiling
 from vmapcore.executors.fusion.nodes import Nodes
 from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.planning.fused import cross_entropy_along, cross_entropy_grad, rectify_grad
@@ -170,3 +170,44 @@ def test_cross_entropies(backend, axis, dtype):
         assert (got[expected == 0] == 0).all() and expected.dtype == got.dtype
         with pytest.raises(IndexingError, match="a target is 9"):
             run(graph, backend, *arrays[:-1], np.where(targets == 1, 9, targets))
+
+
+# What is worth it, and what is taken.
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+def test_what_is_worth_compiling(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+
+    def group(rows, fun=lambda x: np.tanh(x * 1.75) + 2):
+        return whole(graph_of(fun, np.ones((rows, 100), "f")))
+
+    small, large = group(3), group(3000)
+    assert worth_compiling(large) and not worth_compiling(small)
+    assert not worth_compiling(group(3000, lambda x: np.sin(x) * 2))  # faster in NumPy
+    assert not worth_compiling(group(3, lambda x: np.left_shift(x.astype(int), 2) + 1))  # no loops for it
+    large.numba()
+    assert worth_compiling(small)  # the same kernel
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_arrays_of_all_kinds(backend):
+    """Numbers of NumPy, read-only, unaligned and far apart, other types of array; results too."""
+    fused = whole(graph_of(lambda x, s: x * s + 1, X, np.float32(2) * np.ones((), "f")))
+    kernel = getattr(fused, backend)()
+    expected = X * 2 + 1
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    unaligned = np.frombuffer(b"_" + X.tobytes(), np.uint8)[1:].view("f").reshape(X.shape)
+    for x in (X, frozen, unaligned, np.asfortranarray(X), np.repeat(X, 2, 1)[:, ::2], X.view(np.memmap)):
+        for s in (np.float32(2), np.array(2, "f")):
+            for out in (np.zeros((4, 4), "f"), np.zeros((4, 4), "f", order="F"), np.zeros((4, 8), "f")[:, ::2]):
+                kernel([x, s], [out])
+                np.testing.assert_array_equal(out, expected)
+    if backend == "numba":
+        with pytest.raises(TypeError, match="a kernel of float32 was given float64"):
+            kernel([X.astype("d"), np.float32(2)], [np.zeros((4, 4), "f")])
+    readonly = np.zeros((4, 4), "f")
+    readonly.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        kernel([X, np.float32(2)], [readonly])

@@ -13,5 +13,6 @@ not depend on how rows are divided among calls and threads.
 
 from .fused import Fused, can_fuse, fuse
 from .repeats import cut
+from .worth import worth_compiling
 
-__all__ = ["Fused", "can_fuse", "cut", "fuse"]
+__all__ = ["Fused", "can_fuse", "cut", "fuse", "worth_compiling"]

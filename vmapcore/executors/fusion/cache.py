@@ -50,16 +50,24 @@ def function(source: str) -> Any:
     return namespace["kernel"]
 
 
+def _name(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> str:
+    text = f"{VERSION} {lengths} {inputs} {outputs} {source}"
+    return "vmapcore_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def at_hand(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
+    """Whether this process, or an earlier one that could write, has begun to compile it: a look at one file."""
+    name = _name(source, lengths, inputs, outputs)
+    return name in _kernels or (folder() / f"{name}.py").exists()
+
+
 def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     """The compiled function `kernel` of a source, for so many lengths, and `elements` of the dtypes given.
 
     None if Numba cannot compile it.
     """
     global compiled_count
-    name = (
-        "vmapcore_kernel_"
-        + hashlib.sha256(f"{VERSION} {lengths} {inputs} {outputs} {source}".encode()).hexdigest()[:24]
-    )
+    name = _name(source, lengths, inputs, outputs)
     with _lock:
         if name not in _kernels:
             _kernels[name] = _compiled(name, source, lengths, inputs, outputs)

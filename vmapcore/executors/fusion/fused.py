@@ -1,5 +1,6 @@
 """`fuse`: a group of steps as one kernel, by either source."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from ...graph import Literal, Step, Var
 from . import elements
 from .building import Builder, UnfusibleError, Value
-from .cache import kernel
+from .cache import at_hand, kernel
 from .expression import Expression
 from .loop_source import loop_source
 from .loops import Loop, nest
@@ -110,7 +111,7 @@ class Fused:
         number = len(self.inputs) + len(self.captured) - 1
         return builder.operand(number, shape, value.dtype, range(len(shape)))
 
-    @property
+    @functools.cached_property
     def source(self) -> str:
         """The loops, to read."""
         return loop_source(self.expression, self.in_place)
@@ -124,6 +125,15 @@ class Fused:
     def tiles(self) -> str:
         """The calls of NumPy, to read."""
         return tile_source(self.expression, self.in_place).text
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the loops are compiled already."""
+        e = self.expression
+        try:
+            return elements.AVAILABLE and at_hand(self.source, len(e.lengths), e.inputs, e.outputs)
+        except UnfusibleError:
+            return False
 
     @property
     def favours_numpy(self) -> bool:
