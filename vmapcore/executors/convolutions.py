@@ -57,7 +57,10 @@ class Convolution:
 
     def split(self, a: Any, b: Any) -> tuple[Any, Any, Lead]:
         """Both with axes (members, own, ...), in the dtype of the result."""
-        return split_lead(a.astype(self.dtype, copy=False), b.astype(self.dtype, copy=False), self.core)
+        a, b = a.astype(self.dtype, copy=False), b.astype(self.dtype, copy=False)
+        if a.ndim == b.ndim == self.core + 1 and len(a) == len(b) and a.strides[0] and b.strides[0]:
+            return a[:, None], b[:, None], Lead((len(a),), (0,), (), ())
+        return split_lead(a, b, self.core)
 
     def prepared(self, own: Own, kernel: Any, prepare: Any, w: Any) -> Any:
         """What the kernel needs of the weights of a member, which most tiles have in common with the tile before."""
@@ -166,7 +169,7 @@ class WeightGrad(Convolution):
         n, channels, height = x.shape[1], x.shape[2] // self.groups, g.shape[2] // self.groups
         kernel = convolution(win, channels, height, n, self.dtype)
         made = new(self.key, (len(x), self.groups, height, channels, *win.kernel))
-        if isinstance(kernel, Direct):
+        if isinstance(kernel, Direct) and kernel.few:
             lead = (len(x), 1, self.groups)
             kernel.weight_grad_all(*lying(x, new, "x"), *lying(g, new, "g"), made, False, new, lead)
         else:
@@ -184,6 +187,9 @@ class WeightGrad(Convolution):
 def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
     """Results of kernels (members, variants, groups, C / groups, ..., n) as the primitive's, with the axes `tail`."""
     members, variants, groups, channels, *rest = made.shape
+    if len(lead.shape) == len(lead.both) == 1:
+        images = made.reshape(members, groups * channels, *rest)
+        return copied(images.transpose(0, images.ndim - 1, *range(1, images.ndim - 1)), out)
     images = made.reshape(members, variants, groups * channels, *rest)
     images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
     return copied(lead.scatter(images, tail), out)

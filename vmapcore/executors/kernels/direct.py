@@ -15,6 +15,9 @@ from .products import rows_of
 LEAST_TERMS, LEAST_HEIGHT = 8, 3
 """Sums of fewer terms are no dearer as columns and a matrix product; and that many rows are multiplied at a time."""
 
+MOST_WEIGHTS = 4096
+"""More have their gradients made faster by BLAS from columns."""
+
 
 class Direct(Columns):
     """Compiled sums over the images as they lie, for windows next to each other in a row.
@@ -49,7 +52,10 @@ class Direct(Columns):
             super().input_grad(g, weights, out, new)
 
     def weight_grad(self, x: Any, g: Any, out: Any, accumulate: bool, new: New) -> None:
-        self.weight_grad_all(x, True, g, True, out, accumulate, new, (1, 1, len(x)))
+        if self.few:
+            self.weight_grad_all(x, True, g, True, out, accumulate, new, (1, 1, len(x)))
+        else:
+            super().weight_grad(x, g, out, accumulate, new)
 
     def forward_all(
         self,
@@ -83,7 +89,7 @@ class Direct(Columns):
         new: New,
         lead: tuple[int, int, int],
     ) -> None:
-        """Of members without variants."""
+        """Of members without variants, if `few`."""
         flat = x.reshape(-1), x_innermost, g.reshape(-1), g_innermost, out.reshape(-1)
         weight_grads(*flat, accumulate, self._places, self._room(new), self._lengths(lead), self._geometry)
 
@@ -106,6 +112,11 @@ class Direct(Columns):
 
     def _room(self, new: New) -> Any:
         return new("room", (self._needed,))
+
+    @property
+    def few(self) -> bool:
+        """Whether the weights are few enough to sum their gradients one by one: images are read for each three rows."""
+        return self.height * self.depth <= MOST_WEIGHTS
 
     def _lengths(self, lead: tuple[int, int, int]) -> Lengths:
         return (*lead, self.channels, self.win.size[0], self.win.size[1], self.height, self.images)
