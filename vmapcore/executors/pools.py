@@ -1,5 +1,7 @@
 """Maximum pooling of a tile whose images lie innermost in memory, as convolutions leave them."""
 
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -57,9 +59,15 @@ class Scatter(Pooling):
 
 def images_innermost(x: Any, axes: int) -> tuple[int, ...] | None:
     """The axes of `x` as they lie in memory, if a leading one is innermost there and the others are in their order."""
-    for i in range(x.ndim - axes):
-        order = (*[k for k in range(x.ndim) if k != i], i)
-        if x.strides[i] == x.itemsize and x.transpose(order).flags.c_contiguous:
+    return _innermost(x.shape, x.strides, x.itemsize, axes)
+
+
+@lru_cache(maxsize=1024)
+def _innermost(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int, axes: int) -> tuple[int, ...] | None:
+    for i in range(len(shape) - axes):
+        order = (*[k for k in range(len(shape)) if k != i], i)
+        steps = [itemsize * prod([shape[j] for j in order[n + 1 :]]) for n in range(len(order))]
+        if all(shape[k] == 1 or strides[k] == step for k, step in zip(order, steps, strict=True)):
             return order
     return None
 
@@ -79,7 +87,9 @@ def _laid(a: Any, new: Any, name: str) -> Any:
 
 def _restored(made: Any, lead: list[int], order: tuple[int, ...]) -> Any:
     """A result (lead, *size, n) with its axes where those of the argument were."""
-    return made.reshape(*lead, *made.shape[1:]).transpose(np.argsort(order))
+    axis = order[-1]
+    last = len(order) - 1
+    return made.reshape(*lead, *made.shape[1:]).transpose(*range(axis), last, *range(axis, last))
 
 
 KERNELS = {max_pool: Pool, max_pool_scatter: Scatter, max_pool_scatter_rectified: Scatter}
