@@ -23,6 +23,7 @@ from ..rules._blas import plan_product
 from ..rules.contract import contract
 from ..rules.selection import select
 from . import convolutions, pools
+from .kernels import thin
 from .own import Own
 
 Run = Callable[..., Any]
@@ -95,6 +96,9 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
             into = out
         if names:
             made = np.einsum(names, x, y, out=into)
+        elif function == "matmul" and thin.fits(x, y) and (into is None or into.flags.c_contiguous):
+            made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
+            thin.matmul(x, y, made)
         else:
             made = (np.multiply if function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
