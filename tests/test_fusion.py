@@ -455,6 +455,13 @@ def test_one_kernel_for_all_shapes():
     assert cache.compiled_count == before + 1
 
 
+def test_short_rows_have_their_length_in_the_source():
+    sources = [
+        whole(graph_of(lambda x: x.sum(-1), np.ones(s))).source for s in ((30, 4), (9, 4), (9, 5), (9, 50), (8, 60))
+    ]
+    assert sources[0] == sources[1] != sources[2] != sources[3] == sources[4]
+
+
 @pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     blocked = tmp_path / "file"

@@ -2,8 +2,9 @@
 
     kernel(lo, hi, n0, n1, ..., x0, x1, ..., y0, ...)
 
-computes the rows `lo` to `hi` of axis 0. `n` are the lengths of the axes, so that one kernel serves all shapes; `x` are
-inputs and `y` outputs, each contiguous in the order of its dimensions. It returns whether a check failed.
+computes the rows `lo` to `hi` of axis 0. `n` are the lengths of the axes, so that one kernel serves all shapes; only
+the length of short rows that are reduced is in the source, so that no loop is left of them. `x` are the elements of
+inputs and `y` of outputs, each contiguous in the order of its dimensions. It returns whether a check failed.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .building import UnfusibleError
+from .building import SHORT, UnfusibleError
 from .expression import Argument, Constant, Dimensions, Expression, Statement
 from .loops import Fetch, Finish, Item, Loop, Put, Run, Start, nest
 from .operations import template
@@ -63,6 +64,9 @@ class _Writer:
         names = ["lo", "hi", *[f"n{i}" for i in range(len(e.lengths))], *[f"x{i}" for i in range(len(e.inputs))]]
         names += [f"y{i}" for i in range(len(e.outputs))]
         self.lines = [HEAD, f"def kernel({', '.join(names)}):"]
+        last = len(e.lengths) - 1
+        if last > 0 and e.lengths[last] <= SHORT and any(last in s.over for s in e.statements):
+            self.line(1, f"n{last} = {e.lengths[last]}")
         if e.checks:
             self.line(1, "wrong = False")
         for i, axes in self.nest.kept.items():
