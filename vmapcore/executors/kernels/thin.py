@@ -71,6 +71,7 @@ def _multiply(x: Any, steps: Any, y: Any, none: Any, low: Any, out: Any, sizes: 
     height = none.size
     blocks = (height + side - 1) // side
     room = np.empty(blocks * side * depth + 3 * columns, x.dtype)
+    places = np.arange(depth) * columns
     zero = x.dtype.type(0)
     for d in range(members):
         for b in range(blocks):
@@ -80,41 +81,12 @@ def _multiply(x: Any, steps: Any, y: Any, none: Any, low: Any, out: Any, sizes: 
                 for k in range(depth):
                     put(room, to + k * side, pick(x, at + k * steps[2]) if first + o < rows else zero)
         if rows == height:
-            to = d * rows * columns
-            product(
-                room,
-                0,
-                side * depth,
-                side,
-                none,
-                low,
-                y,
-                d * depth * columns,
-                columns,
-                depth,
-                out,
-                to,
-                columns,
-                columns,
-            )
+            source, to = out, d * rows * columns
         else:
-            to = blocks * side * depth
-            product(
-                room,
-                0,
-                side * depth,
-                side,
-                none,
-                low,
-                y,
-                d * depth * columns,
-                columns,
-                depth,
-                room,
-                to,
-                columns,
-                columns,
-            )
+            source, to = room, blocks * side * depth
+        start = d * depth * columns
+        product(room, 0, side * depth, side, none, low, y, start, places, depth, source, to, columns, columns)
+        if rows < height:
             for k in range(rows * columns):
                 put(out, d * rows * columns + k, pick(room, to + k))
 
