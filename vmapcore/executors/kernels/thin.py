@@ -27,7 +27,7 @@ def fits(x: Any, y: Any) -> bool:
         return False
     if y.flags.c_contiguous:
         return bool(y.shape[2] >= LEAST_COLUMNS and 2 <= x.shape[1] <= 8)
-    return x.shape[1] in (2, 3, 6)
+    return x.shape[1] in (2, 3)
 
 
 def takes(x: Any, y: Any) -> bool:
