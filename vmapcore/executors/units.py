@@ -19,7 +19,7 @@ from ..planning.cuts import TASKS, WORTH
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from . import compiled
-from .fusion import Fused, can_fuse, cut, fuse
+from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
 from .own import Own, scratch
 from .steps import Roots, kernel_of, reusable
 
@@ -92,7 +92,7 @@ class FusedUnit:
                 wanted[v] = like[0]
         if known:
             fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, {**known, **wanted})
-        kernel = None if fused.favours_numpy else fused.numba()
+        kernel = fused.numba() if worth_compiling(fused) else None
         return kernel or fused.numpy(), [wanted.get(v) for v in fused.outputs]
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
@@ -160,7 +160,8 @@ def _fused(
     fused = known[pattern]
     if fused is None:
         return None
-    if (fused.favours_numpy or not compiled.AVAILABLE) and max([v.size for v in (*inputs, *outputs)]) < TILED:
+    native = compiled.AVAILABLE and worth_compiling(fused)
+    if not native and max([v.size for v in (*inputs, *outputs)]) < TILED:
         return None
     return FusedUnit(fused, inputs, outputs, key, threaded)
 

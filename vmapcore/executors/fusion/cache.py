@@ -55,12 +55,6 @@ def _name(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[An
     return "vmapcore_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def at_hand(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
-    """Whether this process, or an earlier one that could write, has begun to compile it: a look at one file."""
-    name = _name(source, lengths, inputs, outputs)
-    return name in _kernels or (folder() / f"{name}.py").exists()
-
-
 def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     """The compiled function `kernel` of a source, for so many lengths, and `elements` of the dtypes given.
 

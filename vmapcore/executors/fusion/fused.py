@@ -10,7 +10,7 @@ import numpy as np
 from ...graph import Literal, Step, Var
 from . import elements
 from .building import Builder, UnfusibleError, Value
-from .cache import at_hand, kernel
+from .cache import kernel
 from .expression import Expression
 from .loop_source import loop_source
 from .loops import Loop, nest
@@ -125,15 +125,6 @@ class Fused:
     def tiles(self) -> str:
         """The calls of NumPy, to read."""
         return tile_source(self.expression, self.in_place).text
-
-    @property
-    def at_hand(self) -> bool:
-        """Whether the loops are compiled already."""
-        e = self.expression
-        try:
-            return elements.AVAILABLE and at_hand(self.source, len(e.lengths), e.inputs, e.outputs)
-        except UnfusibleError:
-            return False
 
     @property
     def favours_numpy(self) -> bool:

@@ -19,5 +19,5 @@ def saved(fused: Fused) -> float:
 
 
 def worth_compiling(fused: Fused) -> bool:
-    """Whether the kernel is to be compiled, or is so already."""
-    return not fused.favours_numpy and (saved(fused) >= PAYS or fused.at_hand)
+    """Whether the kernel is to be compiled: by its statements and sizes alone, so that every process decides alike."""
+    return not fused.favours_numpy and saved(fused) >= PAYS
