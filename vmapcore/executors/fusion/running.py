@@ -58,8 +58,11 @@ class Kernel:
             given = [_turned(x, order) for x, (order, _) in zip(ins, self.inputs, strict=True)]
             wanted = [_turned(y, order) for y, (order, _) in zip(outs, self.outputs, strict=True)]
         try:
-            wrong = self.all(given, wanted)
-        except TypeError:  # before anything was written: not all lie as they must
+            try:
+                wrong = self.all(given, wanted)
+            except TypeError:  # before anything was written: numbers of NumPy, say, that are no arrays
+                wrong = self.all([np.asarray(x) for x in given], wanted)
+        except TypeError:  # not all lie as they must
             self.bind(ins, outs)(0, self.rows)
             return
         if wrong:
