@@ -109,7 +109,7 @@ def name_of(fun: Any) -> str:
 
 
 def _caller() -> tuple[FrameType, int]:
-    """The innermost frame outside this package and NumPy, and its stacklevel for the caller of this function's caller."""
+    """The innermost frame outside this package and NumPy; its stacklevel for the caller of this function's caller."""
     level, frame = 0, sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(OTHERS):
         level, frame = level + 1, frame.f_back

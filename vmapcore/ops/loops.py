@@ -174,7 +174,9 @@ def _join(results: list[Any], single: bool, outs: list[Any]) -> list[Any] | None
                 return None
             if {x.dtype for x in column} != {out.dtype} or {x.shape for x in column} != {out.shape[1:]}:
                 return None
-            joined.append(np.concatenate(column).reshape(len(column), *out.shape[1:]) if out.ndim > 1 else np.array(column))
+            joined.append(
+                np.concatenate(column).reshape(len(column), *out.shape[1:]) if out.ndim > 1 else np.array(column)
+            )
         else:
             if out.ndim > 1 or not all(kind in NUMBERS or issubclass(kind, np.generic) for kind in kinds):
                 return None
