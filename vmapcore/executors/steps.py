@@ -77,6 +77,7 @@ def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) ->
 def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
     """A product, planned once for each way that its operands lie in memory."""
     plans: dict[Any, Any] = {}
+    slim: dict[Any, bool] = {}
     multiply = _multiply if threaded else np.matmul
 
     def run(own: Own, out: Any, x: Any, y: Any) -> Any:
@@ -94,9 +95,11 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
         into = own.get(key)
         if out is not None and shape is None and axes is None and (names or out.flags.c_contiguous):
             into = out
+        if lie not in slim:
+            slim[lie] = function == "matmul" and thin.fits(x, y)
         if names:
             made = np.einsum(names, x, y, out=into)
-        elif function == "matmul" and thin.fits(x, y) and (into is None or into.flags.c_contiguous):
+        elif slim[lie]:
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
             thin.matmul(x, y, made)
         else:
