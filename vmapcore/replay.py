@@ -37,6 +37,7 @@ def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
         ConcretizationError: `fun` asks for the value of an array, as `if`, `float` or `np.asarray` do.
 
     Example:
+        >>> import numpy as np
         >>> graph = trace(lambda x: np.sum(x * x, axis=-1))(np.ones((2, 3), np.float32))
         >>> [(step.primitive.name, *step.outputs) for step in graph.steps]
         [('multiply', f32[2,3]), ('reduce_sum', f32[2])]
@@ -77,6 +78,7 @@ def jit(
         ArgumentError: an argument is neither an array nor hashable.
 
     Example:
+        >>> import numpy as np
         >>> from vmapcore import grad, vmap
         >>> loss = lambda w, x: np.sum(np.tanh(x @ w) ** 2)
         >>> gradients = jit(vmap(grad(loss), in_axes=(None, 0)))
