@@ -104,7 +104,7 @@ def convolve(
     gradient this is: by other channels first, and its windows run backwards. `places` are those of a sum's terms.
     """
     members, variants, groups, channels, rows, columns, height, n = lengths
-    tall, across, stride, dilation, _, above, _, left, right, down, over = geometry
+    tall, across, _, _, _, _, _, left, right, down, over = geometry
     line, depth = (left + columns + right) * n, channels * tall * across
     size, run = channels * rows * columns * n, over * n
     window = tall * across
@@ -127,32 +127,43 @@ def convolve(
                 first = which * height * depth + (window - 1 if turned else 0)
                 _pack(w, first, steps, (height, channels, tall, across), side, room, packed)
                 more = bias[which * height : (which + 1) * height] if bias.size > height else bias
-                for p in range(down // 2 * 2 if pooled else down):
-                    top = p * stride - above
-                    i0, i1 = _taps(top, dilation, tall, rows)
-                    k = i0 * channels * across
-                    into, step = (lines + p % 2 * height * run, run) if pooled else (to + p * run, down * run)
-                    product(
-                        room,
-                        packed + k * side,
-                        depth * side,
-                        side,
-                        more,
-                        floor,
-                        source,
-                        at + top * line,
-                        places[k:],
-                        (i1 - i0) * channels * across,
-                        room if pooled else out,
-                        into,
-                        step,
-                        run,
-                    )
-                    if pooled and p % 2:
-                        for o in range(height):
-                            pair, half = lines + o * run, to + (o * (down // 2) + p // 2) * (over // 2) * n
-                            pool_lines(room, pair, pair + height * run, over // 2, n, out, half)
+                _results(source, at, room, packed, lines, more, floor, out, to, pooled, places, lengths, geometry, side)
                 to += height * (down // 2 * (over // 2) * n if pooled else down * run)
+
+
+@kernel
+def _results(
+    x: Any,
+    at: int,
+    room: Any,
+    packed: int,
+    lines: int,
+    bias: Any,
+    floor: Any,
+    out: Any,
+    to: int,
+    pooled: bool,
+    places: Any,
+    lengths: Any,
+    geometry: Any,
+    side: int,
+) -> None:
+    """The lines of the results of one member and group: into `out`, or by twos into `room` to be pooled from there."""
+    _, _, _, channels, rows, columns, height, n = lengths
+    tall, across, stride, dilation, _, above, _, left, right, down, over = geometry
+    line, depth, run = (left + columns + right) * n, channels * tall * across, over * n
+    for p in range(down // 2 * 2 if pooled else down):
+        top = p * stride - above
+        i0, i1 = _taps(top, dilation, tall, rows)
+        k = i0 * channels * across
+        into, step = (lines + p % 2 * height * run, run) if pooled else (to + p * run, down * run)
+        first, summed = packed + k * side, (i1 - i0) * channels * across
+        made, start = (room if pooled else out), at + top * line
+        product(room, first, depth * side, side, bias, floor, x, start, places[k:], summed, made, into, step, run)
+        if pooled and p % 2:
+            for o in range(height):
+                pair, half = lines + o * run, to + (o * (down // 2) + p // 2) * (over // 2) * n
+                pool_lines(room, pair, pair + height * run, over // 2, n, out, half)
 
 
 @kernel
@@ -175,7 +186,6 @@ def weight_grads(
     size, cotangents = channels * rows * columns * n, height * down * run
     laid = channels * (above + rows + below) * line
     whole = registers(zeros(x), run)
-    sums = laid + height * down * whole
     direct = x_innermost and above + below + left + right == 0
     for which in range(members * groups):
         m, group = which // groups, which % groups
@@ -187,31 +197,40 @@ def weight_grads(
             lay(x, start, step, (channels, rows, columns, n), (above, below, left, right), room, 0)
             source, at = room, 0
         _spread(g, g_innermost, m, group, groups, (height, down, over, n), cotangents, whole, room, laid)
-        for begin in range(0, height, 3):
-            o = min(begin, height - 3)
-            for first in range(0, depth, 4):
-                k = min(first, depth - 4)
-                begin_g = laid + o * down * whole
-                dots(
-                    bare(room),
-                    begin_g,
-                    down * whole,
-                    bare(source),
-                    at,
-                    bare(places),
-                    k,
-                    stride * line,
-                    down,
-                    run,
-                    bare(room),
-                    sums,
-                )
-                # ends of rows and of columns come twice, and are added once
-                for i in range(begin - o, 3):
-                    to = (which * height + o + i) * depth + k
-                    for j in range(first - k, 4):
-                        before = pick(out, to + j) if accumulate else x.dtype.type(0)
-                        put(out, to + j, before + pick(room, sums + 4 * i + j))
+        _sums(source, at, places, room, laid, down, whole, run, stride * line, which, height, depth, out, accumulate)
+
+
+@kernel
+def _sums(
+    x: Any,
+    at: int,
+    places: Any,
+    room: Any,
+    laid: int,
+    down: int,
+    whole: int,
+    run: int,
+    step: int,
+    which: int,
+    height: int,
+    depth: int,
+    out: Any,
+    accumulate: bool,
+) -> None:
+    """The gradient of the weights of one member and group, three rows by four places at a time."""
+    sums = laid + height * down * whole
+    for begin in range(0, height, 3):
+        o = min(begin, height - 3)
+        for first in range(0, depth, 4):
+            k = min(first, depth - 4)
+            start = laid + o * down * whole
+            dots(bare(room), start, down * whole, bare(x), at, bare(places), k, step, down, run, bare(room), sums)
+            # ends of rows and of columns come twice, and are added once
+            for i in range(begin - o, 3):
+                to = (which * height + o + i) * depth + k
+                for j in range(first - k, 4):
+                    before = pick(out, to + j) if accumulate else x.dtype.type(0)
+                    put(out, to + j, before + pick(room, sums + 4 * i + j))
 
 
 @kernel
