@@ -124,7 +124,9 @@ def _multiply(x: Any, y: Any, out: Any) -> Any:
         out = np.empty(
             (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), np.result_type(x, y)
         )
-    axis = max(range(out.ndim), key=lambda i: out.shape[i])
+    axis = next((i for i, n in enumerate(out.shape[:-2]) if n >= TASKS), None)
+    if axis is None:
+        axis = max(range(out.ndim), key=lambda i: out.shape[i])
     ends = [out.shape[axis] * i // TASKS for i in range(TASKS + 1)]
     tasks = []
     for a, b in pairwise(ends):

@@ -149,7 +149,8 @@ class TiledGroup:
             params = params_for(step, outputs[0].shape)
             steps.append(step._replace(inputs=tuple(inputs), outputs=tuple(outputs), params=params))
         wanted = [made[v] for v in self.outputs]
-        return Program(units_of(steps, set(wanted), lengths), list(read.values()), wanted)
+        alone = lengths == self.group.lengths
+        return Program(units_of(steps, set(wanted), lengths, threaded=alone), list(read.values()), wanted)
 
 
 def _cut(shape: tuple[int, ...], places: Places, lengths: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from .. import threads
 from ..graph import Literal, Step, Var
 from ..graph.costs import VIEWS
-from ..planning.cuts import TASKS, WORTH
+from ..planning.cuts import TASKS
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from . import compiled
@@ -60,8 +60,7 @@ class FusedUnit:
         self.inputs, self.outputs, self.key = inputs, outputs, key
         self.fused = fused
         flops, moved = fused.cost
-        work = max(flops, moved // 2) if threaded and fused.splits else 0
-        self.tasks = min(fused.rows, TASKS, work // WORTH)
+        self.tasks = min(fused.rows, TASKS, max(flops // 4, moved) // BYTES) if threaded and fused.splits else 0
         self.kernels: dict[Any, Any] = {}
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
@@ -116,6 +115,9 @@ def _order(x: Any) -> tuple[int, ...] | None:
 
 
 Unit = StepUnit | FusedUnit
+
+BYTES = 2_000_000
+"""Bytes read and written by a task of a kernel: enough for a thread to be woken."""
 
 TILED = 1 << 15
 """Elements from which a run in NumPy's calls is worth tiles: fewer stay in a cache anyway."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import prod
 
 from ..graph import Graph, Step, Var
-from ..graph.costs import flops_of
+from ..graph.costs import VIEWS, flops_of
 from ..rules.conv import conv, conv_input_grad
 from .fused import conv_block
 from .groups import Group
@@ -17,13 +17,19 @@ from .groups import Group
 FOOTPRINT = 3 << 19
 """Bytes that the largest step of a tile may read and write."""
 
-WORTH = 20_000_000
-"""Multiply-adds for which it pays to wake a thread: as long as two hundred microseconds."""
+ROOM = 1 << 23
+"""The same for groups without images: calls cost more than what a cache that all cores share would save."""
+
+WORTH = 30_000_000
+"""Multiply-adds for which it pays to hand a task to a thread: as long as half a millisecond."""
 
 TASKS = 4
-"""How many tasks a large group becomes: more than threads, so that one that is disturbed gets less."""
+"""How many pieces one step's work is cut into: more than threads, so that one that is disturbed gets less."""
 
-MOVED = 8
+MOST = 16
+"""How many tasks a group becomes at most."""
+
+MOVED = 4
 """Multiply-adds of a matrix product that take as long as reading and writing one number."""
 
 
@@ -41,17 +47,18 @@ class Cut:
 def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
     """How each dimension of the group's frame is cut; tiles of images have a multiple of `lanes` where they can."""
     steps = [graph.steps[i] for i in sorted(group.steps)]
-    work = sum(map(work_of, steps))
-    tasks = TASKS if work >= TASKS * WORTH else 2 if work >= 2 * WORTH else 1
+    tasks = max(1, min(MOST, sum(map(work_of, steps)) // WORTH))
     whole = max(footprint(steps), 1)
     units = [1] * len(group.lengths)
     images = images_dimension(graph, group)
     if images >= 0:
         units[images] = lanes
     members, *rest = group.lengths
-    pieces = min(tasks, members)
     if not rest:
-        return (_cut(members, pieces, FOOTPRINT * members // whole, units[0]),)
+        if whole <= (ROOM if images < 0 else FOOTPRINT):  # large steps use all threads by themselves
+            return (_cut(members, 1, members),)
+        return (_cut(members, min(tasks, members), FOOTPRINT * members // whole, units[0]),)
+    pieces = min(tasks, members)
     size = FOOTPRINT * members * rest[0] // whole
     return _cut(members, pieces, 1), _cut(rest[0], min(rest[0], -(-tasks // pieces)), size, units[1])
 
@@ -77,7 +84,7 @@ def footprint(steps: Sequence[Step]) -> int:
 
     What comes in or goes out passes through a cache once, however large a tile is.
     """
-    made = {v for step in steps for v in step.outputs}
+    made = {v for step in steps if step.primitive.name not in VIEWS for v in step.outputs}
     read = {a for step in steps for a in step.inputs if isinstance(a, Var) and a in made}
     return max(
         sum([a.nbytes for a in {*step.inputs, *step.outputs} if isinstance(a, Var) and a in read]) for step in steps
