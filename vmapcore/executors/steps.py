@@ -15,7 +15,7 @@ import numpy as np
 from .. import threads
 from ..graph import Step, Var
 from ..graph.costs import flops_of
-from ..planning.cuts import TASKS, WORTH
+from ..planning.cuts import TASKS
 from ..planning.fused import FUSED
 from ..planning.kinds import pure
 from ..rules import activations, casts
@@ -27,6 +27,10 @@ from .kernels import thin
 from .own import Own
 
 Run = Callable[..., Any]
+
+
+LARGE = 10_000_000
+"""Operations of a product from which its pieces go to threads: 150 microseconds."""
 
 
 class Kernel(NamedTuple):
@@ -56,7 +60,7 @@ def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None, t
     if step.primitive in KERNELS:
         return Kernel(KERNELS[step.primitive](step, key), True)
     if step.primitive is contract:
-        return _of_contract(step.params["subscripts"], key, threaded and flops_of(step) >= 2 * WORTH)
+        return _of_contract(step.params["subscripts"], key, threaded and flops_of(step) >= LARGE)
     if step.primitive is casts.convert and shape:
         return Kernel(_conversion(step.params["dtype"], key), True)
     return Kernel(_of_eval(step), False)

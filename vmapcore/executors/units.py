@@ -60,7 +60,7 @@ class FusedUnit:
         self.inputs, self.outputs, self.key = inputs, outputs, key
         self.fused = fused
         flops, moved = fused.cost
-        self.tasks = min(fused.rows, TASKS, max(flops // 4, moved) // BYTES) if threaded and fused.splits else 0
+        self.tasks = min(fused.rows, TASKS, max(flops, moved) // ENOUGH) if threaded and fused.splits else 0
         self.kernels: dict[Any, Any] = {}
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
@@ -116,8 +116,8 @@ def _order(x: Any) -> tuple[int, ...] | None:
 
 Unit = StepUnit | FusedUnit
 
-BYTES = 2_000_000
-"""Bytes read and written by a task of a kernel: enough for a thread to be woken."""
+ENOUGH = 1_000_000
+"""Operations, or bytes read and written, of a task of a kernel: 100 microseconds, enough for a thread to be woken."""
 
 TILED = 1 << 15
 """Elements from which a run in NumPy's calls is worth tiles: fewer stay in a cache anyway."""

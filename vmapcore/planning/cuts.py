@@ -26,6 +26,9 @@ WORTH = 30_000_000
 TASKS = 4
 """How many pieces one step's work is cut into: more than threads, so that one that is disturbed gets less."""
 
+CALL = 2_000_000
+"""Multiply-adds of a step, on average, from which threads that run steps at once seldom wait for the interpreter."""
+
 MOST = 16
 """How many tasks a group becomes at most."""
 
@@ -47,7 +50,8 @@ class Cut:
 def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
     """How each dimension of the group's frame is cut; tiles of images have a multiple of `lanes` where they can."""
     steps = [graph.steps[i] for i in sorted(group.steps)]
-    tasks = max(1, min(MOST, sum(map(work_of, steps)) // WORTH))
+    work = sum(map(work_of, steps))
+    tasks = max(1, min(MOST, work // WORTH))
     whole = max(footprint(steps), 1)
     units = [1] * len(group.lengths)
     images = images_dimension(graph, group)
@@ -55,8 +59,10 @@ def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
         units[images] = lanes
     members, *rest = group.lengths
     if not rest:
-        if whole <= (ROOM if images < 0 else FOOTPRINT):  # large steps use all threads by themselves
-            return (_cut(members, 1, members),)
+        if whole <= (ROOM if images < 0 else FOOTPRINT):
+            if work < tasks * len(steps) * CALL:  # threads would wait for the interpreter: large steps use all of them
+                return (_cut(members, 1, members),)
+            return (_cut(members, min(tasks, members), members),)
         return (_cut(members, min(tasks, members), FOOTPRINT * members // whole, units[0]),)
     pieces = min(tasks, members)
     size = FOOTPRINT * members * rest[0] // whole
