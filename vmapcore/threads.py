@@ -181,7 +181,10 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
             started = sum([_is_taken(call) for call in handed])
             failed = [error for error in [done.get() for _ in range(started)] if error is not None]
         if failed:
-            raise failed[0]
+            try:
+                raise failed[0]
+            finally:
+                del failed  # else the error refers to this frame, and this frame to the error
 
 
 def _is_taken(call: list[Callable[[], None]]) -> bool:
