@@ -89,31 +89,23 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
         plan = plans.get(lie)
         if plan is None:
             plan = plans[lie] = plan_product(subscripts, x.shape, y.shape, *lie, x.dtype, y.dtype, True)
-        function, swap, left, right, shape, axes, names = plan
-        if swap:
-            x, y = y, x
-        if left is not None:
-            x = left.apply(np, x)
-        if right is not None:
-            y = right.apply(np, y)
+        x, y = plan.operands(np, x, y)
         into = own.get(key)
-        if out is not None and shape is None and axes is None and (names or out.flags.c_contiguous):
+        direct = out is not None and plan.shape is None and plan.axes is None
+        if direct and (plan.names or out.flags.c_contiguous):
             into = out
         if lie not in slim:
-            slim[lie] = function == "matmul" and thin.fits(x, y)
-        if names:
-            made = np.einsum(names, x, y, out=into)
+            slim[lie] = plan.function == "matmul" and thin.fits(x, y)
+        if plan.names:
+            made = np.einsum(plan.names, x, y, out=into)
         elif slim[lie]:
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
             thin.matmul(x, y, made)
         else:
-            made = (np.multiply if function == "multiply" else multiply)(x, y, out=into)
+            made = (np.multiply if plan.function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
             own[key] = made
-        if shape is not None:
-            made = made.reshape(shape)
-        if axes is not None:
-            made = made.transpose(axes)
+        made = plan.result(made)
         if out is None or made is out:
             return made
         np.copyto(out, made)

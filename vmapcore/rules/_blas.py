@@ -49,6 +49,21 @@ class Plan(NamedTuple):
     axes: tuple[int, ...] | None
     names: str = ""
 
+    def operands(self, xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        """Returns what `function` takes."""
+        if self.swap:
+            x, y = y, x
+        return (
+            x if self.x is None else self.x.apply(xp, x),
+            y if self.y is None else self.y.apply(xp, y),
+        )
+
+    def result(self, made: Any) -> Any:
+        """Returns what `function` gave with the axes of the product."""
+        if self.shape is not None:
+            made = made.reshape(self.shape)
+        return made if self.axes is None else made.transpose(self.axes)
+
 
 def terms_of(subscripts: str) -> tuple[str, str, str]:
     """The names of the axes of both operands and of the result."""

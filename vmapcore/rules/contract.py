@@ -28,22 +28,13 @@ def contract(xp: Any, x: Any, y: Any, *, subscripts: str) -> Any:
     A letter stands at most once in a term, and in two or all three of them, for the same length. "1" is an axis of
     length 1 without a name, in an operand or in the result.
     """
-    function, swap, left, right, shape, axes, names = plan_product(
-        subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, xp is np
-    )
-    if swap:
-        x, y = y, x
-    if left is not None:
-        x = left.apply(xp, x)
-    if right is not None:
-        y = right.apply(xp, y)
-    if names:
-        out = products(names, x, y) if xp is np else xp.einsum(names, x, y)
+    plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, xp is np)
+    x, y = plan.operands(xp, x, y)
+    if plan.names:
+        out = products(plan.names, x, y) if xp is np else xp.einsum(plan.names, x, y)
     else:
-        out = product(function, x, y) if xp is np else getattr(xp, function)(x, y)
-    if shape is not None:
-        out = out.reshape(shape)
-    return out if axes is None else out.transpose(axes)
+        out = product(plan.function, x, y) if xp is np else getattr(xp, plan.function)(x, y)
+    return plan.result(out)
 
 
 @contract.def_vmap
