@@ -106,6 +106,25 @@ def test_the_bits_are_the_same_on_any_number_of_threads(name, cut, monkeypatch):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("x_dtype, w_dtype", [("f8", "f4"), ("f4", "f8"), ("f4", "f4")])
+@pytest.mark.parametrize("scaled", [False, True], ids=["given", "made in a tile"])
+def test_every_member_has_its_own_weights(x_dtype, w_dtype, scaled, monkeypatch):
+    """Where weights are converted or made, those of one member may lie where those of another did."""
+    monkeypatch.setattr(cuts, "FOOTPRINT", 1)
+    monkeypatch.setattr(cuts, "WORTH", 1)
+    monkeypatch.setattr(groups, "CACHE", 1 if not scaled else 1 << 30)
+    x, w = floats(6, 16, 8, 12, 12).astype(x_dtype), floats(6, 16, 8, 3, 3).astype(w_dtype)
+
+    def f(x, w):
+        w = np.tanh(w) * 2 if scaled else w
+        return F.relu(F.conv2d(F.relu(F.conv2d(x, w)), np.swapaxes(w, 0, 1)))
+
+    graph = trace(vmap(f))(x, w)
+    (expected,), (got,) = graph(x, w), Plan(graph)([x, w])
+    assert got.dtype == expected.dtype
+    np.testing.assert_allclose(got / np.abs(expected).max(), expected / np.abs(expected).max(), atol=2e-5)
+
+
 def test_other_arguments_than_those_recorded():
     fun, args = PROGRAMS["cnn train"]
     replayed = vc.jit(fun)

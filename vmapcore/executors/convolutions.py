@@ -16,7 +16,7 @@ from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
 from .kernels.columns import Columns
 from .kernels.conv import convolution
 from .kernels.direct import Direct
-from .own import CALL, Own, scratch
+from .own import Own, scratch
 
 
 def innermost(x: Any, new: Any, name: str) -> Any:
@@ -62,17 +62,6 @@ class Convolution:
             return a[:, None], b[:, None], Lead((len(a),), (0,), (), ())
         return split_lead(a, b, self.core)
 
-    def prepared(self, own: Own, kernel: Any, prepare: Any, w: Any) -> Any:
-        """What the kernel needs of the weights of a member, which most tiles have in common with the tile before."""
-        key = (self.key, "weights", w.shape)
-        seen = (own.get(CALL), w.__array_interface__["data"][0])
-        found = own.get(key)
-        if found is None or found[0] != seen or found[1] is not kernel or seen[0] is None:
-            new = scratch(own, self.dtype)
-            weights = prepare(self.grouped(w), lambda name, shape: new((self.key, name), shape))
-            found = own[key] = (seen, kernel, weights)
-        return found[2]
-
     def grouped(self, x: Any) -> Any:
         """(C, ...) as (groups, C / groups, ...)."""
         return x.reshape(self.groups, x.shape[0] // self.groups, *x.shape[1:])
@@ -115,7 +104,7 @@ class Forward(Convolution):
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(x[m], new, "x"))
-            weights = self.prepared(own, kernel, kernel.weights, w[m, v])
+            weights = kernel.weights(self.grouped(w[m, v]), new)
             run(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
 
 
@@ -147,7 +136,7 @@ class InputGrad(Convolution):
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(g[m], new, "g"))
-            weights = self.prepared(own, kernel, kernel.back_weights, w[m, v])
+            weights = kernel.back_weights(self.grouped(w[m, v]), new)
             kernel.input_grad(laid, weights, made[m, v], new)
 
 

@@ -9,9 +9,6 @@ from ..memory import empty
 
 Own = dict[Any, Any]
 
-CALL = "call"
-"""What a thread's memory has, while a plan runs, as a mark of the call: arguments do not change during one."""
-
 
 def scratch(own: Own, dtype: Any) -> Callable[[Any, tuple[int, ...]], Any]:
     """Returns `new(name, shape)`, which hands out arrays of `dtype`."""

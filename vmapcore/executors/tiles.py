@@ -18,7 +18,7 @@ from ..planning.cuts import Cut, cuts_of, images_dimension
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
 from .kernels.lanes import lanes
-from .own import CALL, Own
+from .own import Own
 from .program import Program
 from .units import is_scalar, units_of
 
@@ -75,13 +75,10 @@ class TiledGroup:
             for v, out in zip(self.outputs, outs, strict=True)
         ]
         lent: list[Own] = []
-        call = object()
 
         def state() -> Own:
-            mine = self.idle.pop() if self.idle else {}
-            mine[CALL] = call
-            lent.append(mine)
-            return mine
+            lent.append(self.idle.pop() if self.idle else {})
+            return lent[-1]
 
         pieces = list(itertools.product(*[enumerate(cut.pieces) for cut in self.cuts]))
         if len(pieces) == 1:
