@@ -10,7 +10,7 @@ from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
 from ..planning.kinds import ELEMENTWISE
-from .own import Own
+from .own import Own, borrowed
 from .program import Program
 from .steps import Roots
 from .tiles import TiledGroup, keep_in_blocks
@@ -62,7 +62,7 @@ class Plan:
         return sum([x.nbytes for own in owns for x in own.values() if isinstance(x, np.ndarray)])
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
-        own = self.idle.pop() if self.idle else {}
+        own = borrowed(self.idle)
         given = {i: arrays[j] for i, j in self.gifts if _is_free(j, arrays)}
         outs = [
             given[i] if i in given else None if v is None else memory.empty(np, v.shape, v.dtype)

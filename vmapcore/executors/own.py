@@ -10,6 +10,14 @@ from ..memory import empty
 Own = dict[Any, Any]
 
 
+def borrowed(idle: list[Own]) -> Own:
+    """Memory that no thread is using, of `idle`, or new: asked and taken at once, for another thread may come between."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return {}
+
+
 def scratch(own: Own, dtype: Any) -> Callable[[Any, tuple[int, ...]], Any]:
     """Returns `new(name, shape)`, which hands out arrays of `dtype`."""
 

@@ -18,7 +18,7 @@ from ..planning.cuts import Cut, cuts_of, images_dimension
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
 from .kernels.lanes import lanes
-from .own import Own
+from .own import Own, borrowed
 from .program import Program
 from .units import is_scalar, units_of
 
@@ -77,8 +77,9 @@ class TiledGroup:
         lent: list[Own] = []
 
         def state() -> Own:
-            lent.append(self.idle.pop() if self.idle else {})
-            return lent[-1]
+            mine = borrowed(self.idle)
+            lent.append(mine)
+            return mine
 
         pieces = list(itertools.product(*[enumerate(cut.pieces) for cut in self.cuts]))
         if len(pieces) == 1:
