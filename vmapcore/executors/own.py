@@ -11,7 +11,7 @@ Own = dict[Any, Any]
 
 
 def borrowed(idle: list[Own]) -> Own:
-    """Memory that no thread is using, of `idle`, or new: asked and taken at once, for another thread may come between."""
+    """Memory that no thread is using, of `idle` or new, taken in one step, for another may come between."""
     try:
         return idle.pop()
     except IndexError:
