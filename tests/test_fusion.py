@@ -396,6 +396,19 @@ def test_a_class_out_of_range(backend):
         run(graph, backend, X[0], np.full(7, 6))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rows_apart_of_what_is_copied_at_the_end(backend):
+    """A thread would copy rows that another has not computed yet."""
+    graph = graph_of(lambda x: x * 2, X)
+    kernel, out = getattr(whole(graph), backend)(), np.zeros((5, 7, 12), "f")[..., ::2]
+    assert kernel.splits([np.zeros(X.shape, "f")]) and not kernel.splits([out])
+    bound = kernel.bind([X], [out])
+    with pytest.raises(ValueError, match="some of the rows"):
+        bound(0, 1)
+    bound(0, kernel.rows)
+    np.testing.assert_array_equal(out, X * 2)
+
+
 # What declines.
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import vmapcore as vc
-from vmapcore import trace
+from vmapcore import threads, trace
+from vmapcore.executors import compiled
 from vmapcore.executors.cpu import Plan
 
 
@@ -172,3 +173,36 @@ def test_what_a_plan_holds_does_not_grow():
     for _ in range(5):
         replayed(x, x)
     assert plan.held == held <= 10 * x.nbytes
+
+
+LARGE = np.random.default_rng(5).standard_normal((1200, 1000)).astype("f")
+LAYOUTS = {
+    "C": LARGE,
+    "Fortran": np.asfortranarray(LARGE),
+    "broadcast": np.broadcast_to(LARGE[0], LARGE.shape),
+    "gaps": np.repeat(LARGE, 2, axis=1)[:, ::2],
+    "gaps, Fortran": np.repeat(LARGE, 2, axis=1).T.copy().T[:, ::2],
+}
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: (np.maximum(x, 0.5) * 2).sum(1),
+        lambda x: (np.maximum(x, 0.5) * 2).sum(0),
+        lambda x: (np.maximum(x, 0.5) * 2, x - 1),
+        lambda x: (x * 2).T + 1,
+        lambda x: (x * 2, (x * 2).max(1), (x * 2).max(0)),
+    ],
+)
+def test_rows_on_threads_however_arguments_lie(monkeypatch, native, layout, fun):
+    monkeypatch.setattr(compiled, "AVAILABLE", native and compiled.AVAILABLE)
+    monkeypatch.setattr(threads, "available", lambda: 3)
+    x = LAYOUTS[layout]
+    graph = trace(fun)(x)
+    plan, expected = Plan(graph), graph(x)
+    for _ in range(4):
+        for ours, theirs in zip(plan([x]), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from vmapcore import errors, grad, jit, jvp, vmap
+from vmapcore import errors, grad, jit, jvp, trace, vmap
+from vmapcore.executors.steps import shared
+from vmapcore.graph import Literal
 from vmapcore.pytree import flatten
 from vmapcore.testing import check_jit
 from vmapcore.testing.derivatives import direction, is_inexact
@@ -117,3 +119,23 @@ def test_jit_of_empty(row):
         except (ValueError, IndexError, TypeError, ZeroDivisionError, np.linalg.LinAlgError):
             continue
         check_jit(fun, *first, others=others, like=plain)
+
+
+@rows
+def test_results_that_share_memory(row):
+    """Only of what moves numbers, which is what plans take for granted."""
+    fun, _ = bind(row)
+    for dtype in recordable(row):
+        for call, args in [
+            (fun, calls(row, dtype)[0]),
+            *[(vmap(fun), calls(row, dtype, (size,))[0]) for size in (3, 1)],
+        ]:
+            graph = trace(call)(*args)
+            values = dict(zip(graph.inputs, flatten(args)[0], strict=True))
+            for step in graph.steps:
+                ins = [a.value if isinstance(a, Literal) else values[a] for a in step.inputs]
+                with np.errstate(all="ignore"):
+                    outs = step.run(ins)
+                values.update(zip(step.outputs, outs, strict=True))
+                if not shared(step):
+                    assert not any(np.may_share_memory(x, y) for x in ins for y in outs), step

@@ -14,14 +14,12 @@ import numpy as np
 
 from .. import threads
 from ..graph import Step, Var
-from ..graph.costs import flops_of
+from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
-from ..planning.fused import FUSED
 from ..planning.kinds import pure
 from ..rules import activations, casts
 from ..rules._blas import plan_product
 from ..rules.contract import contract
-from ..rules.selection import select
 from . import convolutions, pools
 from .kernels import thin
 from .own import Own
@@ -39,9 +37,6 @@ class Kernel(NamedTuple):
     run: Run
     writes: bool
 
-
-FRESH = frozenset({contract, select, *FUSED, *convolutions.KERNELS, *pools.KERNELS})
-"""Primitives whose result shares no memory with their arguments, beside those that are ufuncs."""
 
 KERNELS: dict[Any, Any] = convolutions.KERNELS | pools.KERNELS
 
@@ -170,12 +165,11 @@ def reusable(step: Step) -> list[int]:
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]
 
 
-def shared(step: Step) -> list[Var]:
-    """The inputs whose memory the result may be in."""
-    primitive = step.primitive
-    if primitive.ufunc is not None or primitive in UFUNCS or primitive in FRESH:
+def shared(step: Step) -> list[Any]:
+    """The inputs whose memory the result may be in: of what moves numbers, and of an author's code."""
+    if pure(step.primitive) and step.primitive.name not in VIEWS | MOVES:
         return []
-    return [a for a in step.inputs if isinstance(a, Var)]
+    return [a for a in step.inputs if isinstance(a, Var) or a.shape]
 
 
 class Roots:

@@ -60,11 +60,11 @@ class FusedUnit:
         self.inputs, self.outputs, self.key = inputs, outputs, key
         self.fused = fused
         flops, moved = fused.cost
-        self.tasks = min(fused.rows, TASKS, max(flops, moved) // ENOUGH) if threaded and fused.splits else 0
+        self.tasks = min(TASKS, max(flops, moved) // ENOUGH) if threaded else 0
         self.kernels: dict[Any, Any] = {}
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
-        orders = tuple([_order(x) for x in arrays])
+        orders = tuple([_order(x) for x in (*arrays, *outs)])
         found = self.kernels.get(orders)
         if found is None:
             found = self.kernels[orders] = self._kernel(orders)
@@ -73,30 +73,33 @@ class FusedUnit:
             self._empty(own, i, v, order) if out is None else out
             for i, (v, order, out) in enumerate(zip(self.outputs, out_orders, outs, strict=True))
         ]
-        if self.tasks < 2 or not all(out.flags.c_contiguous for out in given):
+        if self.tasks < 2 or not kernel.splits(given):
             kernel(arrays, given)
             return given
         run, rows = kernel.bind(arrays, given), kernel.rows
-        ends = [rows * i // self.tasks for i in range(self.tasks + 1)]
+        tasks = min(self.tasks, rows)
+        ends = [rows * i // tasks for i in range(tasks + 1)]
         threads.run([partial(_rows, run, a, b) for a, b in pairwise(ends)], lambda: None)
         return given
 
     def _kernel(self, orders: Sequence[Any]) -> Any:
+        """The kernel for arguments and results that lie so, and how results lie that are not given."""
         fused = self.fused
-        known = {v: order for v, order in zip(fused.inputs, orders, strict=True) if order is not None}
-        wanted = {}
-        for v in fused.outputs:
-            like = [order for u, order in known.items() if u.shape == v.shape]
-            if like:
-                wanted[v] = like[0]
-        if known:
-            fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, {**known, **wanted})
+        known = {v: order for v, order in zip(fused.inputs, orders, strict=False) if order}
+        wanted = dict(zip(fused.outputs, orders[len(fused.inputs) :], strict=True))
+        for v, order in wanted.items():
+            if order is None:
+                like = [order for u, order in known.items() if u.shape == v.shape]
+                wanted[v] = like[0] if like else ()
+        turned = {**known, **{v: order for v, order in wanted.items() if order}}
+        if turned:
+            fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, turned)
         kernel = fused.numba() if worth_compiling(fused) else None
-        return kernel or fused.numpy(), [wanted.get(v) for v in fused.outputs]
+        return kernel or fused.numpy(), list(wanted.values())
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
         new = scratch(own, v.dtype)
-        if order is None:
+        if not order:
             return new((self.key, i), v.shape)
         laid = new((self.key, i), tuple([v.shape[a] for a in order]))
         return laid.transpose(np.argsort(order))
@@ -107,11 +110,13 @@ def _rows(run: Any, start: int, stop: int, state: None) -> None:
 
 
 def _order(x: Any) -> tuple[int, ...] | None:
-    """The axes of an array from the outermost in memory; None if they lie in their own order."""
-    if x.flags.c_contiguous:
+    """The axes of an array from the outermost in memory: () for their own order, None where there are gaps."""
+    if x is None:
         return None
+    if x.flags.c_contiguous:
+        return ()
     order = tuple(sorted(range(x.ndim), key=lambda i: (-x.strides[i], i)))
-    return None if order == tuple(range(x.ndim)) else order
+    return order if x.transpose(order).flags.c_contiguous else None
 
 
 Unit = StepUnit | FusedUnit

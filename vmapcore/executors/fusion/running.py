@@ -35,7 +35,7 @@ class Kernel:
 
     Rows `lo` to `hi` are of the outermost axis; where the group does not split they must be all. Outputs share no
     memory with inputs but those in place. It is safe to call from several threads. An input that is not contiguous is
-    copied when it is bound; an output that is not is written by way of one that is, all rows at once.
+    copied when it is bound; an output that is not is written by way of one that is, so it takes all rows at once.
 
     All rows of arrays that lie as they must are done without a detour: in little time besides that of the kernel.
     """
@@ -68,22 +68,28 @@ class Kernel:
         if wrong:
             self.shape.explain(ins)
 
+    def splits(self, outs: Sequence[Any]) -> bool:
+        """Whether some rows can be computed at a time: none is combined with another, or written by way of a copy."""
+        orders = [order for order, _ in self.outputs]
+        return self.shape.expression.splits and all(
+            _is_in_a_row(_turned(y, order), IN_A_ROW) for y, order in zip(outs, orders, strict=True)
+        )
+
     def bind(self, ins: Sequence[Any], outs: Sequence[Any]) -> Bound:
         """What computes rows of these arrays."""
         shape = self.shape
         typed = [_typed(x, *kind) for x, kind in zip(ins, self.inputs, strict=True)]
         given = [x if _is_in_a_row(x, READABLE) else np.array(x, order="C") for x in typed]
         wanted = [_typed(y, *kind) for y, kind in zip(outs, self.outputs, strict=True)]
-        results = [
-            y if y.flags.num & IN_A_ROW == IN_A_ROW and type(y) is np.ndarray else np.empty(y.shape, y.dtype)
-            for y in wanted
-        ]
+        results = [y if _is_in_a_row(y, IN_A_ROW) else np.empty(y.shape, y.dtype) for y in wanted]
         run = self.backend.bind(shape, given, results)
         apart = [(y, r) for y, r in zip(wanted, results, strict=True) if y is not r]
         if not apart and not shape.expression.checks:
             return run
 
         def careful(lo: int, hi: int) -> None:
+            if apart and (lo, hi) != (0, self.rows):
+                raise ValueError("some of the rows for a result that is not contiguous")  # all of it is copied
             if run(lo, hi):
                 shape.explain(ins)
             for y, r in apart:
