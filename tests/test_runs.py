@@ -5,13 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmapcore import trace
-from vmapcore.executors import compiled
+from vmapcore import threads, trace
+from vmapcore.executors import compiled, units
 from vmapcore.executors.cpu import Plan
 from vmapcore.graph import Var
 from vmapcore.planning.runs import runs_of
 
 from .graphs import Random
+
+needs_numba = pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 
 seeds = st.integers(0, 2**32)
 lengths = st.integers(1, 25)
@@ -31,15 +33,26 @@ def test_every_step_runs_once_and_after_what_it_needs(seed, length, fusible):
             made |= set(step.outputs)
 
 
-@pytest.mark.parametrize("native", [True, False])
-@given(seed=seeds, length=lengths)
-def test_plans_give_what_random_graphs_give(native, seed, length):
+def laid_out(x, how):
+    """The same numbers: in their own order, in Fortran's, with gaps, or backwards in memory."""
+    if how == 0 or not x.ndim:
+        return x
+    if how == 1:
+        return np.asfortranarray(x)
+    if how == 2:
+        return np.repeat(x, 2, axis=-1)[..., ::2]
+    return np.flip(np.flip(x).copy())
+
+
+def check_plan(seed, length, **patches):
     """Whole numbers, of which no sum is rounded; a second call, into the buffers of the first, gives the same."""
     b = Random(seed, length, integers=True)
-    graph, arrays = b.result(), b.arrays
+    graph, arrays = b.result(), [laid_out(x, (seed + i) % 4) for i, x in enumerate(b.arrays)]
     before = [x.copy() for x in arrays]
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
-        patch.setattr(compiled, "AVAILABLE", native and compiled.AVAILABLE)
+        for name, value in patches.items():
+            patch.setattr(units, name, value)
+        patch.setattr(threads, "available", lambda: 3)
         plan = Plan(graph)
         expected, first = graph(*arrays), plan(arrays)
         kept = [np.array(x) for x in first]
@@ -49,6 +62,17 @@ def test_plans_give_what_random_graphs_give(native, seed, length):
                 np.testing.assert_array_equal(ours, theirs)
     for x, same in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(x, same)
+
+
+@given(seed=seeds, length=lengths)
+def test_plans_give_what_random_graphs_give(seed, length):
+    check_plan(seed, length)
+
+
+@pytest.mark.parametrize("native", [False, pytest.param(True, marks=needs_numba)])
+@given(seed=seeds, length=lengths)
+def test_plans_with_every_kernel_on_threads(native, seed, length):
+    check_plan(seed, length, ENOUGH=1, TILED=1, worth_compiling=lambda fused: native)
 
 
 def test_steps_apart_become_kernels_apart():
