@@ -85,6 +85,20 @@ def test_steps_apart_become_kernels_apart():
     assert {("contract",), ("cos", "multiply"), ("sin", "add"), ("exp", "subtract")} <= kernels
 
 
+def test_what_is_read_late_runs_late():
+    """Averages decay in the kernel that adds the gradient to them, which there is only after a product."""
+
+    def f(m, v, x, y):
+        g = x @ y
+        return 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g, np.sin(m)
+
+    n = (9, 9)
+    graph = trace(f)(np.ones(n), np.ones(n), np.ones(n), np.ones(n))
+    found = runs_of(graph.steps, lambda step: step.primitive.name != "contract")
+    kernels = [[step.primitive.name for step in run] for run in found]
+    assert kernels[:2] == [["sin"], ["contract"]] and len(kernels) == 3
+
+
 def test_long_runs_are_cut():
     def f(x):
         for _ in range(10):

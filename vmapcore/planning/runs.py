@@ -18,7 +18,7 @@ def runs_of(
     `cut` divides a list that is too long for one.
     """
     found: list[list[Step]] = []
-    for fusible, run in _alternating(steps, can_fuse):
+    for fusible, run in _late(list(_alternating(steps, can_fuse))):
         if fusible:
             small, large = _apart(run)
             found += [list(part) for whole in (*_connected(small), *_connected(large)) for part in cut(whole)]
@@ -51,6 +51,33 @@ def _alternating(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> Ite
                 if not needs[j]:
                     ready[fusible[j]].append(j)
         yield kind, run
+
+
+def _late(runs: list[tuple[bool, list[Step]]]) -> list[tuple[bool, list[Step]]]:
+    """Steps on large arrays that are there before a run and read only after it, moved to the run that reads them.
+
+    As the decay of an optimiser's averages, which could all run first, each by itself.
+    """
+    place = {id(step): n for n, (_, run) in enumerate(runs) for step in run}
+    maker = {v: step for _, run in runs for step in run for v in step.outputs}
+    readers: dict[int, list[Step]] = {}
+    for _, run in runs:
+        for step in run:
+            for made in {id(maker[a]): maker[a] for a in step.inputs if isinstance(a, Var) and a in maker}.values():
+                readers.setdefault(id(made), []).append(step)
+    moved: list[list[Step]] = [[] for _ in runs]
+    for n, (fusible, run) in enumerate(runs):
+        stay = []
+        for step in run:
+            here = any(isinstance(a, Var) and a in maker and place[id(maker[a])] == n for a in step.inputs)
+            first = min([place[id(reader)] for reader in readers.get(id(step), [])], default=n)
+            large = max([v.size for v in step.outputs]) > FEW
+            if fusible and large and not here and first > n and runs[first][0]:
+                moved[first].append(step)
+            else:
+                stay.append(step)
+        runs[n] = fusible, [*moved[n], *stay]
+    return [(fusible, run) for fusible, run in runs if run]
 
 
 def _apart(run: Sequence[Step]) -> tuple[list[Step], list[Step]]:
