@@ -4,11 +4,13 @@ NumPy lets other threads run while it computes, so tasks that copy, multiply and
 own threads would fight them: they wait in a loop between products, and starve all else that wants a core.
 """
 
+import ctypes
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -25,7 +27,8 @@ def set_threads(count: int | None) -> None:
 
     Law:  results are the same to the last bit for any number of threads
 
-    The default is the environment variable VMAPCORE_NUM_THREADS, or else every core that the process may run on.
+    The default is the environment variable VMAPCORE_NUM_THREADS, or else every core that the process may run on,
+    as it was at the first use or at the last call of this.
 
     Args:
         count: at least 1.
@@ -41,6 +44,7 @@ def set_threads(count: int | None) -> None:
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise OptionError("set_threads", f"argument 'count' is {count!r}", "it must be an int of at least 1, or None")
     _chosen = count
+    _cores.cache_clear()
 
 
 def available() -> int:
@@ -50,6 +54,11 @@ def available() -> int:
     wanted = os.environ.get("VMAPCORE_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
+    return _cores()
+
+
+@functools.cache
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -93,6 +102,21 @@ def one_blas_thread() -> Any:
     return _BLAS.one_thread()
 
 
+_waiting = ctypes.c_int64(0)
+
+WAITING = ctypes.addressof(_waiting)
+"""Where machine code can read how many calls no worker has seen yet."""
+
+
+_idle: Callable[[int], None] | None = None
+
+
+def while_idle(function: Callable[[int], None]) -> None:
+    """Lets workers, which are numbered from 0, do something before they sleep: until calls are `WAITING`, or less."""
+    global _idle
+    _idle = function
+
+
 class _Workers:
     """Threads that wait for calls, as many as were ever wanted at once."""
 
@@ -106,16 +130,28 @@ class _Workers:
         if self.count < times:
             with self.lock:
                 while self.count < times:
-                    threading.Thread(target=self._work, name=f"vmapcore-{self.count}", daemon=True).start()
+                    name = f"vmapcore-{self.count}"
+                    threading.Thread(target=self._work, args=(self.count,), name=name, daemon=True).start()
                     self.count += 1
         handed = [[function] for _ in range(times)]
+        self._wait(times)
         for call in handed:
             self.calls.put(call)
         return handed
 
-    def _work(self) -> None:
+    def _wait(self, more: int) -> None:
+        with self.lock:
+            _waiting.value += more
+
+    def _work(self, number: int) -> None:
         while True:
-            call = self.calls.get()
+            try:
+                call = self.calls.get_nowait()
+            except Empty:
+                if _idle is not None:
+                    _idle(number)
+                call = self.calls.get()
+            self._wait(-1)
             try:
                 function = call.pop()
             except IndexError:
@@ -127,8 +163,19 @@ class _Workers:
 _workers = _Workers()
 
 
+def wake(function: Callable[[], None], times: int) -> None:
+    """Lets so many workers call a function."""
+    _workers.call(function, times)
+
+
+def inside() -> bool:
+    """Whether this thread runs a task."""
+    return bool(getattr(_here, "inside", False))
+
+
 def _after_fork() -> None:
     global _workers, _BLAS
+    _waiting.value = 0
     _workers, _BLAS = _Workers(), _Blas()  # threads are gone, and locks may have been held by them
 
 
@@ -142,7 +189,7 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
     Tasks must not write to the same memory. Inside a task, `run` stays on its thread. Workers that are busy with tasks
     of another thread leave more to this one.
     """
-    count = min(available(), len(tasks)) if not getattr(_here, "inside", False) else 1
+    count = min(available(), len(tasks)) if not inside() else 1
     with one_blas_thread():
         if count < 2:
             mine = state()

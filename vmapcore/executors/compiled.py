@@ -4,9 +4,11 @@ The environment variable VMAPCORE_NUMBA=0 keeps it out; it is read once, here. K
 when they are about to run, so that a test can set it to False.
 """
 
+import hashlib
 import os
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -29,6 +31,18 @@ extending: Any = numba and import_module("numba.extending")
 ir: Any = numba and import_module("llvmlite.ir")
 """For kernels that write instructions of LLVM."""
 
+
+def _edition() -> str:
+    """A name for the sources in this folder: what Numba keeps on disk it knows by one file alone, not by what that
+    calls, and kernels of two editions do not go together."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+EDITION = _edition() if numba is not None else ""
+
 AVAILABLE = numba is not None
 """Whether kernels can be compiled."""
 
@@ -41,4 +55,5 @@ def kernel(function: Function) -> Function:
     """
     if numba is None:
         return function
+    function.__qualname__ += f"_{EDITION}"
     return numba.njit(nogil=True, cache=True, error_model="numpy")(function)

@@ -10,11 +10,15 @@ from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
 from ..planning.kinds import ELEMENTWISE
+from . import team
 from .own import Own, borrowed
 from .program import Program
 from .steps import Roots
 from .tiles import TiledGroup, keep_in_blocks
 from .units import units_of
+
+TEAMWORK = 200_000
+"""Operations and bytes from which a plan may have kernels that a team should share."""
 
 
 class Plan:
@@ -38,6 +42,7 @@ class Plan:
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
         self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
         self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
+        self.teamwork = graph.flops + graph.bytes > TEAMWORK
         self.idle: list[Own] = []
 
     def _gifts(self, graph: Graph, donated: Sequence[Var]) -> list[tuple[int, int]]:
@@ -62,6 +67,8 @@ class Plan:
         return sum([x.nbytes for own in owns for x in own.values() if isinstance(x, np.ndarray)])
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
+        if self.teamwork:
+            team.assemble()
         own = borrowed(self.idle)
         given = {i: arrays[j] for i, j in self.gifts if _is_free(j, arrays)}
         outs = [

@@ -73,7 +73,7 @@ class FusedUnit:
             self._empty(own, i, v, order) if out is None else out
             for i, (v, order, out) in enumerate(zip(self.outputs, out_orders, outs, strict=True))
         ]
-        if self.tasks < 2 or not kernel.splits(given):
+        if self.tasks < 2 or kernel.shared or not kernel.splits(given):
             kernel(arrays, given)
             return given
         run, rows = kernel.bind(arrays, given), kernel.rows

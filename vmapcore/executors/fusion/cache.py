@@ -17,10 +17,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+from ..compiled import EDITION
 from .elements import elements
-
-VERSION = "4"
-"""Of what generated sources call; part of every name."""
 
 _kernels: dict[str, Any] = {}
 _alive: list[Any] = []
@@ -51,7 +49,7 @@ def function(source: str) -> Any:
 
 
 def _name(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> str:
-    text = f"{VERSION} {lengths} {inputs} {outputs} {source}"
+    text = f"{EDITION} {lengths} {inputs} {outputs} {source}"
     return "vmapcore_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -72,7 +70,7 @@ def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[A
 def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     numba = import_module("vmapcore.executors.compiled").numba
     types = [*[elements(d, False) for d in inputs], *[elements(d, True) for d in outputs]]
-    signature = numba.types.boolean(*[numba.types.intp] * (2 + lengths), *types)
+    signature = numba.types.boolean(*[numba.types.intp] * (3 + lengths), *types)
     path = _written(name, source)
     if path is not None:
         try:

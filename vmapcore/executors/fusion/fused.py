@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Literal, Step, Var
+from .. import team
 from . import elements
 from .building import Builder, UnfusibleError, Value
 from .cache import kernel
@@ -19,6 +20,9 @@ from .numbering import finish
 from .operations import SLOWER
 from .running import Compiled, Kernel, Shape, Tiled
 from .tile_source import tile_source
+
+FLOP, BYTE = 0.05, 0.01
+"""Nanoseconds, roughly, in loops over registers."""
 
 
 def can_fuse(step: Step) -> bool:
@@ -141,7 +145,14 @@ class Fused:
             return None
         e = self.expression
         call = kernel(source, len(e.lengths), e.inputs, e.outputs)
-        return None if call is None else Kernel(self._shape(), Compiled(call))
+        return None if call is None else Kernel(self._shape(), Compiled(call, self._pieces()))
+
+    def _pieces(self) -> int:
+        """Into how many pieces rows are cut, for a team to share."""
+        if not self.splits or self.expression.checks:
+            return 1
+        flops, moved = self.cost
+        return team.pieces(self.rows, flops * FLOP + moved * BYTE)
 
     def numpy(self) -> Kernel:
         """Calls of NumPy, tile by tile."""

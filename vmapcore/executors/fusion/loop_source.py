@@ -1,9 +1,9 @@
 """Loops as Python for Numba: expression -> source of one function over arrays in one dimension.
 
-    kernel(lo, hi, n0, n1, ..., x0, x1, ..., y0, ...)
+    kernel(lo, hi, pieces, n0, n1, ..., x0, x1, ..., y0, ...)
 
-computes the rows `lo` to `hi` of axis 0. `n` are the lengths of the axes, so that one kernel serves all shapes; only
-the length of short rows that are reduced is in the source, so that no loop is left of them. `x` are the elements of
+computes the rows `lo` to `hi` of axis 0, or all rows in `pieces`, of which a team takes some. `n` are the lengths of
+the axes, so that one kernel serves all shapes; only the length of short rows that are reduced is in the source, so that no loop is left of them. `x` are the elements of
 inputs and `y` of outputs, each contiguous in the order of its dimensions. It returns whether a check failed.
 """
 
@@ -24,7 +24,9 @@ LONG = 512
 HEAD = """import math
 
 import numpy as np
+from vmapcore.executors.compiled import numba
 from vmapcore.executors.fusion.intrinsics import exp, get, larger, log, plus, put, smaller, tanh
+from vmapcore.executors.team import share
 
 """
 
@@ -61,9 +63,15 @@ class _Writer:
 
     def source(self) -> str:
         e = self.expression
-        names = ["lo", "hi", *[f"n{i}" for i in range(len(e.lengths))], *[f"x{i}" for i in range(len(e.inputs))]]
+        names = [f"n{i}" for i in range(len(e.lengths))] + [f"x{i}" for i in range(len(e.inputs))]
         names += [f"y{i}" for i in range(len(e.outputs))]
-        self.lines = [HEAD, f"def kernel({', '.join(names)}):"]
+        given = ", ".join(names)
+        shared = e.splits and not e.checks
+        self.lines = [HEAD]
+        if shared:
+            self.lines += ['@numba.njit(nogil=True, error_model="numpy")', f"def rows(lo, hi, {given}):"]
+        else:
+            self.lines.append(f"def kernel(lo, hi, pieces, {given}):")
         last = len(e.lengths) - 1
         if last > 0 and e.lengths[last] <= SHORT and any(last in s.over for s in e.statements):
             self.line(1, f"n{last} = {e.lengths[last]}")
@@ -74,6 +82,12 @@ class _Writer:
                 size = " * ".join([f"n{a}" for a in axes]) or "1"
                 self.line(1, f"k{i} = np.empty({size}, {_type(self.statements[i].dtype)})")
         self.block(self.nest.body, 1)
+        if shared:
+            self.lines += ["", "", f"def kernel(lo, hi, pieces, {given}):"]
+            self.line(1, "if pieces > 1:")
+            self.line(2, f"share(rows, hi, pieces, ({given}))")
+            self.line(1, "else:")
+            self.line(2, f"rows(lo, hi, {given})")
         self.line(1, f"return {'wrong' if e.checks else 'False'}")
         return "\n".join(self.lines) + "\n"
 

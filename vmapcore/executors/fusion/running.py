@@ -68,6 +68,11 @@ class Kernel:
         if wrong:
             self.shape.explain(ins)
 
+    @property
+    def shared(self) -> bool:
+        """Whether a team shares the rows."""
+        return getattr(self.backend, "pieces", 1) > 1
+
     def splits(self, outs: Sequence[Any]) -> bool:
         """Whether some rows can be computed at a time: none is combined with another, or written by way of a copy."""
         orders = [order for order, _ in self.outputs]
@@ -116,20 +121,20 @@ def _turned(x: Any, order: Order) -> Any:
 
 
 class Compiled:
-    """Loops: a function of row numbers, lengths and the elements of arrays."""
+    """Loops: a function of row numbers, lengths and the elements of arrays; all rows are shared in `pieces`."""
 
-    def __init__(self, call: Any) -> None:
-        self.call = call
+    def __init__(self, call: Any, pieces: int) -> None:
+        self.call, self.pieces = call, pieces
 
     def all(self, shape: Shape) -> Callable[[Sequence[Any], Sequence[Any]], Any]:
         """Runs all rows of arrays that lie as they must."""
         call, lengths, captured = self.call, shape.expression.lengths, shape.captured
-        head = (0, lengths[0] if lengths else 1, *lengths)
+        head = (0, lengths[0] if lengths else 1, self.pieces, *lengths)
         return lambda ins, outs: call(*head, *ins, *captured, *outs)
 
     def bind(self, shape: Shape, ins: Sequence[Any], outs: Sequence[Any]) -> Bound:
         call, arguments = self.call, (*shape.expression.lengths, *ins, *shape.captured, *outs)
-        return lambda lo, hi: call(lo, hi, *arguments)
+        return lambda lo, hi: call(lo, hi, 1, *arguments)
 
 
 class Tiled:

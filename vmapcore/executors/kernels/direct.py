@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...rules._windows import Windows, windows
+from .. import team
 from .columns import Columns, New
 from .lanes import lanes
 from .members import Geometry, Lengths, convolve, room_for, weight_grads
@@ -17,6 +18,10 @@ LEAST_TERMS, LEAST_HEIGHT = 8, 3
 
 MOST_WEIGHTS = 4096
 """More have their gradients made faster by BLAS from columns."""
+
+
+TERM = 0.05
+"""Nanoseconds, roughly, of a product that is added up."""
 
 
 class Direct(Columns):
@@ -91,7 +96,8 @@ class Direct(Columns):
     ) -> None:
         """Of members without variants, if `few`."""
         flat = x.reshape(-1), x_innermost, g.reshape(-1), g_innermost, out.reshape(-1)
-        weight_grads(*flat, accumulate, self._places, self._room(new), self._lengths(lead), self._geometry)
+        pieces = self._pieces(lead, math.prod(self.win.out))
+        weight_grads(*flat, accumulate, self._places, self._needed, self._lengths(lead), self._geometry, pieces)
 
     def _convolve(
         self,
@@ -107,11 +113,14 @@ class Direct(Columns):
         lead: tuple[int, int, int],
     ) -> None:
         flat = x.reshape(-1), innermost, w.reshape(-1), turned, bias, self._floors[relu], out.reshape(-1), pooled
-        room, side = self._room(new), rows_of(self.height)
-        convolve(*flat, self._places_by_rows, room, self._lengths(lead), self._geometry, side)
+        side, pieces = rows_of(self.height), self._pieces(lead, lead[1] * math.prod(self.win.out))
+        convolve(*flat, self._places_by_rows, self._needed, self._lengths(lead), self._geometry, side, pieces)
 
-    def _room(self, new: New) -> Any:
-        return new("room", (self._needed,))
+    def _pieces(self, lead: tuple[int, int, int], results: int) -> int:
+        """Into how many pieces the groups of all members are cut; each makes so many results of a row of weights."""
+        members, _, groups = lead
+        terms = results * self.images * self.height * self.depth
+        return team.pieces(members * groups, members * groups * terms * TERM)
 
     @property
     def few(self) -> bool:

@@ -7,6 +7,7 @@ take as few instructions as a register of them.
 from typing import Any
 
 from ..compiled import kernel
+from ..team import share
 from .lanes import larger, load, pick, put, store, where_less, width, zeros
 
 
@@ -91,11 +92,16 @@ def _scatter_lines(
 
 
 @kernel
-def pool_halves(x: Any, size: Any, out: Any) -> None:
-    """Maxima of all windows of x (channels, rows, columns, images)."""
-    channels, rows, columns, n = size
-    to = 0
-    for c in range(channels):
+def pool_halves(x: Any, size: Any, out: Any, pieces: int) -> None:
+    """Maxima of all windows of x (channels, rows, columns, images); channels are shared in pieces."""
+    share(_pool_halves, size[0], pieces, (x, size, out))
+
+
+@kernel
+def _pool_halves(begin: int, end: int, x: Any, size: Any, out: Any) -> None:
+    _, rows, columns, n = size
+    to = begin * (rows // 2) * (columns // 2) * n
+    for c in range(begin, end):
         for p in range(rows // 2):
             top = (c * rows + 2 * p) * columns * n
             pool_lines(x, top, top + columns * n, columns // 2, n, out, to)
@@ -103,11 +109,16 @@ def pool_halves(x: Any, size: Any, out: Any) -> None:
 
 
 @kernel
-def scatter_halves(g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool) -> None:
+def scatter_halves(g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool, pieces: int) -> None:
     """The transpose of `pool_halves`; where no window is, `result` stays."""
-    channels, rows, columns, n = size
-    at = 0
-    for c in range(channels):
+    share(_scatter_halves, size[0], pieces, (g, x, out, result, size, relu))
+
+
+@kernel
+def _scatter_halves(begin: int, end: int, g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool) -> None:
+    _, rows, columns, n = size
+    at = begin * (rows // 2) * (columns // 2) * n
+    for c in range(begin, end):
         for p in range(rows // 2):
             top = (c * rows + 2 * p) * columns * n
             _scatter_lines(g, x, out, result, at, top, top + columns * n, columns // 2, n, relu)

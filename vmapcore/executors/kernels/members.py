@@ -4,12 +4,16 @@ Images lie innermost (channels, rows, columns, images) or outermost (images, cha
 read in place where no columns of zeros belong beside them. Rows above and below an image are no terms of a sum.
 Arrays are flat. `lengths` are (members, variants, groups, channels, rows, columns, height, images), where the weights
 of each member come in variants; `geometry` is (window's height and width, stride down, dilation down and across, zeros
-above, below, left and right, rows and columns of results); `room` is memory for what is laid out anew.
+above, below, left and right, rows and columns of results); `room`, of `needed` numbers, is for what is laid out anew.
+Groups of all members are shared in `pieces`.
 """
 
 from typing import Any
 
+import numpy as np
+
 from ..compiled import kernel
+from ..team import share
 from .dots import dots, registers, spread_run
 from .halves import pool_lines
 from .lanes import bare, pick, put, zeros
@@ -23,7 +27,7 @@ LINES = 2
 
 
 def room_for(lengths: Lengths, geometry: Geometry, wide: int) -> int:
-    """Numbers of `room` that any of the kernels needs."""
+    """Numbers of `room` that any of the kernels needs for a piece."""
     _, _, _, channels, rows, columns, height, images = lengths
     tall, across, _, _, _, above, below, left, right, down, over = geometry
     laid = channels * (above + rows + below) * (left + columns + right) * images
@@ -93,17 +97,42 @@ def convolve(
     out: Any,
     pooled: bool,
     places: Any,
-    room: Any,
+    needed: int,
     lengths: Any,
     geometry: Any,
     side: int,
+    pieces: int,
 ) -> None:
     """out[o, p] = max(floor, bias[o] + sum over windows of w[o] * x), or the maxima of two by two of that.
 
     `bias` is of all weights' rows, or of those of one group, for all. If `turned`, w is of the convolution whose input
     gradient this is: by other channels first, and its windows run backwards. `places` are those of a sum's terms.
     """
-    members, variants, groups, channels, rows, columns, height, n = lengths
+    args = x, innermost, w, turned, bias, floor, out, pooled, places, needed, lengths, geometry, side
+    share(_convolve, lengths[0] * lengths[2], pieces, args)
+
+
+@kernel
+def _convolve(
+    begin: int,
+    end: int,
+    x: Any,
+    innermost: bool,
+    w: Any,
+    turned: bool,
+    bias: Any,
+    floor: Any,
+    out: Any,
+    pooled: bool,
+    places: Any,
+    needed: int,
+    lengths: Any,
+    geometry: Any,
+    side: int,
+) -> None:
+    """Some of the groups of all members."""
+    room = np.empty(needed, x.dtype)
+    _, variants, groups, channels, rows, columns, height, n = lengths
     tall, across, _, _, _, _, _, left, right, down, over = geometry
     line, depth = (left + columns + right) * n, channels * tall * across
     size, run = channels * rows * columns * n, over * n
@@ -112,23 +141,23 @@ def convolve(
     packed = channels * rows * line
     lines = packed + (height + 3) * depth
     direct = innermost and left + right == 0
-    to = 0
-    for m in range(members):
+    made = height * (down // 2 * (over // 2) * n if pooled else down * run)
+    for own in range(begin, end):
+        m, group = own // groups, own % groups
+        source, at = x, own * size
+        if not direct:
+            start, step = at, 0
+            if not innermost:
+                start, step = m * groups * size + group * (size // n), groups * (size // n)
+            lay(x, start, step, (channels, rows, columns, n), (0, 0, left, right), room, 0)
+            source, at = room, 0
         for v in range(variants):
-            for group in range(groups):
-                source, at = x, (m * groups + group) * size
-                if not direct:
-                    start, step = at, 0
-                    if not innermost:
-                        start, step = m * groups * size + group * (size // n), groups * (size // n)
-                    lay(x, start, step, (channels, rows, columns, n), (0, 0, left, right), room, 0)
-                    source, at = room, 0
-                which = (m * variants + v) * groups + group
-                first = which * height * depth + (window - 1 if turned else 0)
-                _pack(w, first, steps, (height, channels, tall, across), side, room, packed)
-                more = bias[which * height : (which + 1) * height] if bias.size > height else bias
-                _results(source, at, room, packed, lines, more, floor, out, to, pooled, places, lengths, geometry, side)
-                to += height * (down // 2 * (over // 2) * n if pooled else down * run)
+            which = (m * variants + v) * groups + group
+            first = which * height * depth + (window - 1 if turned else 0)
+            _pack(w, first, steps, (height, channels, tall, across), side, room, packed)
+            more = bias[which * height : (which + 1) * height] if bias.size > height else bias
+            to = which * made
+            _results(source, at, room, packed, lines, more, floor, out, to, pooled, places, lengths, geometry, side)
 
 
 @kernel
@@ -175,19 +204,41 @@ def weight_grads(
     out: Any,
     accumulate: bool,
     places: Any,
-    room: Any,
+    needed: int,
+    lengths: Any,
+    geometry: Any,
+    pieces: int,
+) -> None:
+    """out[o, k] = sum of g[o] * x at places[k], or that more."""
+    args = x, x_innermost, g, g_innermost, out, accumulate, places, needed, lengths, geometry
+    share(_weight_grads, lengths[0] * lengths[2], pieces, args)
+
+
+@kernel
+def _weight_grads(
+    begin: int,
+    end: int,
+    x: Any,
+    x_innermost: bool,
+    g: Any,
+    g_innermost: bool,
+    out: Any,
+    accumulate: bool,
+    places: Any,
+    needed: int,
     lengths: Any,
     geometry: Any,
 ) -> None:
-    """out[o, k] = sum of g[o] * x at places[k], or that more."""
-    members, _, groups, channels, rows, columns, height, n = lengths
+    """Some of the groups of all members."""
+    room = np.empty(needed, x.dtype)
+    _, _, groups, channels, rows, columns, height, n = lengths
     tall, across, stride, _, _, above, below, left, right, down, over = geometry
     line, depth, run = (left + columns + right) * n, channels * tall * across, over * n
     size, cotangents = channels * rows * columns * n, height * down * run
     laid = channels * (above + rows + below) * line
     whole = registers(zeros(x), run)
     direct = x_innermost and above + below + left + right == 0
-    for which in range(members * groups):
+    for which in range(begin, end):
         m, group = which // groups, which % groups
         source, at = x, which * size
         if not direct:

@@ -13,19 +13,23 @@ import numpy as np
 
 from ...rules._windows import Windows, taps
 from ...rules.pooling import BITS
-from .. import compiled
+from .. import compiled, team
+from ..team import share
 from .halves import pool_halves, scatter_halves
 from .lanes import larger, load, pick, store, where_less, width, zeros
+
+NUMBER = 0.5
+"""Nanoseconds, roughly, for each number that is pooled."""
 
 
 def max_pool(x: Any, out: Any, win: Windows) -> None:
     """Writes the maximum of each window of x into `out`; both are C-contiguous."""
     if _compilable(x, win):
         if _is_halves(win):
-            pool_halves(x.reshape(-1), x.shape, out.reshape(-1))
+            pool_halves(x.reshape(-1), x.shape, out.reshape(-1), _pieces(x))
             return
-        line = np.empty(x.shape[2] * x.shape[3], x.dtype)
-        _pool(x.reshape(-1), x.shape, out.reshape(-1), out.shape, win.kernel, win.stride, _low(win), win.dilation, line)
+        geometry = x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation
+        _pool(x.reshape(-1), out.reshape(-1), *geometry, _pieces(x))
         return
     positions = _positions(win)
     there, inside = positions[0]
@@ -47,9 +51,9 @@ def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: 
     if native:
         flat = g.reshape(-1), x.reshape(-1), out.reshape(-1), result.reshape(-1)
         if halves:
-            scatter_halves(*flat, x.shape, relu)
+            scatter_halves(*flat, x.shape, relu, _pieces(x))
             return
-        _scatter(*flat, x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation, relu)
+        _scatter(*flat, x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation, relu, _pieces(x))
         return
     bits = BITS[g.dtype.itemsize]
     sent = g if not relu else np.where(out > 0, g, g.dtype.type(0))
@@ -60,6 +64,10 @@ def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: 
         won &= free[there]
         free[there] ^= won
         result[inside] += np.bitwise_and(sent[there].view(bits), won).view(g.dtype)
+
+
+def _pieces(x: Any) -> int:
+    return team.pieces(len(x), x.size * NUMBER)
 
 
 def _compilable(x: Any, win: Windows) -> bool:
@@ -122,12 +130,20 @@ def _larger_lines(x: Any, start: int, step: int, count: int, out: Any, to: int, 
 
 @compiled.kernel
 def _pool(
-    x: Any, size: Any, out: Any, shape: Any, kernel: Any, stride: Any, low: Any, dilation: Any, line: Any
+    x: Any, out: Any, size: Any, shape: Any, kernel: Any, stride: Any, low: Any, dilation: Any, pieces: int
+) -> None:
+    share(_pool_channels, size[0], pieces, (x, out, size, shape, kernel, stride, low, dilation))
+
+
+@compiled.kernel
+def _pool_channels(
+    begin: int, end: int, x: Any, out: Any, size: Any, shape: Any, kernel: Any, stride: Any, low: Any, dilation: Any
 ) -> None:
     """Down each column of windows first, into `line`, then along it."""
-    channels, rows, columns, n = size
-    to = 0
-    for c in range(channels):
+    _, rows, columns, n = size
+    line = np.empty(columns * n, x.dtype)
+    to = begin * shape[1] * shape[2] * n
+    for c in range(begin, end):
         for p in range(shape[1]):
             top = p * stride[0] - low[0]
             i0, i1 = _clip(top, dilation[0], kernel[0], rows)
@@ -174,11 +190,32 @@ def _scatter(
     low: Any,
     dilation: Any,
     relu: bool,
+    pieces: int,
 ) -> None:
-    channels, rows, columns, n = size
+    args = g, x, out, result, size, shape, kernel, stride, low, dilation, relu
+    share(_scatter_channels, size[0], pieces, args)
+
+
+@compiled.kernel
+def _scatter_channels(
+    begin: int,
+    end: int,
+    g: Any,
+    x: Any,
+    out: Any,
+    result: Any,
+    size: Any,
+    shape: Any,
+    kernel: Any,
+    stride: Any,
+    low: Any,
+    dilation: Any,
+    relu: bool,
+) -> None:
+    _, rows, columns, n = size
     down, right = dilation[0] * columns * n, dilation[1] * n
-    at = 0
-    for c in range(channels):
+    at = begin * shape[1] * shape[2] * n
+    for c in range(begin, end):
         for p in range(shape[1]):
             top = p * stride[0] - low[0]
             i0, i1 = _clip(top, dilation[0], kernel[0], rows)

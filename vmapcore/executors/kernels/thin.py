@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import compiled
+from .. import compiled, team
 from ..compiled import kernel
+from ..team import share
 from .dots import dots, registers, spread_run
 from .lanes import bare, lanes, pick, put, zeros
 from .products import product, rows_of
 
 LEAST_NUMBERS, LEAST_DEPTH, LEAST_COLUMNS = 1 << 14, 32, 64
 """For smaller y calls cost more than what they save; shorter sums and rows leave registers half empty."""
+
+
+TERM = 0.05
+"""Nanoseconds, roughly, of a product that is added up."""
 
 
 def fits(x: Any, y: Any) -> bool:
@@ -52,11 +57,12 @@ def matmul(x: Any, y: Any, out: Any) -> None:
         turned = x.swapaxes(1, 2)  # a view of what `x` views, or else a copy
         laid, steps = np.ascontiguousarray(turned).reshape(-1), (rows * depth, 1, rows)
     sizes = members, rows, depth, columns
+    pieces = team.pieces(members, members * rows * depth * columns * TERM)
     if y.flags.c_contiguous:
         none, low = _start(max(rows, 3), x.dtype)
-        _multiply(laid, steps, y.reshape(-1), none, low, out.reshape(-1), sizes, rows_of(len(none)))
+        _multiply(laid, steps, y.reshape(-1), none, low, out.reshape(-1), sizes, rows_of(len(none)), pieces)
     else:
-        _multiply_turned(laid, steps, y.swapaxes(1, 2).reshape(-1), out.reshape(-1), sizes)
+        _multiply_turned(laid, steps, y.swapaxes(1, 2).reshape(-1), out.reshape(-1), sizes, pieces)
 
 
 @lru_cache(maxsize=256)
@@ -65,15 +71,22 @@ def _start(rows: int, dtype: Any) -> tuple[Any, Any]:
 
 
 @kernel
-def _multiply(x: Any, steps: Any, y: Any, none: Any, low: Any, out: Any, sizes: Any, side: int) -> None:
+def _multiply(x: Any, steps: Any, y: Any, none: Any, low: Any, out: Any, sizes: Any, side: int, pieces: int) -> None:
     """y by rows: registers of columns, and few rows of x."""
-    members, rows, depth, columns = sizes
+    share(_by_rows, sizes[0], pieces, (x, steps, y, none, low, out, sizes, side))
+
+
+@kernel
+def _by_rows(
+    begin: int, end: int, x: Any, steps: Any, y: Any, none: Any, low: Any, out: Any, sizes: Any, side: int
+) -> None:
+    _, rows, depth, columns = sizes
     height = none.size
     blocks = (height + side - 1) // side
     room = np.empty(blocks * side * depth + 3 * columns, x.dtype)
     places = np.arange(depth) * columns
     zero = x.dtype.type(0)
-    for d in range(members):
+    for d in range(begin, end):
         for b in range(blocks):
             first = min(b * side, height - side)
             for o in range(side):
@@ -92,9 +105,14 @@ def _multiply(x: Any, steps: Any, y: Any, none: Any, low: Any, out: Any, sizes: 
 
 
 @kernel
-def _multiply_turned(x: Any, steps: Any, y: Any, out: Any, sizes: Any) -> None:
+def _multiply_turned(x: Any, steps: Any, y: Any, out: Any, sizes: Any, pieces: int) -> None:
     """y by columns: registers of the numbers of a sum."""
-    members, rows, depth, columns = sizes
+    share(_by_columns, sizes[0], pieces, (x, steps, y, out, sizes))
+
+
+@kernel
+def _by_columns(begin: int, end: int, x: Any, steps: Any, y: Any, out: Any, sizes: Any) -> None:
+    _, rows, depth, columns = sizes
     whole = registers(zeros(x), depth)
     height = (rows + 2) // 3 * 3
     room = np.empty(height * whole + 12, x.dtype)
@@ -103,7 +121,7 @@ def _multiply_turned(x: Any, steps: Any, y: Any, out: Any, sizes: Any) -> None:
     zero = x.dtype.type(0)
     for k in range(rows * whole, height * whole):
         put(room, k, zero)
-    for d in range(members):
+    for d in range(begin, end):
         for o in range(rows):
             spread_run(x, d * steps[0] + o * steps[1], steps[2], depth, room, o * whole)
         for begin in range(0, columns, 4):
