@@ -108,20 +108,21 @@ def _copy(x: Any) -> Any:
 
 
 def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
-    """Groups, and what is between them; `wanted` is not written again by a later call."""
+    """Groups that are cut, and what is between them; `wanted` is not written again by a later call."""
     units: list[Any] = []
     between: list[int] = []
     for item in [*_order(graph, groups_of(graph)), None]:
-        if isinstance(item, int):
-            between.append(item)
+        group = TiledGroup(graph, item) if isinstance(item, Group) else None
+        if isinstance(item, int) or (group and group.whole):
+            between += [item] if group is None else group.numbers
             continue
         if between:
             inside = set(between)
             elsewhere = {a for i, step in enumerate(graph.steps) if i not in inside for a in step.inputs}
             units += units_of([graph.steps[i] for i in between], elsewhere | wanted, len(units), threaded=True)
             between = []
-        if item is not None:
-            units.append(TiledGroup(graph, item))
+        if group is not None:
+            units.append(group)
     keep_in_blocks(units, wanted)
     return units
 

@@ -1,6 +1,6 @@
 """Program: units called one after the other, with the places of what they read and write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..graph import Literal
@@ -26,9 +26,7 @@ class Program:
         self.results = [self._slot(a) for a in outputs]
         self.constants = [(n, a.value) for a, n in self.slots.items() if isinstance(a, Literal) and n >= self.count]
         self.calls = self._with_ends(calls)
-        self.blank: list[Any] = [None] * len(self.slots)
-        for n, value in self.constants:
-            self.blank[n] = value
+        self.run = self._function()
 
     def _slot(self, a: Any) -> int:
         return self.slots.setdefault(a, len(self.slots))
@@ -49,13 +47,32 @@ class Program:
 
     def __call__(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
         """Takes an array for each input, and one or None for each output; returns all outputs."""
-        values = self.blank.copy()
-        values[: self.count] = ins
-        for unit, sources, results, targets, ends in self.calls:
-            given = [None if t < 0 else outs[t] for t in targets]
-            made = unit(own, given, [values[i] for i in sources])
-            for i, value in zip(results, made, strict=True):
-                values[i] = value
-            for i in ends:
-                values[i] = None
-        return [values[i] for i in self.results]
+        return self.run(own, ins, outs)
+
+    def _function(self) -> Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]]:
+        """All calls written out one after the other: a microsecond less for each than to go through them in a loop."""
+        known: dict[str, Any] = {f"v{n}": None for n in self.results}  # what a unit keeps to itself
+        known |= {f"v{n}": value for n, value in self.constants}
+        lines = ["def program(own, ins, outs):", f"    {_names(range(self.count))} = ins" if self.count else ""]
+        for i, (unit, sources, results, targets, ends) in enumerate(self.calls):
+            given = ["None" if t < 0 else f"outs[{t}]" for t in targets]
+            args = [f"v{n}" for n in sources]
+            direct = unit.direct(targets[0] >= 0)
+            known[f"u{i}"] = direct or unit
+            if direct:
+                lines.append(f"    v{results[0]} = u{i}({', '.join(['own', *given, *args])})")
+            else:
+                lines.append(f"    {_names(results)} = u{i}(own, ({_list(given)}), ({_list(args)}))")
+            if ends:
+                lines.append(f"    {' = '.join([f'v{n}' for n in ends])} = None")
+        lines.append(f"    return [{', '.join([f'v{n}' for n in self.results])}]")
+        exec(compile("\n".join(lines), "<vmapcore program>", "exec"), known)  # nothing but names that were made here
+        return known["program"]
+
+
+def _names(numbers: Iterable[int]) -> str:
+    return _list([f"v{n}" for n in numbers])
+
+
+def _list(items: Iterable[str]) -> str:
+    return "".join([f"{item}, " for item in items])

@@ -65,6 +65,7 @@ class TiledGroup:
         self.inputs = [a for a, _ in self.reads]
         self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype))
         self.has_images = images_dimension(graph, group) >= 0
+        self.whole = all([len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts])
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
         self.idle: list[Own] = []
@@ -91,6 +92,10 @@ class TiledGroup:
             _total(total, len(self._parts(v)), out) if v in self.group.sums else total
             for v, total, out in zip(self.outputs, totals, outs, strict=True)
         ]
+
+    def direct(self, told: bool) -> Any:
+        """None: it is called with all arrays at once."""
+        return None
 
     def _result(self, v: Var) -> Any:
         """Memory for a result: an array, or terms of a sum, or blocks."""

@@ -43,6 +43,10 @@ class StepUnit:
             made = (self.run(own, None, *arrays),)
         return [_put(m, out) for m, out in zip(made, outs, strict=True)]
 
+    def direct(self, told: bool) -> Any:
+        """What computes the one result, as `run(own, out, *arrays)`, if it does what it is `told`."""
+        return None if self.multiple or (told and not self.writes) else self.run
+
 
 def _put(made: Any, out: Any) -> Any:
     if out is None:
@@ -81,6 +85,10 @@ class FusedUnit:
         ends = [rows * i // tasks for i in range(tasks + 1)]
         threads.run([partial(_rows, run, a, b) for a, b in pairwise(ends)], lambda: None)
         return given
+
+    def direct(self, told: bool) -> Any:
+        """None: it is called with all arrays at once."""
+        return None
 
     def _kernel(self, orders: Sequence[Any]) -> Any:
         """The kernel for arguments and results that lie so, and how results lie that are not given."""
