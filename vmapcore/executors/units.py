@@ -102,7 +102,7 @@ class FusedUnit:
         turned = {**known, **{v: order for v, order in wanted.items() if order}}
         if turned:
             fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, turned)
-        kernel = fused.numba() if worth_compiling(fused) else None
+        kernel = ((fused if known else fused.turned() or fused).numba()) if worth_compiling(fused) else None
         return kernel or fused.numpy(), list(wanted.values())
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:

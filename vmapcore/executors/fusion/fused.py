@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ import numpy as np
 from ...graph import Literal, Step, Var
 from .. import team
 from . import elements
-from .building import Builder, UnfusibleError, Value
+from .building import SHORT, Builder, UnfusibleError, Value
 from .cache import kernel
 from .expression import Expression
 from .loop_source import loop_source
 from .loops import Loop, nest
 from .lowering import fusible, lower
-from .numbering import finish
+from .numbering import LONGEST, finish
 from .operations import SLOWER
 from .running import Compiled, Kernel, Shape, Tiled
 from .tile_source import tile_source
@@ -52,6 +53,20 @@ def fuse(
         return None
 
 
+LEAST = 16
+"""How long the neighbour must be of an axis that is `turned`, and how many numbers must come of one that is copied."""
+
+
+def _last_moved(shape: tuple[int, ...], length: int) -> tuple[int, ...] | None:
+    """The axes with the last one, of this length, before the one that precedes it; axes of length 1 do not count."""
+    long = [i for i, n in enumerate(shape) if n > 1]
+    if len(long) < 2 or shape[long[-1]] != length:
+        return None
+    order = [i for i in range(len(shape)) if i != long[-1]]
+    order.insert(order.index(long[-2]), long[-1])
+    return tuple(order)
+
+
 class Fused:
     """A group of steps as an expression, and what runs it."""
 
@@ -65,6 +80,7 @@ class Fused:
     ) -> None:
         self.steps, self.inputs, self.outputs = steps, inputs, outputs
         self.orders = orders
+        self.copied: frozenset[Var] = frozenset()
         self.captured: list[Any] = []
         self.expression = self._expression(orders)
         self.in_place = in_place
@@ -147,6 +163,35 @@ class Fused:
         call = kernel(source, len(e.lengths), e.inputs, e.outputs)
         return None if call is None else Kernel(self._shape(), Compiled(call, self._pieces()))
 
+    def turned(self) -> "Fused | None":
+        """The same with the small arrays that are multiplied out copied, so that their short last axis is none.
+
+        If an axis is innermost that is summed, every sum is one of the numbers of a register, and its root one number:
+        of the distances of all points to all points, say. With that axis outside, registers hold many sums.
+        """
+        e = self.expression
+        last = len(e.lengths) - 1
+        if last < 1 or not SHORT < e.lengths[last] <= LONGEST or e.lengths[last - 1] < LEAST or self.in_place:
+            return None
+        if not any(last in s.over for s in e.statements):
+            return None
+        orders = dict(self.orders)
+        for s in e.statements:
+            axes = [d.axis for d in s.dims]
+            if s.operation == "load" and axes[-2:] == [last - 1, last]:
+                v = self.inputs[s.operand] if s.operand < len(self.inputs) else None
+                if v is None or v in orders or v.size * LEAST > prod(e.lengths[:last]):
+                    return None
+                order = _last_moved(v.shape, e.lengths[last])
+                if order is None:
+                    return None
+                orders[v] = order
+        found = fuse(self.steps, self.inputs, self.outputs, {}, orders) if len(orders) > len(self.orders) else None
+        if found is None or any(len(found.expression.lengths) - 1 in s.over for s in found.expression.statements):
+            return None
+        found.copied = frozenset(orders).difference(self.orders)
+        return found
+
     def _pieces(self) -> int:
         """Into how many pieces rows are cut, for a team to share."""
         if not self.splits or self.expression.checks:
@@ -160,7 +205,8 @@ class Fused:
 
     def _shape(self) -> Shape:
         orders = [[self.orders.get(v) for v in vs] for vs in (self.inputs, self.outputs)]
-        return Shape(self.expression, orders[0], orders[1], self.captured, self.explain)
+        copied = [i for i, v in enumerate(self.inputs) if v in self.copied]
+        return Shape(self.expression, orders[0], orders[1], copied, self.captured, self.explain)
 
     def explain(self, ins: Sequence[Any]) -> None:
         """Runs the steps one by one, of which one raises the error that a check has found."""

@@ -9,6 +9,10 @@ from .building import Builder
 from .expression import Axes, Constant, Dimension, Dimensions, Expression, Statement, Store
 
 
+LONGEST = 64
+"""How long an axis may be that goes outside of another for the sake of any array that lies so."""
+
+
 def finish(builder: Builder, inputs: Sequence[Any], outputs: Sequence[Any]) -> Expression:
     """The expression of what is stored and checked; statements that neither needs are left out."""
     wanted = _reachable(builder)
@@ -58,10 +62,14 @@ def _walks(builder: Builder, wanted: list[int]) -> list[tuple[int, ...]]:
 def _order(builder: Builder, wanted: list[int]) -> list[int]:
     """All nodes, an axis that some arrays lack put before the axis that it precedes in those that have it."""
     order: list[int] = []
-    for walk in _walks(builder, wanted):
-        for i, node in enumerate(walk):
+    walks = _walks(builder, wanted)
+    for walk in walks:
+        for node in walk:
             if node not in order:
-                order.insert(min([order.index(n) for n in walk[i:] if n in order], default=len(order)), node)
+                # a long axis would be summed in less precise numbers outside of another
+                known = walks if builder.nodes.lengths[node] <= LONGEST else [walk]
+                behind = [n for w in known if node in w for n in w[w.index(node) :] if n in order]
+                order.insert(min([order.index(n) for n in behind], default=len(order)), node)
     for i in wanted:
         s = builder.statements[i]
         order += [n for node in dict.fromkeys((*s.axes, *s.over)) if (n := builder.find(node)) not in order]

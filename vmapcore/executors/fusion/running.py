@@ -20,12 +20,13 @@ READABLE = IN_A_ROW & ~WRITEABLE
 
 
 class Shape(NamedTuple):
-    """What a kernel takes: the expression, in which order axes lie, constant arrays, and what raises the error that a
-    check has found of such inputs."""
+    """What a kernel takes: the expression, in which order axes lie, which inputs do not lie so and are to be copied,
+    constant arrays, and what raises the error that a check has found of such inputs."""
 
     expression: Expression
     input_orders: Sequence[Order]
     output_orders: Sequence[Order]
+    copied: Sequence[int]
     captured: Sequence[Any]
     explain: Callable[[Sequence[Any]], None]
 
@@ -53,10 +54,12 @@ class Kernel:
         if hi is not None:
             self.bind(ins, outs)(lo, hi)
             return
-        given, wanted = ins, outs
+        given, wanted = list(ins), outs
         if self.turned:
             given = [_turned(x, order) for x, (order, _) in zip(ins, self.inputs, strict=True)]
             wanted = [_turned(y, order) for y, (order, _) in zip(outs, self.outputs, strict=True)]
+            for i in self.shape.copied:
+                given[i] = np.ascontiguousarray(given[i])
         try:
             try:
                 wrong = self.all(given, wanted)
