@@ -65,7 +65,7 @@ class TiledGroup:
         self.inputs = [a for a, _ in self.reads]
         self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype))
         self.has_images = images_dimension(graph, group) >= 0
-        self.whole = all([len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts])
+        self.whole = all(len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts)
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
         self.idle: list[Own] = []

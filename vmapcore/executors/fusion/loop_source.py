@@ -3,8 +3,9 @@
     kernel(lo, hi, pieces, n0, n1, ..., x0, x1, ..., y0, ...)
 
 computes the rows `lo` to `hi` of axis 0, or all rows in `pieces`, of which a team takes some. `n` are the lengths of
-the axes, so that one kernel serves all shapes; only the length of short rows that are reduced is in the source, so that no loop is left of them. `x` are the elements of
-inputs and `y` of outputs, each contiguous in the order of its dimensions. It returns whether a check failed.
+the axes, so that one kernel serves all shapes; only the length of short rows that are reduced is in the source, so that
+no loop is left of them. `x` are the elements of inputs and `y` of outputs, each contiguous in the order of its
+dimensions. It returns whether a check failed.
 """
 
 from collections.abc import Mapping

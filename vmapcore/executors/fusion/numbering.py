@@ -8,7 +8,6 @@ from typing import Any
 from .building import Builder
 from .expression import Axes, Constant, Dimension, Dimensions, Expression, Statement, Store
 
-
 LONGEST = 64
 """How long an axis may be that goes outside of another for the sake of any array that lies so."""
 
