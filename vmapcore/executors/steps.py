@@ -21,7 +21,7 @@ from ..rules import activations, casts
 from ..rules._blas import plan_product
 from ..rules.contract import contract
 from . import convolutions, pools
-from .kernels import thin
+from .kernels import gemm, thin
 from .own import Own
 
 Run = Callable[..., Any]
@@ -77,6 +77,7 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
     """A product, planned once for each way that its operands lie in memory."""
     plans: dict[Any, Any] = {}
     slim: dict[Any, bool] = {}
+    shared: dict[Any, Any] = {}
     multiply = _multiply if threaded else np.matmul
 
     def run(own: Own, out: Any, x: Any, y: Any) -> Any:
@@ -91,11 +92,15 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
             into = out
         if lie not in slim:
             slim[lie] = plan.function == "matmul" and thin.fits(x, y)
+            shared[lie] = gemm.product(x, y) if plan.function == "matmul" else None
         if plan.names:
             made = np.einsum(plan.names, x, y, out=into)
         elif slim[lie]:
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
             thin.matmul(x, y, made)
+        elif shared[lie] is not None:
+            made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
+            shared[lie](x, y, made)
         else:
             made = (np.multiply if plan.function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
