@@ -72,6 +72,11 @@ class Kernel:
             self.shape.explain(ins)
 
     @property
+    def takes_as_they_lie(self) -> bool:
+        """Whether `all` takes arrays in their own order, and sees by itself whether they are."""
+        return isinstance(self.backend, Compiled) and not self.turned
+
+    @property
     def shared(self) -> bool:
         """Whether a team shares the rows."""
         return getattr(self.backend, "pieces", 1) > 1
