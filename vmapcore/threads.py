@@ -10,8 +10,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
@@ -108,49 +108,69 @@ WAITING = ctypes.addressof(_waiting)
 """Where machine code can read how many calls no worker has seen yet."""
 
 
-_idle: Callable[[int], None] | None = None
+class Idle(Protocol):
+    """What workers do before they sleep."""
+
+    def serve(self) -> None:
+        """Does it. It should return soon once calls are `WAITING`."""
+
+    def awake(self) -> None:
+        """A worker that was woken by `wake` is about to do it."""
 
 
-def while_idle(function: Callable[[int], None]) -> None:
-    """Lets workers, which are numbered from 0, do something before they sleep: until calls are `WAITING`, or less."""
+_idle: Idle | None = None
+
+
+def while_idle(idle: Idle) -> None:
+    """Gives workers something to do before they sleep."""
     global _idle
-    _idle = function
+    _idle = idle
 
 
 class _Workers:
     """Threads that wait for calls, as many as were ever wanted at once."""
 
     def __init__(self) -> None:
-        self.calls: SimpleQueue[list[Callable[[], None]]] = SimpleQueue()
+        self.calls: SimpleQueue[list[Callable[[], None]] | None] = SimpleQueue()
         self.count = 0
         self.lock = threading.Lock()
 
     def call(self, function: Callable[[], None], times: int) -> list[list[Callable[[], None]]]:
         """Hands out a function; a call that no worker has taken yet is taken back by `pop`."""
-        if self.count < times:
-            with self.lock:
-                while self.count < times:
-                    name = f"vmapcore-{self.count}"
-                    threading.Thread(target=self._work, args=(self.count,), name=name, daemon=True).start()
-                    self.count += 1
+        self._start(times)
         handed = [[function] for _ in range(times)]
         self._wait(times)
         for call in handed:
             self.calls.put(call)
         return handed
 
+    def wake(self, times: int) -> None:
+        """Has so many workers that sleep do what they do before they sleep again."""
+        self._start(times)
+        for _ in range(times):
+            self.calls.put(None)
+
+    def _start(self, times: int) -> None:
+        if self.count < times:
+            with self.lock:
+                while self.count < times:
+                    name = f"vmapcore-{self.count}"
+                    threading.Thread(target=self._work, name=name, daemon=True).start()
+                    self.count += 1
+
     def _wait(self, more: int) -> None:
         with self.lock:
             _waiting.value += more
 
-    def _work(self, number: int) -> None:
+    def _work(self) -> None:
         while True:
-            try:
-                call = self.calls.get_nowait()
-            except Empty:
+            if not _waiting.value and _idle is not None:
+                _idle.serve()
+            call = self.calls.get()
+            if call is None:
                 if _idle is not None:
-                    _idle(number)
-                call = self.calls.get()
+                    _idle.awake()
+                continue
             self._wait(-1)
             try:
                 function = call.pop()
@@ -163,9 +183,9 @@ class _Workers:
 _workers = _Workers()
 
 
-def wake(function: Callable[[], None], times: int) -> None:
-    """Lets so many workers call a function."""
-    _workers.call(function, times)
+def wake(times: int) -> None:
+    """Wakes so many workers, who do what is to be done while they are idle."""
+    _workers.wake(times)
 
 
 def inside() -> bool:

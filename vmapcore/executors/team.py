@@ -10,6 +10,7 @@ Workers leave when nothing was offered for `PATIENCE`, or as soon as Python has 
 
 import ctypes
 import functools
+import heapq
 import os
 import threading
 import time
@@ -145,11 +146,13 @@ def _pause(rounds: int) -> None:
 
 
 class _Team:
-    """How many workers wait in `_serve`, and how many are on their way."""
+    """How many workers wait in `_serve`, how many are on their way, and the places that nobody has."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.there = self.coming = 0
+        self.free = list(range(1, MOST + 1))  # a heap: those who come take the first ones, which get the offers
+        self.rounds = 0
         ctypes.memset(BOARD, 0, LINE * (MOST + 1))
 
     def assemble(self) -> None:
@@ -157,28 +160,35 @@ class _Team:
         _places.value = wanted
         if self.there + self.coming >= wanted:
             return
+        # compiled here: a child would find the compiler locked by a worker, which it has not
+        self.rounds = self.rounds or _rounds()
         with self.lock:
-            missing = wanted - self.there - self.coming
-            self.coming += max(missing, 0)
-        threads.wake(_stand_up, missing)
+            missing = max(wanted - self.there - self.coming, 0)
+            self.coming += missing
+        threads.wake(missing)
 
-    def serve(self, number: int) -> None:
+    def awake(self) -> None:
         with self.lock:
-            self.coming = max(self.coming - 1, 0)
+            self.coming -= 1
+
+    def serve(self) -> None:
+        if not self.rounds:
+            return
+        with self.lock:
+            if not self.free:
+                return
+            place = heapq.heappop(self.free)
             self.there += 1
-        if number < MOST:
-            _serve(BOARD + LINE * (number + 1), threads.WAITING, _rounds())
+        _serve(BOARD + LINE * place, threads.WAITING, self.rounds)
         with self.lock:
+            heapq.heappush(self.free, place)
             self.there -= 1
-
-
-def _stand_up() -> None:
-    """All that a worker is woken for: it serves before it goes to sleep again."""
 
 
 @functools.cache
 def _rounds() -> int:
     """Rounds of a loop that take as long as `PATIENCE`: a pause is 10 to 140 cycles."""
+    _serve(BOARD + LINE, threads.WAITING, 0)
     _pause(1)
     taken = []
     for _ in range(5):
@@ -191,25 +201,24 @@ def _rounds() -> int:
 _team = _Team()
 
 
-def _serve_team(number: int) -> None:
-    _team.serve(number)
-
-
 def _after_fork() -> None:
     global _team
     _team = _Team()  # its threads are gone
+    _register()
 
+
+def _register() -> None:
+    if numba is not None:
+        threads.while_idle(_team)
+
+
+_register()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-if numba is not None:
-    threads.while_idle(_serve_team)
-
-
 def assemble() -> None:
     """Wakes workers, unless they are awake: at the start of what will have work for them."""
     if numba is not None and not threads.inside():
-        _rounds()
         _team.assemble()
