@@ -289,6 +289,19 @@ def test_all_workers_stand_up():
 
 
 @needs_numba
+def test_more_workers_are_started_for_a_larger_team():
+    """In a process of its own, which has no worker yet."""
+    run_alone("""
+        team._team.rounds = 1 << 30
+        for count in (2, 3, 4):
+            set_threads(count)
+            team.assemble()
+            assert eventually(lambda: team._team.there == count - 1), (count, team._team.there)
+        os._exit(0)
+    """)
+
+
+@needs_numba
 def test_those_who_stand_up_are_offered_something():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(team._team, "rounds", 1 << 20)

@@ -144,9 +144,9 @@ class _Workers:
             self.calls.put(call)
         return handed
 
-    def wake(self, times: int) -> None:
-        """Has so many workers that sleep do what they do before they sleep again."""
-        self._start(times)
+    def wake(self, times: int, count: int) -> None:
+        """Has so many workers that sleep, of at least `count`, do what they do before they sleep again."""
+        self._start(count)
         for _ in range(times):
             self.calls.put(None)
 
@@ -164,28 +164,29 @@ class _Workers:
 
     def _work(self) -> None:
         while True:
+            self._take(self.calls.get())
             if not _waiting.value and _idle is not None:
                 _idle.serve()
-            call = self.calls.get()
-            if call is None:
-                if _idle is not None:
-                    _idle.awake()
-                continue
-            self._wait(-1)
-            try:
-                function = call.pop()
-            except IndexError:
-                continue
-            function()
-            del call, function  # what they refer to would live until the next call
+
+    def _take(self, call: list[Callable[[], None]] | None) -> None:
+        if call is None:
+            if _idle is not None:
+                _idle.awake()
+            return
+        self._wait(-1)
+        try:
+            function = call.pop()
+        except IndexError:
+            return
+        function()
 
 
 _workers = _Workers()
 
 
-def wake(times: int) -> None:
-    """Wakes so many workers, who do what is to be done while they are idle."""
-    _workers.wake(times)
+def wake(times: int, count: int) -> None:
+    """Wakes so many workers, of at least `count`, who do what is to be done while they are idle."""
+    _workers.wake(times, count)
 
 
 def inside() -> bool:

@@ -165,7 +165,12 @@ class _Team:
         with self.lock:
             missing = max(wanted - self.there - self.coming, 0)
             self.coming += missing
-        threads.wake(missing)
+        try:
+            threads.wake(missing, wanted)
+        except BaseException:  # a thread that cannot be started, or an interrupt
+            with self.lock:
+                self.coming -= missing
+            raise
 
     def awake(self) -> None:
         with self.lock:
