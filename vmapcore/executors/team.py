@@ -57,16 +57,6 @@ def share(rows: Any, count: int, pieces: int, args: Any) -> None:
     rows(0, count, *args)
 
 
-def read(address: int) -> int:
-    """What every thread sees there."""
-    raise NotImplementedError
-
-
-def write(address: int, value: int) -> None:
-    """Lets every thread see it, and all that was written before."""
-    raise NotImplementedError
-
-
 if numba is not None:
     _atomics = import_module(".atomics", __package__)
     read, write, add, swap, stack, call, board, rest, let_others, outlined = _atomics.functions(BOARD)
