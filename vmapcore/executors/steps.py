@@ -18,7 +18,7 @@ from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
 from ..planning.kinds import pure
 from ..rules import activations, casts
-from ..rules._blas import plan_product
+from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
 from . import convolutions, pools
 from .kernels import gemm, thin
@@ -73,34 +73,47 @@ def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) ->
     return run
 
 
+class _Way(NamedTuple):
+    """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps thin or shared."""
+
+    plan: Plan
+    slim: bool
+    shared: gemm.Product | None
+
+
+def _way(subscripts: str, x: Any, y: Any) -> _Way:
+    plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
+    if plan.function != "matmul":
+        return _Way(plan, False, None)
+    x, y = plan.operands(np, x, y)
+    slim = thin.fits(x, y)
+    return _Way(plan, slim, None if slim else gemm.product(x, y))
+
+
 def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
     """A product, planned once for each way that its operands lie in memory."""
-    plans: dict[Any, Any] = {}
-    slim: dict[Any, bool] = {}
-    shared: dict[Any, Any] = {}
+    ways: dict[Any, _Way] = {}
     multiply = _multiply if threaded else np.matmul
 
     def run(own: Own, out: Any, x: Any, y: Any) -> Any:
         lie = (x.strides, y.strides)
-        plan = plans.get(lie)
-        if plan is None:
-            plan = plans[lie] = plan_product(subscripts, x.shape, y.shape, *lie, x.dtype, y.dtype, True)
+        way = ways.get(lie)
+        if way is None:
+            way = ways[lie] = _way(subscripts, x, y)
+        plan = way.plan
         x, y = plan.operands(np, x, y)
         into = own.get(key)
         direct = out is not None and plan.shape is None and plan.axes is None
         if direct and (plan.names or out.flags.c_contiguous):
             into = out
-        if lie not in slim:
-            slim[lie] = plan.function == "matmul" and thin.fits(x, y)
-            shared[lie] = gemm.product(x, y) if plan.function == "matmul" else None
         if plan.names:
             made = np.einsum(plan.names, x, y, out=into)
-        elif slim[lie]:
+        elif way.slim:
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
             thin.matmul(x, y, made)
-        elif shared[lie] is not None:
+        elif way.shared is not None:
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
-            shared[lie](x, y, made)
+            way.shared(x, y, made)
         else:
             made = (np.multiply if plan.function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
