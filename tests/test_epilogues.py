@@ -1,4 +1,4 @@
-"""Rectifiers folded into convolutions and into the transpose of pooling: where they are, and where they must not be."""
+"""Biases, rectifiers and pooling folded into what comes before them: where they are, and where they must not be."""
 
 import numpy as np
 import pytest
@@ -50,3 +50,32 @@ def test_pooling_masks_what_it_sends_back():
     new = simplify(graph)
     assert "max_pool_scatter_rectified" in names(new) and "max_pool_scatter" not in names(new)
     np.testing.assert_allclose(new(X, W)[0], graph(X, W)[0], rtol=1e-12)
+
+
+A, B, BIAS = (
+    np.random.default_rng(i).standard_normal(shape) for i, shape in enumerate([(2, 5, 4), (2, 4, 3), (2, 1, 3)])
+)
+
+
+def test_products_add_their_bias():
+    assert folded(lambda a, b, c: a @ b + c, A, B, BIAS) == ["contract_block"]
+    assert folded(lambda a, b, c: c + a @ b, A, B, BIAS[0, 0]) == ["contract_block"]
+    assert folded(lambda a, b, c: F.relu(a @ b + c), A, B, BIAS) == ["contract_block"]
+    assert folded(lambda a, b, c: F.relu(a @ b + c) + 1, A, B, BIAS) == ["contract_block", "add"]
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda a, b, c: [y := a @ b, y + c],
+        lambda a, b, c: a @ b + c[:, :, :1],
+        lambda a, b, c: a @ b + np.ones((2, 5, 3)),
+        lambda a, b, c: a @ b + 1.0,
+        lambda a, b, c: (a @ b).astype(np.float32) + c,
+        lambda a, b, c: np.einsum("dij,dk->dijk", a, c[:, 0]) + np.ones(3),
+        lambda a, b, c: a[0, :1] @ b[0] + np.ones((5, 3)),
+    ],
+    ids=["a result", "a column", "another array", "a number", "of another dtype", "sums nothing", "wider"],
+)
+def test_what_is_no_bias_is_added_as_it_is(fun):
+    assert "contract_block" not in folded(fun, A, B, BIAS)

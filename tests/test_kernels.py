@@ -179,10 +179,12 @@ def test_without_numba():
         for kind in (Direct, Winograd):
             assert test_kernels.check(kind, np.float32, (5, 6), (3, 3), padding=1, channels=8, height=9, images=8)
         x, y, z = np.ones((1, 2, 9), np.float32), np.ones((1, 9, 10), np.float32), np.full((2, 1, 2, 10), 5, np.float32)
-        from vmapcore.executors.kernels import thin
-        assert not thin.takes(x, y)
+        from vmapcore.executors.kernels import stacks
+        assert not stacks.takes(x, y)
         for out, way in zip(z, (y, y.reshape(1, 10, 9).swapaxes(1, 2)), strict=True):
-            thin.matmul(x, way, out)
+            stacks.Stack(x, way)(x, way, out, np.full(10, -10, np.float32), True)
+            assert (out == 0).all()
+            stacks.Stack(x, way)(x, way, out)
         assert (z == 9).all()
     """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Kernels that do all members of a tile in one call: against the primitives, and products against NumPy's."""
+"""Kernels of convolutions that do all members of a tile in one call, against the primitives."""
 
 from typing import Any, NamedTuple
 
@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_kernels import close
-from vmapcore.executors import compiled, convolutions
-from vmapcore.executors.kernels import thin
-from vmapcore.executors.kernels.lanes import lanes
+from vmapcore.executors import convolutions
 from vmapcore.rules import conv as rules
 from vmapcore.rules import pooling
 
@@ -72,37 +70,3 @@ def test_members(dtype, data):
     made = run(convolutions.WeightGrad, rules.conv_weight_grad, x, g, kernel=kernel)
     back = rules.conv_weight_grad(x.astype(np.float64), g.astype(np.float64), kernel=kernel, **params)
     close(made, back, dtype)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_thin_products(dtype, data):
-    draw = data.draw
-    members, rows, depth, columns = [draw(st.integers(1, n)) for n in (3, 9, 70, 70)]
-    turned = draw(st.tuples(st.booleans(), st.booleans(), st.booleans()))
-    rng = np.random.default_rng(draw(st.integers(0, 99)))
-    x = rng.standard_normal((members, rows, depth)).astype(dtype)
-    y = rng.standard_normal((members, depth, columns)).astype(dtype)
-    lie = [
-        np.ascontiguousarray(a.swapaxes(1, 2)).swapaxes(1, 2) if t else a
-        for a, t in zip((x, y), turned[:2], strict=True)
-    ]
-    if turned[2]:
-        lie[0] = np.repeat(lie[0], 2, axis=2)[:, :, ::2]
-    least = lanes(dtype)
-    fits = compiled.AVAILABLE and (depth >= least and columns >= 4 if turned[1] else columns >= least)
-    if not turned[1] or min(depth, columns) > 1:
-        assert thin.takes(*lie) == fits
-    if thin.takes(*lie):
-        out = np.full((members, rows, columns), np.nan, dtype)
-        thin.matmul(*lie, out)
-        close(out, np.matmul(x.astype(np.float64), y.astype(np.float64)), dtype)
-
-
-def test_what_thin_products_are_not_for():
-    x, y = np.ones((4, 3, 400), np.float32), np.ones((4, 400, 120), np.float32)
-    assert thin.fits(x, y) == compiled.AVAILABLE
-    assert thin.fits(x, y.reshape(4, 120, 400).swapaxes(1, 2)) == compiled.AVAILABLE
-    for a, b in [(x[0], y[0]), (x, y[:, ::2]), (x[:, :1], y), (x, y[:1]), (x, y.astype(np.float64)), (x[:0], y[:0])]:
-        assert not thin.fits(a, b)

@@ -131,11 +131,17 @@ def let_others(typing: Any) -> Any:
 
 @intrinsic
 def outlined(typing: Any, rows: Any, args: Any) -> Any:
-    """The addresses of a function of packed arguments that calls `rows`, and of the arguments on the stack."""
+    """The addresses of a function of packed arguments that calls `rows`, and of the arguments on the stack.
+
+    Arrays go without their owners: all threads would count references in one place of memory, and wait for it.
+    """
     inner = rows.get_call_type(typing, (types.intp, types.intp, *args.types), {})
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        given = [builder.extract_value(values[1], i) for i in range(len(args.types))]
+        given = [
+            _without_owner(context, builder, kind, builder.extract_value(values[1], i))
+            for i, kind in enumerate(args.types)
+        ]
         kind = ir.LiteralStructType([value.type for value in given])
         room = cgutils.alloca_once(builder, kind)
         for i, value in enumerate(given):
@@ -146,6 +152,15 @@ def outlined(typing: Any, rows: Any, args: Any) -> Any:
         )
 
     return types.UniTuple(types.int64, 2)(rows, args), code
+
+
+def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    for owner in ("meminfo", "parent"):
+        setattr(array, owner, cgutils.get_null_value(getattr(array, owner).type))
+    return array._getvalue()
 
 
 def _unpacking(context: Any, builder: Any, rows: Any, inner: Any, args: Any, kind: Any) -> Any:

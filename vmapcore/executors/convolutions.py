@@ -51,6 +51,19 @@ class Convolution:
         self.core = len(params["stride"]) + 2
         self.groups = params["groups"]
         self.window = (params["stride"], params["padding"], params["dilation"])
+        self.ways: dict[Any, Straight | None] = {}
+
+    def straight(self, a: Any, b: Any) -> "Straight | None":
+        """What does arrays that lie so at once, if there is such a way: found once."""
+        lie = a.strides, b.strides
+        if lie not in self.ways:
+            plain = a.ndim == b.ndim == self.core + 1 and len(a) == len(b) and a.dtype == b.dtype == self.dtype
+            self.ways[lie] = self.way(a, b) if plain else None
+        return self.ways[lie]
+
+    def way(self, a: Any, b: Any) -> "Straight | None":
+        """What does members that both arrays have, if a kernel takes them as they lie."""
+        raise NotImplementedError
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
         return windows("conv", size, kernel, *self.window)
@@ -67,6 +80,36 @@ class Convolution:
         return x.reshape(self.groups, x.shape[0] // self.groups, *x.shape[1:])
 
 
+class Straight:
+    """A call of a kernel for all members, of arrays that lie as it wants them: nothing is split, cast or laid out."""
+
+    def __init__(self, run: Any, key: Any, shape: tuple[int, ...], result: Any) -> None:
+        self.run, self.key, self.shape, self.result = run, key, shape, result
+        self.there = (key, "straight")
+
+    def __call__(self, own: Own, dtype: Any, *arrays: Any) -> Any:
+        found = own.get(self.there)
+        if found is None:
+            made = scratch(own, dtype)(self.key, self.shape)
+            found = own[self.there] = made.reshape(-1), self.result(made)
+        self.run(*arrays, found[0])
+        return found[1]
+
+
+def _lies_innermost(x: Any) -> bool | None:
+    """Whether images (members, n, C, ...) are innermost in memory, or outermost; None if neither."""
+    if x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous:
+        return True
+    return False if x.flags.c_contiguous else None
+
+
+def _images(made: Any) -> Any:
+    """Results of kernels (members, 1, groups, C / groups, ..., n) as (members, n, C, ...)."""
+    members, _, groups, channels, *rest = made.shape
+    images = made.reshape(members, groups * channels, *rest)
+    return images.transpose(0, images.ndim - 1, *range(1, images.ndim - 1))
+
+
 class Forward(Convolution):
     """`conv`, and `conv_block`, which pools and rectifies."""
 
@@ -76,6 +119,10 @@ class Forward(Convolution):
         self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
 
     def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
+        way = self.straight(x, w)
+        if way is not None and (b is None or b.size == w.shape[0] * w.shape[1]):
+            bias = None if b is None else b.reshape(-1)
+            return copied(way(own, self.dtype, x.ravel("K"), w.reshape(-1), bias), out)
         new = scratch(own, self.dtype)
         given = x, w, b
         x, w, split = self.split(x, w)
@@ -84,19 +131,33 @@ class Forward(Convolution):
             return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
         images = x.shape[2]
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
-        win = self.windows(x.shape[3:], w.shape[4:])
+        kernel, size = self._kernel(x, w[0])
         n, height = x.shape[1], w.shape[2] // self.groups
-        kernel = convolution(win, w.shape[3], height, n, self.dtype)
-        size = tuple([p // 2 for p in win.out]) if self.pooled else win.out
         made = new(self.key, (len(x), w.shape[1], self.groups, height, *size, n))
         if isinstance(kernel, Direct):
             lead = (*w.shape[:2], self.groups)
-            kernel.forward_all(
-                *lying(x, new, "x"), kernel.weights(w, new), bias, self.relu, self.pooled, made, new, lead
-            )
+            laid, innermost = lying(x, new, "x")
+            flat = None if bias is None else bias.reshape(-1)
+            run = kernel.forward_all(lead, innermost, self.relu, self.pooled)
+            run(laid.reshape(-1), kernel.weights(w, new).reshape(-1), flat, made.reshape(-1))
         else:
             self.one_by_one(own, kernel, x, w, bias, made)
         return _given(made, split, (images, w.shape[2], *size), out)
+
+    def _kernel(self, x: Any, w: Any) -> tuple[Columns, tuple[int, ...]]:
+        """For images (members, n, C, ...) and weights (members, O, C / groups, ...), and the size of results."""
+        win = self.windows(x.shape[3:], w.shape[3:])
+        kernel = convolution(win, w.shape[2], w.shape[1] // self.groups, x.shape[1], self.dtype)
+        return kernel, tuple([p // 2 for p in win.out]) if self.pooled else win.out
+
+    def way(self, x: Any, w: Any) -> Straight | None:
+        kernel, size = self._kernel(x, w)
+        innermost = _lies_innermost(x)
+        if innermost is None or not w.flags.c_contiguous or not isinstance(kernel, Direct):
+            return None
+        run = kernel.forward_all((len(w), 1, self.groups), innermost, self.relu, self.pooled)
+        shape = (len(x), 1, self.groups, w.shape[1] // self.groups, *size, x.shape[1])
+        return Straight(run, self.key, shape, _images)
 
     def one_by_one(self, own: Own, kernel: Columns, x: Any, w: Any, bias: Any, made: Any) -> None:
         new = scratch(own, self.dtype)
@@ -116,20 +177,35 @@ class InputGrad(Convolution):
         self.size = step.params["size"]
 
     def __call__(self, own: Own, out: Any, g: Any, w: Any) -> Any:
+        way = self.straight(g, w)
+        if way is not None:
+            return copied(way(own, self.dtype, g.ravel("K"), w.reshape(-1), None), out)
         new = scratch(own, self.dtype)
         g, w, split = self.split(g, w)
         images = g.shape[2]
         g = g.reshape(len(g), g.shape[1] * images, *g.shape[3:])
-        win = self.windows(self.size, w.shape[4:])
+        kernel = self._kernel(g, w[0])
         n, channels = g.shape[1], w.shape[3]
-        kernel = convolution(win, channels, w.shape[2] // self.groups, n, self.dtype)
         made = new(self.key, (len(g), w.shape[1], self.groups, channels, *self.size, n))
         if isinstance(kernel, Direct) and kernel.turns:
-            lead = (*w.shape[:2], self.groups)
-            kernel.input_grad_all(*lying(g, new, "g"), kernel.weights(w, new), made, new, lead)
+            laid, innermost = lying(g, new, "g")
+            run = kernel.input_grad_all((*w.shape[:2], self.groups), innermost)
+            run(laid.reshape(-1), kernel.weights(w, new).reshape(-1), None, made.reshape(-1))
         else:
             self.one_by_one(own, kernel, g, w, made)
         return _given(made, split, (images, self.groups * channels, *self.size), out)
+
+    def _kernel(self, g: Any, w: Any) -> Columns:
+        """For cotangents (members, n, O, ...) and weights (members, O, C / groups, ...)."""
+        win = self.windows(self.size, w.shape[3:])
+        return convolution(win, w.shape[2], w.shape[1] // self.groups, g.shape[1], self.dtype)
+
+    def way(self, g: Any, w: Any) -> Straight | None:
+        kernel, innermost = self._kernel(g, w), _lies_innermost(g)
+        if innermost is None or not w.flags.c_contiguous or not (isinstance(kernel, Direct) and kernel.turns):
+            return None
+        shape = (len(g), 1, self.groups, w.shape[2], *self.size, g.shape[1])
+        return Straight(kernel.input_grad_all((len(w), 1, self.groups), innermost), self.key, shape, _images)
 
     def one_by_one(self, own: Own, kernel: Columns, g: Any, w: Any, made: Any) -> None:
         new = scratch(own, self.dtype)
@@ -148,23 +224,39 @@ class WeightGrad(Convolution):
         self.step = step
 
     def __call__(self, own: Own, out: Any, x: Any, g: Any) -> Any:
+        way = self.straight(x, g)
+        if way is not None:
+            return copied(way(own, self.dtype, x.ravel("K"), g.ravel("K")), out)
         new = scratch(own, self.dtype)
         given = x, g
         x, g, split = self.split(x, g)
         if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
             return copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
         x, g = x[:, 0], g[:, 0]
-        win = self.windows(x.shape[3:], self.step.params["kernel"])
-        n, channels, height = x.shape[1], x.shape[2] // self.groups, g.shape[2] // self.groups
-        kernel = convolution(win, channels, height, n, self.dtype)
-        made = new(self.key, (len(x), self.groups, height, channels, *win.kernel))
+        kernel, shape = self._kernel(x, g)
+        made = new(self.key, shape)
         if isinstance(kernel, Direct) and kernel.few:
-            lead = (len(x), 1, self.groups)
-            kernel.weight_grad_all(*lying(x, new, "x"), *lying(g, new, "g"), made, False, new, lead)
+            (x, x_innermost), (g, g_innermost) = lying(x, new, "x"), lying(g, new, "g")
+            run = kernel.weight_grad_all((len(x), 1, self.groups), x_innermost, g_innermost)
+            run(x.reshape(-1), g.reshape(-1), made.reshape(-1))
         else:
             self.one_by_one(own, kernel, x, g, made)
-        result = made.reshape(len(x), 1, 1, self.groups * height, channels, *win.kernel)
-        return copied(split.scatter(result, result.shape[3:]), out)
+        weights = _weights(made)
+        return copied(split.scatter(weights[:, None, None], weights.shape[1:]), out)
+
+    def _kernel(self, x: Any, g: Any) -> tuple[Columns, tuple[int, ...]]:
+        """For images (members, n, C, ...) and cotangents (members, n, O, ...), and the shape of its results."""
+        win = self.windows(x.shape[3:], self.step.params["kernel"])
+        channels, height = x.shape[2] // self.groups, g.shape[2] // self.groups
+        kernel = convolution(win, channels, height, x.shape[1], self.dtype)
+        return kernel, (len(x), self.groups, height, channels, *win.kernel)
+
+    def way(self, x: Any, g: Any) -> Straight | None:
+        (kernel, shape), lie = self._kernel(x, g), (_lies_innermost(x), _lies_innermost(g))
+        if None in lie or not (isinstance(kernel, Direct) and kernel.few):
+            return None
+        run = kernel.weight_grad_all((len(x), 1, self.groups), bool(lie[0]), bool(lie[1]))
+        return Straight(run, self.key, shape, _weights)
 
     def one_by_one(self, own: Own, kernel: Columns, x: Any, g: Any, made: Any) -> None:
         new = scratch(own, self.dtype)
@@ -173,12 +265,17 @@ class WeightGrad(Convolution):
             kernel.weight_grad(laid, cotangent, made[m], False, new)
 
 
+def _weights(made: Any) -> Any:
+    """Gradients (members, groups, O / groups, ...) as (members, O, ...)."""
+    members, groups, height, *rest = made.shape
+    return made.reshape(members, groups * height, *rest)
+
+
 def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
     """Results of kernels (members, variants, groups, C / groups, ..., n) as the primitive's, with the axes `tail`."""
     members, variants, groups, channels, *rest = made.shape
     if len(lead.shape) == len(lead.both) == 1:
-        images = made.reshape(members, groups * channels, *rest)
-        return copied(images.transpose(0, images.ndim - 1, *range(1, images.ndim - 1)), out)
+        return copied(_images(made), out)
     images = made.reshape(members, variants, groups * channels, *rest)
     images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
     return copied(lead.scatter(images, tail), out)

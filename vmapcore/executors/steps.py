@@ -16,12 +16,13 @@ from .. import threads
 from ..graph import Step, Var
 from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
+from ..planning.fused import contract_block
 from ..planning.kinds import pure
 from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
 from . import convolutions, pools
-from .kernels import gemm, thin
+from .kernels import gemm, stacks
 from .own import Own
 
 Run = Callable[..., Any]
@@ -54,8 +55,9 @@ def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None, t
         return Kernel(_of_ufunc(ufunc, more, key, reuse), True)
     if step.primitive in KERNELS:
         return Kernel(KERNELS[step.primitive](step, key), True)
-    if step.primitive is contract:
-        return _of_contract(step.params["subscripts"], key, threaded and flops_of(step) >= LARGE)
+    if step.primitive in (contract, contract_block):
+        large = threaded and flops_of(step) >= LARGE
+        return _of_contract(step.params["subscripts"], key, large, step.params.get("rectified", False))
     if step.primitive is casts.convert and shape:
         return Kernel(_conversion(step.params["dtype"], key), True)
     return Kernel(_of_eval(step), False)
@@ -74,32 +76,44 @@ def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) ->
 
 
 class _Way(NamedTuple):
-    """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps thin or shared."""
+    """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps by a kernel of ours.
+
+    `wide` is whether a bias is a row of numbers for the rows of each matrix, as `stack` takes it.
+    """
 
     plan: Plan
-    slim: bool
+    stack: stacks.Stack | None
     shared: gemm.Product | None
+    wide: bool
 
 
-def _way(subscripts: str, x: Any, y: Any) -> _Way:
+def _way(subscripts: str, x: Any, y: Any, b: Any, finished: bool) -> _Way:
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
-    if plan.function != "matmul":
-        return _Way(plan, False, None)
-    x, y = plan.operands(np, x, y)
-    slim = thin.fits(x, y)
-    return _Way(plan, slim, None if slim else gemm.product(x, y))
+    if plan.function not in ("matmul", "dot"):
+        return _Way(plan, None, None, False)
+    x, y = _stacked(*plan.operands(np, x, y))
+    columns = (1, y.shape[-1]) if b is not None and b.size == y.shape[-1] else (len(y), y.shape[-1])
+    fits = b is not None and plan.axes is None and b.dtype == x.dtype and b.shape[-1] == columns[1]
+    wide = b is None or (fits and b.size == columns[0] * columns[1])
+    stack = stacks.stack(x, y, finished) if wide else None
+    return _Way(plan, stack, None if stack else gemm.product(x, y), wide)
 
 
-def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
-    """A product, planned once for each way that its operands lie in memory."""
+def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
+    """Two matrices as stacks of one."""
+    return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
+
+
+def _of_contract(subscripts: str, key: Any, threaded: bool, rectified: bool = False) -> Kernel:
+    """A product, planned once for each way that its operands lie in memory; perhaps plus a bias, and rectified."""
     ways: dict[Any, _Way] = {}
     multiply = _multiply if threaded else np.matmul
 
-    def run(own: Own, out: Any, x: Any, y: Any) -> Any:
+    def run(own: Own, out: Any, x: Any, y: Any, b: Any = None) -> Any:
         lie = (x.strides, y.strides)
         way = ways.get(lie)
         if way is None:
-            way = ways[lie] = _way(subscripts, x, y)
+            way = ways[lie] = _way(subscripts, x, y, b, b is not None or rectified)
         plan = way.plan
         x, y = plan.operands(np, x, y)
         into = own.get(key)
@@ -108,23 +122,33 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
             into = out
         if plan.names:
             made = np.einsum(plan.names, x, y, out=into)
-        elif way.slim:
+        elif way.stack is not None or way.shared is not None:
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
-            thin.matmul(x, y, made)
-        elif way.shared is not None:
-            made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
-            way.shared(x, y, made)
+            x, y = _stacked(x, y)
+            if way.stack is not None:
+                way.stack(x, y, made, b, rectified)
+            elif way.shared is not None:
+                way.shared(x, y, made)
         else:
             made = (np.multiply if plan.function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
             own[key] = made
         made = plan.result(made)
+        if way.stack is None:
+            made = _finished(made, b, rectified)
         if out is None or made is out:
             return made
         np.copyto(out, made)
         return out
 
     return Kernel(run, True)
+
+
+def _finished(made: Any, b: Any, rectified: bool) -> Any:
+    """A product plus a bias, and rectified."""
+    if b is not None:
+        made = np.add(made, b, out=made)
+    return np.maximum(made, 0, out=made) if rectified else made
 
 
 def _multiply(x: Any, y: Any, out: Any) -> Any:

@@ -52,7 +52,8 @@ def pieces(count: int, nanoseconds: float) -> int:
 def share(rows: Any, count: int, pieces: int, args: Any) -> None:
     """Calls `rows(first, last, *args)` for `pieces` parts of `count` rows, which write to different memory.
 
-    For compiled kernels; `rows` is one that returns nothing. What a piece is must be decided by sizes alone.
+    For compiled kernels; `rows` is one that returns nothing. What a piece is must be decided by sizes alone. The caller
+    must have the arrays among the arguments for as long as that takes.
     """
     rows(0, count, *args)
 

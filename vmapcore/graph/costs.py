@@ -65,6 +65,11 @@ def _contract(ins: Any, outs: Any, *, subscripts: str) -> float:
     return 2 * products if any(n > 1 and c not in out for c, n in sizes.items()) else products
 
 
+def _contract_block(ins: Any, outs: Any, *, subscripts: str, rectified: bool) -> float:
+    """As `contract`; the bias is one more."""
+    return _contract(ins[:2], outs, subscripts=subscripts) + outs[0].size
+
+
 def _conv(ins: Any, outs: Any, *, stride: Any, **params: Any) -> float:
     """Every element of the result sums over the channels of its group and the kernel; a bias is one more."""
     summed = ins[1].shape[-len(stride) - 1 :]
@@ -148,6 +153,7 @@ FLOPS: dict[str, Count] = {
     "deviation": _per_input(4),
     **dict.fromkeys(["softmax_along", "log_softmax_along", "logsumexp_along"], _per_input(5)),
     "contract": _contract,
+    "contract_block": _contract_block,
     "conv": _conv,
     "conv_block": _conv_block,
     "conv_input_grad": _conv_input_grad,

@@ -25,7 +25,7 @@ def keep_broadcasts_lazy(graph: Graph) -> Graph:
     Where all operands were repeated, so is the result instead. An array of one value over and over, as the cotangent
     that a gradient begins with, becomes a scalar of its dtype, not a Python number: the result keeps its dtype.
 
-    Exact.
+    Exact, but for the order in which products are added up.
     """
     return rewrite(graph, RULES)
 

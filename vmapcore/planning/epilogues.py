@@ -1,16 +1,19 @@
-"""Rectifiers and pooling as the last part of what makes the array that they work on: less to write and read again."""
+"""Biases, rectifiers and pooling as the last part of what makes their array: less to write and read again."""
 
 from ..core import Primitive
 from ..graph import Atom, Graph, Step
+from ..rules import ufuncs
+from ..rules._blas import terms_of
 from ..rules.activations import rectify
+from ..rules.contract import contract
 from ..rules.conv import conv
 from ..rules.pooling import max_pool, max_pool_scatter
-from .fused import HALVES, conv_block, max_pool_scatter_rectified, rectify_grad
-from .rewriting import Rule, Walk, rewrite
+from .fused import HALVES, contract_block, conv_block, max_pool_scatter_rectified, rectify_grad
+from .rewriting import Rule, Walk, like, rewrite
 
 
 def fold_epilogues(graph: Graph) -> Graph:
-    """Lets a convolution pool and rectify its result, and the transpose of pooling mask its.
+    """Lets a convolution pool and rectify its result, a product add a bias, and the transpose of pooling mask its.
 
     Before: a = conv(x, w); m = max_pool(a); b = rectify(m); return b
     After:  b = conv_block(x, w, pooled=True, rectified=True); return b
@@ -18,16 +21,42 @@ def fold_epilogues(graph: Graph) -> Graph:
     Before: c = max_pool_scatter(g, x, p); d = rectify_grad(c, x); return d
     After:  d = max_pool_scatter_rectified(g, x, p); return d
 
+    Before: a = contract(x, w); b = add(a, bias); c = rectify(b); return c
+    After:  c = contract_block(x, w, bias, rectified=True); return c
+
     Exact. What is pooled, rectified or masked must have no other readers; windows are those of 2x2.
     """
     return rewrite(graph, RULES)
 
 
 def _rectify(walk: Walk, step: Step) -> Atom | None:
-    made = walk.maker(step.inputs[0], conv, conv_block)
+    made = walk.maker(step.inputs[0], conv, conv_block, contract_block)
     if made is None or not walk.sole(step.inputs[0]) or made.params.get("rectified"):
         return None
+    if made.primitive is contract_block:
+        return walk.emit(step, contract_block, made.inputs, **{**made.params, "rectified": True})
     return walk.emit(step, conv_block, made.inputs, **{"pooled": False, **made.params, "rectified": True})
+
+
+def _add(walk: Walk, step: Step) -> Atom | None:
+    """The sum of a product and of an array that is the same for some axis of it."""
+    for a, b in (step.inputs, step.inputs[::-1]):
+        made = walk.maker(a, contract)
+        if made is None or not walk.sole(a) or not _sums(made.params["subscripts"]):
+            continue
+        if like(a, step.outputs[0]) and _is_bias(b, a):
+            return walk.emit(step, contract_block, (*made.inputs, b), **made.params, rectified=False)
+    return None
+
+
+def _sums(subscripts: str) -> bool:
+    """Whether a product is of matrices; one that sums nothing is an elementwise step, and fused as such."""
+    x, y, out = terms_of(subscripts)
+    return any(c not in out for c in x + y if c != "1")
+
+
+def _is_bias(b: Atom, a: Atom) -> bool:
+    return 1 < b.size < a.size and b.shape[-1:] == a.shape[-1:]
 
 
 def _pool(walk: Walk, step: Step) -> Atom | None:
@@ -44,4 +73,4 @@ def _mask(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, max_pool_scatter_rectified, made.inputs, **made.params)
 
 
-RULES: dict[Primitive, Rule] = {rectify: _rectify, max_pool: _pool, rectify_grad: _mask}
+RULES: dict[Primitive, Rule] = {ufuncs.add: _add, rectify: _rectify, max_pool: _pool, rectify_grad: _mask}

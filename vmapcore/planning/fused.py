@@ -5,6 +5,7 @@ from typing import Any
 from ..core import Primitive
 from ..rules._reduce import largest, total
 from ..rules.activations import rectify, softmax_along
+from ..rules.contract import contract
 from ..rules.conv import conv
 from ..rules.losses import nll_along, nll_transpose
 from ..rules.pooling import max_pool, max_pool_scatter
@@ -56,10 +57,17 @@ def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectifie
 
 
 @fused
+def contract_block(xp: Any, x: Any, y: Any, b: Any, *, subscripts: str, rectified: bool) -> Any:
+    """`contract` plus `b`, which lacks axes of it or is the same along them, then perhaps `rectify`."""
+    out = contract.eval(xp, x, y, subscripts=subscripts) + b
+    return rectify.eval(xp, out) if rectified else out
+
+
+@fused
 def max_pool_scatter_rectified(xp: Any, g: Any, x: Any, out: Any, **params: Any) -> Any:
     """`rectify_grad` of `max_pool_scatter`, by the same `x`."""
     return rectify_grad.eval(xp, max_pool_scatter.eval(xp, g, x, out, **params), x)
 
 
-FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_block, max_pool_scatter_rectified)
+FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_block, contract_block, max_pool_scatter_rectified)
 """All of them: functions of their inputs, as those in the table are."""

@@ -17,7 +17,7 @@ from ..graph import Graph, Step, Var
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
-from .fused import conv_block, max_pool_scatter_rectified
+from .fused import contract_block, conv_block, max_pool_scatter_rectified
 from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
 
 IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
@@ -26,6 +26,8 @@ IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
     max_pool_scatter_rectified,
 }
 """Primitives whose images may be cut into tiles."""
+
+PRODUCTS = frozenset({contract, contract_block})
 
 CACHE = 1 << 19
 """Bytes of a tile that a core's own cache holds beside what a kernel needs for itself."""
@@ -66,7 +68,7 @@ class Grouping:
     def run(self) -> list[Group]:
         """Grows all groups."""
         self._grow(IMAGES)
-        self._grow(frozenset({contract}))
+        self._grow(PRODUCTS)
         self._join_readers()
         return [group for group in self.groups if group.steps]
 
@@ -164,7 +166,7 @@ class Grouping:
 
     def _pays(self, group: Group, step: Step, labels: Labels, dims: dict[Label, int]) -> bool:
         """Whether operands that the tiles share are small, or there is enough work per tile to read them again."""
-        if step.primitive is not contract:
+        if step.primitive not in PRODUCTS:
             return True
         work = prod(sizes_of(step, labels).values())
         for a, axes in zip(step.inputs, labels.inputs, strict=True):

@@ -16,6 +16,7 @@ from ..rules._blas import terms_of
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from .fused import (
+    contract_block,
     conv_block,
     cross_entropy_along,
     cross_entropy_grad,
@@ -132,6 +133,15 @@ def _contract(shapes: list[Shape], outs: list[Shape], *, subscripts: str) -> Lab
     return Labels((terms[0], terms[1]), (terms[2],))
 
 
+def _contract_block(shapes: list[Shape], outs: list[Shape], *, subscripts: str, rectified: bool) -> Labels:
+    """Of what is summed no piece can be made: the bias belongs to the whole sum."""
+    (x, y), (out,) = _contract(shapes, outs, subscripts=subscripts)
+    x, y = [tuple([label if label in out else None for label in term]) for term in (x, y)]
+    lead = len(out) - len(shapes[2])
+    bias = tuple([label if n == m else None for label, n, m in zip(out[lead:], shapes[2], outs[0][lead:], strict=True)])
+    return Labels((x, y, bias), (out,))
+
+
 def _pool(shapes: list[Shape], outs: list[Shape], *, kernel: Any, **params: Any) -> Labels:
     core = len(kernel)
     return broadcasting(shapes, outs, [core] * len(shapes), [core] * len(outs))
@@ -157,6 +167,7 @@ Rule = Callable[..., Labels]
 
 RULES: dict[Any, Rule] = {
     contract: _contract,
+    contract_block: _contract_block,
     conv: _conv,
     conv_block: _conv,
     conv_input_grad: _conv,

@@ -1,6 +1,7 @@
 """Convolution of one tile by compiled sums over the images as they lie, with no copy of patches."""
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,8 +11,8 @@ from ...rules._windows import Windows, windows
 from .. import team
 from .columns import Columns, New
 from .lanes import lanes
-from .members import Geometry, Lengths, convolve, room_for, weight_grads
-from .products import rows_of
+from .members import Geometry, Lengths, convolve, needed_for, weight_grads
+from .products import COLUMNS, block_of, rows_of
 
 LEAST_TERMS, LEAST_HEIGHT = 8, 3
 """Sums of fewer terms are no dearer as columns and a matrix product; and that many rows are multiplied at a time."""
@@ -24,12 +25,16 @@ TERM = 0.05
 """Nanoseconds, roughly, of a product that is added up."""
 
 
+Lead = tuple[int, int, int]
+Call = Callable[..., None]
+
+
 class Direct(Columns):
     """Compiled sums over the images as they lie, for windows next to each other in a row.
 
-    The methods whose names end in `all` take all members of a tile at once, (members, G * C, *size, n) if `innermost`,
-    else (members, n, G * C, *size), contiguous, and w (members, variants, G * O, C, *kernel); results have their images
-    innermost.
+    The methods whose names end in `all` return a call for all members of a tile at once, `lead` members, variants and
+    groups: of images (members, G * C, *size, n) if `innermost`, else (members, n, G * C, *size), and of w (members,
+    variants, G * O, C, *kernel). Results have their images innermost.
     """
 
     @staticmethod
@@ -45,78 +50,58 @@ class Direct(Columns):
         return np.ascontiguousarray(w) if self.turns else super().back_weights(w, new)
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
-        self.forward_all(x, True, weights, bias, relu, False, out, new, (1, 1, len(x)))
+        self._forward(x, weights, bias, relu, False, out)
 
     def forward_pooled(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
-        self.forward_all(x, True, weights, bias, relu, True, out, new, (1, 1, len(x)))
+        self._forward(x, weights, bias, relu, True, out)
+
+    def _forward(self, x: Any, weights: Any, bias: Any, relu: bool, pooled: bool, out: Any) -> None:
+        run = self.forward_all((1, 1, len(x)), True, relu, pooled)
+        run(x.reshape(-1), weights.reshape(-1), None if bias is None else bias.reshape(-1), out.reshape(-1))
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         if self.turns:
-            self.input_grad_all(g, True, weights, out, new, (1, 1, len(g)))
+            self.input_grad_all((1, 1, len(g)), True)(g.reshape(-1), weights.reshape(-1), None, out.reshape(-1))
         else:
             super().input_grad(g, weights, out, new)
 
     def weight_grad(self, x: Any, g: Any, out: Any, accumulate: bool, new: New) -> None:
         if self.few:
-            self.weight_grad_all(x, True, g, True, out, accumulate, new, (1, 1, len(x)))
+            run = self.weight_grad_all((1, 1, len(x)), True, True, accumulate)
+            run(x.reshape(-1), g.reshape(-1), out.reshape(-1))
         else:
             super().weight_grad(x, g, out, accumulate, new)
 
-    def forward_all(
-        self,
-        x: Any,
-        innermost: bool,
-        w: Any,
-        bias: Any,
-        relu: bool,
-        pooled: bool,
-        out: Any,
-        new: New,
-        lead: tuple[int, int, int],
-    ) -> None:
-        """Of `lead` members, variants and groups; `bias` is (members, variants, G * O) or None."""
-        more = self._zeros if bias is None else bias.reshape(-1)
-        self._convolve(x, innermost, w, False, more, relu, out, pooled, new, lead)
+    def forward_all(self, lead: Lead, innermost: bool, relu: bool, pooled: bool) -> Call:
+        """forward(x, w, bias, out) of flat arrays; `bias` is of all weights' rows, of one group's for all, or None."""
+        return self._convolving(lead, innermost, False, relu, pooled)
 
-    def input_grad_all(self, g: Any, innermost: bool, w: Any, out: Any, new: New, lead: tuple[int, int, int]) -> None:
-        """If `turns`."""
-        turned = self._turned
-        turned._convolve(g, innermost, w, True, turned._zeros, False, out, False, new, lead)
+    def input_grad_all(self, lead: Lead, innermost: bool) -> Call:
+        """input_grad(g, w, None, out) of flat arrays, if it `turns`."""
+        return self._turned._convolving(lead, innermost, True, False, False)
 
-    def weight_grad_all(
-        self,
-        x: Any,
-        x_innermost: bool,
-        g: Any,
-        g_innermost: bool,
-        out: Any,
-        accumulate: bool,
-        new: New,
-        lead: tuple[int, int, int],
-    ) -> None:
-        """Of members without variants, if `few`."""
-        flat = x.reshape(-1), x_innermost, g.reshape(-1), g_innermost, out.reshape(-1)
+    def weight_grad_all(self, lead: Lead, x_innermost: bool, g_innermost: bool, accumulate: bool = False) -> Call:
+        """weight_grad(x, g, out) of flat arrays, of members without variants, if the weights are `few`."""
+        side = rows_of(self.height, COLUMNS)
         pieces = self._pieces(lead, math.prod(self.win.out))
-        weight_grads(*flat, accumulate, self._places, self._needed, self._lengths(lead), self._geometry, pieces)
+        more = self._places, self._needed, self._lengths(lead), self._geometry, (side, COLUMNS[side]), pieces
 
-    def _convolve(
-        self,
-        x: Any,
-        innermost: bool,
-        w: Any,
-        turned: bool,
-        bias: Any,
-        relu: bool,
-        out: Any,
-        pooled: bool,
-        new: New,
-        lead: tuple[int, int, int],
-    ) -> None:
-        flat = x.reshape(-1), innermost, w.reshape(-1), turned, bias, self._floors[relu], out.reshape(-1), pooled
-        side, pieces = rows_of(self.height), self._pieces(lead, lead[1] * math.prod(self.win.out))
-        convolve(*flat, self._places_by_rows, self._needed, self._lengths(lead), self._geometry, side, pieces)
+        def run(x: Any, g: Any, out: Any) -> None:
+            weight_grads(x, x_innermost, g, g_innermost, out, accumulate, *more)
 
-    def _pieces(self, lead: tuple[int, int, int], results: int) -> int:
+        return run
+
+    def _convolving(self, lead: Lead, innermost: bool, turned: bool, relu: bool, pooled: bool) -> Call:
+        floor, none = self._floors[relu], self._zeros
+        pieces = self._pieces(lead, lead[1] * math.prod(self.win.out))
+        more = self._places_by_rows, self._needed, self._lengths(lead), self._geometry, self._block, pieces
+
+        def run(x: Any, w: Any, bias: Any, out: Any) -> None:
+            convolve(x, innermost, w, turned, none if bias is None else bias, floor, out, pooled, *more)
+
+        return run
+
+    def _pieces(self, lead: Lead, results: int) -> int:
         """Into how many pieces the groups of all members are cut; each makes so many results of a row of weights."""
         members, _, groups = lead
         terms = results * self.images * self.height * self.depth
@@ -132,13 +117,17 @@ class Direct(Columns):
 
     @cached_property
     def _needed(self) -> int:
-        return room_for(self._lengths((1, 1, 1)), self._geometry, lanes(self.dtype))
+        return needed_for(self._lengths((1, 1, 1)), self._geometry, lanes(self.dtype))
 
     @cached_property
     def _geometry(self) -> Geometry:
         (above, below), (left, right) = self.win.padding
         (tall, across), (dilation, apart), (down, over) = self.win.kernel, self.win.dilation, self.win.out
         return tall, across, self.win.stride[0], dilation, apart, above, below, left, right, down, over
+
+    @cached_property
+    def _block(self) -> tuple[int, int]:
+        return block_of(self.height)
 
     @cached_property
     def _floors(self) -> tuple[Any, Any]:

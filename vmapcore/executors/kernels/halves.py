@@ -8,7 +8,7 @@ from typing import Any
 
 from ..compiled import kernel
 from ..team import share
-from .lanes import larger, load, pick, put, store, where_less, width, zeros
+from .lanes import larger, load, number, pick, put, store, where_less, width, zeros
 
 
 @kernel
@@ -25,8 +25,11 @@ def _pool_at(one: Any, x: Any, i: int, j: int, n: int, out: Any, to: int) -> Non
 
 
 @kernel
-def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int) -> None:
-    """Maxima of `count` windows in the lines of x at `top` and `low`, of n images."""
+def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int, more: bool) -> None:
+    """Maxima of `count` windows in the lines of x at `top` and `low`, of n images.
+
+    If there is `more`, a register of x may be read behind the lines, and one of `out` overwritten behind the maxima.
+    """
     one = zeros(x)
     wide = width(one)
     if n >= wide:
@@ -35,7 +38,7 @@ def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int
                 k = 2 * q * n + min(begin, n - wide)
                 _pool_at(one, x, top + k, low + k, n, out, to + k - q * n)
         return
-    whole = _few(n, wide, count, count * n)
+    whole = count if more else _few(n, wide, count, count * n)
     for q in range(whole):
         _pool_at(one, x, top + 2 * q * n, low + 2 * q * n, n, out, to + q * n)
     for q in range(whole, count):
@@ -65,9 +68,10 @@ def _scatter_at(none: Any, g: Any, x: Any, out: Any, result: Any, at: int, i: in
 
 @kernel
 def _scatter_lines(
-    g: Any, x: Any, out: Any, result: Any, at: int, top: int, low: int, count: int, n: int, relu: bool
+    g: Any, x: Any, out: Any, result: Any, at: int, left: int, top: int, low: int, count: int, n: int, relu: bool
 ) -> None:
-    """Writes g from `at` on to the first element of its window that is not less than the maximum, 0 to the others."""
+    """Writes g from `at` on, where `left` numbers are left, to the first element of its window that is not less than
+    the maximum, and 0 to the others."""
     none = zeros(x)
     wide = width(none)
     if n >= wide:
@@ -77,18 +81,18 @@ def _scatter_lines(
                 i = 2 * q * n + k
                 _scatter_at(none, g, x, out, result, at + q * n + k, top + i, low + i, n, relu)
         return
-    whole = min(_few(2 * n, wide, count, 2 * count * n - n), _few(n, wide, count, out.size - at))
+    whole = min(_few(2 * n, wide, count, 2 * count * n - n), _few(n, wide, count, left))
     for q in range(whole):
         _scatter_at(none, g, x, out, result, at + q * n, top + 2 * q * n, low + 2 * q * n, n, relu)
-    zero = x.dtype.type(0)
+    zero = number(x, 0)
     for q in range(whole, count):
         for k in range(2 * q * n, 2 * q * n + n):
             most = pick(out, at + k - q * n)
-            left = zero if relu and not most > zero else pick(g, at + k - q * n)
+            rest = zero if relu and not most > zero else pick(g, at + k - q * n)
             for place in (top + k, top + n + k, low + k, low + n + k):
                 less = pick(x, place) < most
-                put(result, place, zero if less else left)
-                left = left if less else zero
+                put(result, place, zero if less else rest)
+                rest = rest if less else zero
 
 
 @kernel
@@ -100,11 +104,12 @@ def pool_halves(x: Any, size: Any, out: Any, pieces: int) -> None:
 @kernel
 def _pool_halves(begin: int, end: int, x: Any, size: Any, out: Any) -> None:
     _, rows, columns, n = size
-    to = begin * (rows // 2) * (columns // 2) * n
+    wide, to = width(zeros(x)), begin * (rows // 2) * (columns // 2) * n
     for c in range(begin, end):
         for p in range(rows // 2):
             top = (c * rows + 2 * p) * columns * n
-            pool_lines(x, top, top + columns * n, columns // 2, n, out, to)
+            more = ((end - c) * (rows // 2) - p - 1) * (columns // 2) * n >= wide  # of this piece, written later
+            pool_lines(x, top, top + columns * n, columns // 2, n, out, to, more)
             to += columns // 2 * n
 
 
@@ -116,10 +121,11 @@ def scatter_halves(g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool,
 
 @kernel
 def _scatter_halves(begin: int, end: int, g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool) -> None:
-    _, rows, columns, n = size
-    at = begin * (rows // 2) * (columns // 2) * n
+    channels, rows, columns, n = size
+    each = (rows // 2) * (columns // 2) * n
+    at = begin * each
     for c in range(begin, end):
         for p in range(rows // 2):
             top = (c * rows + 2 * p) * columns * n
-            _scatter_lines(g, x, out, result, at, top, top + columns * n, columns // 2, n, relu)
+            _scatter_lines(g, x, out, result, at, channels * each - at, top, top + columns * n, columns // 2, n, relu)
             at += columns // 2 * n

@@ -2,7 +2,7 @@
 
 A compiler makes such registers out of loops by itself, but checks at every loop whether arrays overlap, and gives up on
 short ones: kernels over tiles of a few images are such loops. Here a kernel says which numbers go together. A register
-is read from and written to any place of a flat array. `a * b + c` may be rounded once (fused) where the processor can.
+is read from and written to any place of a flat array.
 """
 
 from importlib import import_module
@@ -33,11 +33,6 @@ def zeros(a: Any) -> Any:
     return np.zeros(lanes(a.dtype), a.dtype)
 
 
-def zeros_pair(a: Any) -> Any:
-    """Two registers of zeros as one value."""
-    return np.zeros(2 * lanes(a.dtype), a.dtype)
-
-
 def width(v: Any) -> int:
     """How many numbers a register holds."""
     return len(v)
@@ -49,11 +44,23 @@ def place(steps: Any, k: int) -> int:
 
 
 def bare(a: Any) -> Any:
-    """An array for functions that are `apart`: its address alone, so that a call does not pass all that describes it.
-
-    It is good while the caller has the array. An int stays what it is.
-    """
+    """An array as its address alone, which is good while the caller has the array."""
     return a
+
+
+def behind(a: Any, k: int) -> Any:
+    """The array from its k-th number on."""
+    return a[k:]
+
+
+def number(a: Any, value: float) -> Any:
+    """A number of the dtype of `a`."""
+    return a.dtype.type(value)
+
+
+def room_for(a: Any, count: int) -> Any:
+    """A new array of the dtype of `a`, with nothing in it."""
+    return np.empty(count, a.dtype)
 
 
 def pick(a: Any, i: int) -> Any:
@@ -81,21 +88,6 @@ def spread(like: Any, s: Any) -> Any:
     return np.full_like(like, s)
 
 
-def fma(s: Any, v: Any, total: Any) -> Any:
-    """`s * v + total` for a number s."""
-    return s * v + total
-
-
-def fma_each(u: Any, v: Any, total: Any) -> Any:
-    """`u * v + total` for registers u and v."""
-    return u * v + total
-
-
-def total(v: Any) -> Any:
-    """The sum of the numbers of a register."""
-    return v.sum()
-
-
 def at_least(v: Any, low: Any) -> Any:
     """The maximum of the register and the number `low`, which is not NaN; NaN stays."""
     return np.maximum(v, low)
@@ -111,11 +103,7 @@ def where_less(v: Any, u: Any, yes: Any, no: Any) -> Any:
     return np.where(v < u, yes, no)
 
 
-def apart() -> None:
-    """Keeps the compiler from merging the function that calls this into its callers, where registers may run out."""
-
-
 if compiled.numba is not None:
     _simd = import_module(".simd", __package__)
-    _simd.replace_place(place)
+    _simd.replace(place, room_for)
     globals().update(_simd.functions(WIDE))

@@ -10,30 +10,31 @@ Groups of all members are shared in `pieces`.
 
 from typing import Any
 
-import numpy as np
-
 from ..compiled import kernel
 from ..team import share
-from .dots import dots, registers, spread_run
 from .halves import pool_lines
-from .lanes import bare, pick, put, zeros
-from .products import product
+from .lanes import bare, behind, number, pick, put, room_for, width, zeros
+from .products import COLUMNS, REGISTERS, inner, product, registers, spread_run
 
 Lengths = tuple[int, int, int, int, int, int, int, int]
 Geometry = tuple[int, int, int, int, int, int, int, int, int, int, int]
+
+MOST_ROWS = max(REGISTERS)
+SUMS = max([rows * columns for rows, columns in COLUMNS.items()])
+"""Numbers for a block of sums."""
 
 LINES = 2
 """Rows of results that are pooled at a time."""
 
 
-def room_for(lengths: Lengths, geometry: Geometry, wide: int) -> int:
+def needed_for(lengths: Lengths, geometry: Geometry, wide: int) -> int:
     """Numbers of `room` that any of the kernels needs for a piece."""
     _, _, _, channels, rows, columns, height, images = lengths
     tall, across, _, _, _, above, below, left, right, down, over = geometry
     laid = channels * (above + rows + below) * (left + columns + right) * images
     run = over * images
-    forward = (height + 3) * channels * tall * across + LINES * height * run
-    return laid + max(forward, height * down * (2 * run + wide) + 12)
+    forward = (height + MOST_ROWS - 1) * channels * tall * across + LINES * height * run + wide
+    return laid + max(forward, height * down * (2 * run + wide) + SUMS)
 
 
 @kernel
@@ -45,7 +46,7 @@ def lay(x: Any, at: int, step: int, sizes: Any, padding: Any, room: Any, to: int
     channels, rows, columns, n = sizes
     above, below, left, right = padding
     across = (left + columns + right) * n
-    zero = x.dtype.type(0)
+    zero = number(x, 0)
     if above + below + left + right:
         for k in range(channels * (above + rows + below) * across):
             put(room, to + k, zero)
@@ -100,15 +101,17 @@ def convolve(
     needed: int,
     lengths: Any,
     geometry: Any,
-    side: int,
+    block: Any,
     pieces: int,
 ) -> None:
     """out[o, p] = max(floor, bias[o] + sum over windows of w[o] * x), or the maxima of two by two of that.
 
-    `bias` is of all weights' rows, or of those of one group, for all. If `turned`, w is of the convolution whose input
+    `bias` is of all weights' rows, or of those of one group, for all. `block` is how many rows are multiplied at a
+    time, and by how many registers. If `turned`, w is of the convolution whose input
     gradient this is: by other channels first, and its windows run backwards. `places` are those of a sum's terms.
     """
-    args = x, innermost, w, turned, bias, floor, out, pooled, places, needed, lengths, geometry, side
+    step = lengths[6] if bias.size > lengths[6] else 0
+    args = x, innermost, w, turned, bias, step, floor, out, pooled, places, needed, lengths, geometry, block
     share(_convolve, lengths[0] * lengths[2], pieces, args)
 
 
@@ -121,6 +124,7 @@ def _convolve(
     w: Any,
     turned: bool,
     bias: Any,
+    bias_step: int,
     floor: Any,
     out: Any,
     pooled: bool,
@@ -128,10 +132,10 @@ def _convolve(
     needed: int,
     lengths: Any,
     geometry: Any,
-    side: int,
+    block: Any,
 ) -> None:
     """Some of the groups of all members."""
-    room = np.empty(needed, x.dtype)
+    room = room_for(x, needed)
     _, variants, groups, channels, rows, columns, height, n = lengths
     tall, across, _, _, _, _, _, left, right, down, over = geometry
     line, depth = (left + columns + right) * n, channels * tall * across
@@ -139,25 +143,24 @@ def _convolve(
     window = tall * across
     steps = (window, height * window, -across, -1) if turned else (depth, window, across, 1)
     packed = channels * rows * line
-    lines = packed + (height + 3) * depth
+    lines = packed + (height + MOST_ROWS - 1) * depth
     direct = innermost and left + right == 0
     made = height * (down // 2 * (over // 2) * n if pooled else down * run)
     for own in range(begin, end):
         m, group = own // groups, own % groups
-        source, at = x, own * size
+        source, at = bare(x), own * size
         if not direct:
             start, step = at, 0
             if not innermost:
                 start, step = m * groups * size + group * (size // n), groups * (size // n)
             lay(x, start, step, (channels, rows, columns, n), (0, 0, left, right), room, 0)
-            source, at = room, 0
+            source, at = bare(room), 0
         for v in range(variants):
             which = (m * variants + v) * groups + group
             first = which * height * depth + (window - 1 if turned else 0)
-            _pack(w, first, steps, (height, channels, tall, across), side, room, packed)
-            more = bias[which * height : (which + 1) * height] if bias.size > height else bias
-            to = which * made
-            _results(source, at, room, packed, lines, more, floor, out, to, pooled, places, lengths, geometry, side)
+            _pack(w, first, steps, (height, channels, tall, across), block[0], room, packed)
+            more, to = behind(bias, which * bias_step), which * made
+            _results(source, at, room, packed, lines, more, floor, out, to, pooled, places, lengths, geometry, block)
 
 
 @kernel
@@ -175,7 +178,7 @@ def _results(
     places: Any,
     lengths: Any,
     geometry: Any,
-    side: int,
+    block: Any,
 ) -> None:
     """The lines of the results of one member and group: into `out`, or by twos into `room` to be pooled from there."""
     _, _, _, channels, rows, columns, height, n = lengths
@@ -185,14 +188,16 @@ def _results(
         top = p * stride - above
         i0, i1 = _taps(top, dilation, tall, rows)
         k = i0 * channels * across
-        into, step = (lines + p % 2 * height * run, run) if pooled else (to + p * run, down * run)
-        first, summed = packed + k * side, (i1 - i0) * channels * across
-        made, start = (room if pooled else out), at + top * line
-        product(room, first, depth * side, side, bias, floor, x, start, places[k:], summed, made, into, step, run)
+        into, step = (lines + p % LINES * height * run, run) if pooled else (to + p * run, down * run)
+        first, summed = packed + k * block[0], (i1 - i0) * channels * across
+        made, start = bare(room) if pooled else bare(out), at + top * line
+        rest = height, floor, x, start, behind(places, k), summed, made, into, step, run
+        product(room, first, depth * block[0], block, bias, *rest)
         if pooled and p % 2:
+            more = (down // 2 - 1 - p // 2) * (over // 2) * n >= width(zeros(x))  # of this row, written later
             for o in range(height):
                 pair, half = lines + o * run, to + (o * (down // 2) + p // 2) * (over // 2) * n
-                pool_lines(room, pair, pair + height * run, over // 2, n, out, half)
+                pool_lines(room, pair, pair + height * run, over // 2, n, out, half, more)
 
 
 @kernel
@@ -207,10 +212,11 @@ def weight_grads(
     needed: int,
     lengths: Any,
     geometry: Any,
+    block: Any,
     pieces: int,
 ) -> None:
-    """out[o, k] = sum of g[o] * x at places[k], or that more."""
-    args = x, x_innermost, g, g_innermost, out, accumulate, places, needed, lengths, geometry
+    """out[o, k] = sum of g[o] * x at places[k], or that more; `block` is how many o by how many k at a time."""
+    args = x, x_innermost, g, g_innermost, out, accumulate, places, needed, lengths, geometry, block
     share(_weight_grads, lengths[0] * lengths[2], pieces, args)
 
 
@@ -228,9 +234,10 @@ def _weight_grads(
     needed: int,
     lengths: Any,
     geometry: Any,
+    block: Any,
 ) -> None:
     """Some of the groups of all members."""
-    room = np.empty(needed, x.dtype)
+    room = room_for(x, needed)
     _, _, groups, channels, rows, columns, height, n = lengths
     tall, across, stride, _, _, above, below, left, right, down, over = geometry
     line, depth, run = (left + columns + right) * n, channels * tall * across, over * n
@@ -240,48 +247,38 @@ def _weight_grads(
     direct = x_innermost and above + below + left + right == 0
     for which in range(begin, end):
         m, group = which // groups, which % groups
-        source, at = x, which * size
+        source, at = bare(x), which * size
         if not direct:
             start, step = at, 0
             if not x_innermost:
                 start, step = m * groups * size + group * (size // n), groups * (size // n)
             lay(x, start, step, (channels, rows, columns, n), (above, below, left, right), room, 0)
-            source, at = room, 0
+            source, at = bare(room), 0
         _spread(g, g_innermost, m, group, groups, (height, down, over, n), cotangents, whole, room, laid)
-        _sums(source, at, places, room, laid, down, whole, run, stride * line, which, height, depth, out, accumulate)
+        to, sizes = which * height * depth, (down, whole, run, stride * line, height, depth)
+        _sums(source, at, places, bare(room), laid, sizes, out, to, accumulate, block)
 
 
 @kernel
 def _sums(
-    x: Any,
-    at: int,
-    places: Any,
-    room: Any,
-    laid: int,
-    down: int,
-    whole: int,
-    run: int,
-    step: int,
-    which: int,
-    height: int,
-    depth: int,
-    out: Any,
-    accumulate: bool,
+    x: Any, at: int, places: Any, room: Any, laid: int, sizes: Any, out: Any, to: int, accumulate: bool, block: Any
 ) -> None:
-    """The gradient of the weights of one member and group, three rows by four places at a time."""
+    """The gradient of the weights of one member and group."""
+    down, whole, run, step, height, depth = sizes
+    side, across = block
     sums = laid + height * down * whole
-    for begin in range(0, height, 3):
-        o = min(begin, height - 3)
-        for first in range(0, depth, 4):
-            k = min(first, depth - 4)
+    for begin in range(0, height, side):
+        o = min(begin, height - side)
+        for first in range(0, depth, across):
+            k = min(first, depth - across)
             start = laid + o * down * whole
-            dots(bare(room), start, down * whole, bare(x), at, bare(places), k, step, down, run, bare(room), sums)
+            inner(side, room, start, down * whole, x, at, places, k, step, down, run, room, sums)
             # ends of rows and of columns come twice, and are added once
-            for i in range(begin - o, 3):
-                to = (which * height + o + i) * depth + k
-                for j in range(first - k, 4):
-                    before = pick(out, to + j) if accumulate else x.dtype.type(0)
-                    put(out, to + j, before + pick(room, sums + 4 * i + j))
+            for i in range(begin - o, side):
+                into = to + (o + i) * depth + k
+                for j in range(first - k, across):
+                    before = pick(out, into + j) if accumulate else number(x, 0)
+                    put(out, into + j, before + pick(room, sums + i * across + j))
 
 
 @kernel
@@ -290,9 +287,9 @@ def _spread(
 ) -> None:
     """Lays cotangents out in whole registers for each row; by way of the place behind them if they lie outermost."""
     height, down, over, n = sizes
-    source, at = g, (m * groups + group) * count
+    source, at = bare(g), (m * groups + group) * count
     if not innermost:
-        source, at = room, to + height * down * whole
+        source, at = bare(room), to + height * down * whole
         lay(g, m * groups * count + group * (count // n), groups * (count // n), sizes, (0, 0, 0, 0), room, at)
     for row in range(height * down):
         spread_run(source, at + row * over * n, 1, over * n, room, to + row * whole)

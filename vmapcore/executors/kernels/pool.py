@@ -16,7 +16,7 @@ from ...rules.pooling import BITS
 from .. import compiled, team
 from ..team import share
 from .halves import pool_halves, scatter_halves
-from .lanes import larger, load, pick, store, where_less, width, zeros
+from .lanes import larger, load, number, pick, put, room_for, store, where_less, width, zeros
 
 NUMBER = 0.5
 """Nanoseconds, roughly, for each number that is pooled."""
@@ -116,7 +116,7 @@ def _larger_lines(x: Any, start: int, step: int, count: int, out: Any, to: int, 
             for i in range(1, count):
                 v = pick(x, start + k + i * step)
                 best = v if (v > best) | (v != v) else best
-            out[to + k] = best
+            put(out, to + k, best)
         return
     k = 0
     while k < run:
@@ -141,7 +141,7 @@ def _pool_channels(
 ) -> None:
     """Down each column of windows first, into `line`, then along it."""
     _, rows, columns, n = size
-    line = np.empty(columns * n, x.dtype)
+    line = room_for(x, columns * n)
     to = begin * shape[1] * shape[2] * n
     for c in range(begin, end):
         for p in range(shape[1]):
@@ -173,7 +173,7 @@ def _along(
             for j in range(1, j1 - j0):
                 v = pick(line, k + j * dilation * n)
                 best = v if (v > best) | (v != v) else best
-            out[to] = best
+            put(out, to, best)
             to += 1
 
 
@@ -255,7 +255,7 @@ def _scatter_window(
                 v = load(none, x, place)
                 store(result, place, load(none, result, place) + where_less(v, most, none, rest))
                 rest = where_less(v, most, rest, none)
-    zero = x.dtype.type(0)
+    zero = number(x, 0)
     for k in range(whole, n):
         top = pick(out, at + k)
         left = zero if relu and not top > zero else pick(g, at + k)
@@ -263,5 +263,5 @@ def _scatter_window(
             for j in range(wide):
                 place = start + k + i * down + j * right
                 less = pick(x, place) < top
-                result[place] += zero if less else left
+                put(result, place, pick(result, place) + (zero if less else left))
                 left = left if less else zero

@@ -2,25 +2,39 @@
 
 out[o, j] = max(floor, bias[o] + sum over k of w[o, k] * x[start + place(steps, k) + j])
 
-for j in a run of numbers that lie together. Four results `o`, or three, by three registers of `j` are summed at a time.
-`steps` is an array of places, or one int, the distance between equally distant ones.
+for j in a run of numbers that lie together. A block of results, some rows `o` by some registers of `j`, is summed at a
+time. `steps` is an array of places, or one int, the distance between equally distant ones.
 """
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from .. import compiled
 from ..compiled import kernel
-from .lanes import apart, at_least, bare, fma, load, pick, place, spread, store, width, zeros, zeros_pair
+from .lanes import WIDE, number, pick, place, put, width, zeros
 
-ROWS = 4
-"""How many rows of weights are multiplied at a time; there must be at least as many."""
+REGISTERS: dict[int, int] = {3: 4, 4: 4, 6: 4, 8: 3} if WIDE == 64 else {3: 3, 4: 3}
+"""How many rows may be multiplied at a time, and by how many registers at most: sums that fill the processor's 32 or 16
+registers, and none waits for the sum before. There must be at least as many rows."""
+
+COLUMNS: dict[int, int] = {3: 6, 4: 6} if WIDE == 64 else {3: 4}
+"""For sums along memory: how many rows of one side by how many of the other."""
 
 
-def rows_of(height: int) -> int:
-    """How many rows at a time, 3 or 4, are the fewest in all: the last ones may be multiplied twice."""
-    return 3 if -(-height // 3) * 3 < -(-height // 4) * 4 else 4
+def rows_of(height: int, choice: Iterable[int] = REGISTERS) -> int:
+    """How many rows at a time are the fewest in all: the last ones may be multiplied twice."""
+    fitting = [rows for rows in choice if rows <= height]
+    return min(fitting, key=lambda rows: (-(-height // rows) * rows, -rows))
+
+
+def block_of(height: int) -> tuple[int, int]:
+    """Rows at a time, and by how many registers at most."""
+    rows = rows_of(height)
+    return rows, REGISTERS[rows]
 
 
 def packed(w: Any, out: Any) -> None:
@@ -29,24 +43,27 @@ def packed(w: Any, out: Any) -> None:
 
 
 def packed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of weights (..., O, K) in blocks (..., O/4, K, 4)."""
+    """The shape of weights (..., O, K) in blocks (..., O / rows, K, rows)."""
     *lead, height, depth = shape
-    return (*lead, -(-height // ROWS), depth, ROWS)
+    rows = rows_of(height)
+    return (*lead, -(-height // rows), depth, rows)
 
 
 @lru_cache(maxsize=256)
 def _blocks(height: int) -> Any:
-    starts = np.minimum(np.arange(0, height, ROWS), height - ROWS)
-    return starts[:, None] + np.arange(ROWS)
+    rows = rows_of(height)
+    starts = np.minimum(np.arange(0, height, rows), height - rows)
+    return starts[:, None] + np.arange(rows)
 
 
 @kernel
 def product(
     w: Any,
     first: int,
-    block: int,
-    rows: int,
+    next_block: int,
+    block: Any,
     bias: Any,
+    height: int,
     floor: Any,
     x: Any,
     start: int,
@@ -59,47 +76,27 @@ def product(
 ) -> None:
     """Writes rows of `run` results, at least a register, to `out` at `to`, a row every `step` numbers.
 
-    `w` are packed weights, flat, from `first` on, `rows` side by side, the next ones `block` numbers on. All arrays are
-    flat.
+    `w` are packed weights, flat, from `first` on, as many side by side as `block`, of `block_of`, says, and the next
+    ones `next_block` numbers on. All arrays are flat.
     """
-    height = bias.size
-    ws, bs, xs, ks, outs = bare(w), bare(bias), bare(x), bare(steps), bare(out)
-    pair, one = zeros_pair(x), zeros(x)
-    wide = width(one)
-    j = 0
-    while j < run:  # the last registers may overlap those before
-        count = _registers(run - j, run, wide)
-        j = min(j, run - count * wide)
-        more = start + j, ks, depth, outs, to + j, step
-        if rows == 3:
-            if count == 3:
-                _three_by_three(ws, first, block, bs, height, floor, xs, *more)
-            elif count == 2:
-                _three(pair, ws, first, block, bs, height, floor, xs, *more)
-            else:
-                _three(one, ws, first, block, bs, height, floor, xs, *more)
-        elif count == 3:
-            _four_by_three(ws, first, block, bs, height, floor, xs, *more)
-        elif count == 2:
-            _four(pair, ws, first, block, bs, height, floor, xs, *more)
-        else:
-            _four(one, ws, first, block, bs, height, floor, xs, *more)
-        j += count * wide
+    rows, most = block
+    wide = width(zeros(x))
+    count = (run + wide - 1) // wide
+    parts = (count + most - 1) // most
+    for part in range(parts):  # the last register may overlap the one before
+        begin, end = count * part // parts, count * (part + 1) // parts
+        j = min(begin * wide, run - wide)
+        last = min((end - 1) * wide, run - wide) - j
+        more = height, floor, x, start + j, steps, depth, out, to + j, step, last
+        outer(rows, end - begin, w, first, next_block, bias, *more)
 
 
-@kernel
-def _registers(left: int, run: int, wide: int) -> int:
-    """How many registers to take of `left` numbers: four are two and two, since one alone waits for its own sums."""
-    if left > 2 * wide and (left <= 3 * wide or left > 4 * wide) and run >= 3 * wide:
-        return 3
-    return 2 if left > wide and run >= 2 * wide else 1
-
-
-@kernel
-def _four_by_three(
+def outer(
+    rows: int,
+    registers: int,
     w: Any,
     first: int,
-    block: int,
+    next_block: int,
     bias: Any,
     height: int,
     floor: Any,
@@ -110,154 +107,77 @@ def _four_by_three(
     out: Any,
     to: int,
     step: int,
+    last: int,
 ) -> None:
-    apart()
-    one = zeros(x)
-    wide = width(one)
-    for begin in range(0, height, 4):
-        o, at = min(begin, height - 4), first + begin // 4 * block
-        into = to + o * step
-        a = spread(one, pick(bias, o))
-        b = spread(one, pick(bias, o + 1))
-        c = spread(one, pick(bias, o + 2))
-        d = spread(one, pick(bias, o + 3))
-        a0, a1, a2 = a, a, a
-        b0, b1, b2 = b, b, b
-        c0, c1, c2 = c, c, c
-        d0, d1, d2 = d, d, d
-        for k in range(depth):
-            i = start + place(steps, k)
-            x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
-            s = pick(w, at)
-            a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
-            s = pick(w, at + 1)
-            b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
-            s = pick(w, at + 2)
-            c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
-            s = pick(w, at + 3)
-            d0, d1, d2 = fma(s, x0, d0), fma(s, x1, d1), fma(s, x2, d2)
-            at += 4
-        _write(out, into, floor, a0, a1, a2)
-        _write(out, into + step, floor, b0, b1, b2)
-        _write(out, into + 2 * step, floor, c0, c1, c2)
-        _write(out, into + 3 * step, floor, d0, d1, d2)
+    """All rows, `rows` at a time, of so many registers; the last of them begins at number `last`."""
+    wide = width(zeros(x))
+    for o in range(height):
+        begin = min(o // rows * rows, height - rows)
+        for c in range(registers):
+            j = last if c == registers - 1 else c * wide
+            total = np.full(wide, bias[o])
+            for k in range(depth):
+                i = start + place(steps, k) + j
+                total += w[first + o // rows * next_block + k * rows + o - begin] * x[i : i + wide]
+            out[to + o * step + j : to + o * step + j + wide] = np.maximum(total, floor)
 
 
-@kernel
-def _write(out: Any, to: int, floor: Any, v0: Any, v1: Any, v2: Any) -> None:
-    store(out, to, at_least(v0, floor))
-    store(out, to + width(v0), at_least(v1, floor))
-    store(out, to + 2 * width(v0), at_least(v2, floor))
-
-
-@kernel
-def _four(
-    like: Any,
-    w: Any,
-    first: int,
-    block: int,
-    bias: Any,
-    height: int,
-    floor: Any,
+def inner(
+    rows: int,
+    g: Any,
+    at: int,
+    step: int,
     x: Any,
     start: int,
     steps: Any,
-    depth: int,
-    out: Any,
+    k: int,
+    down: int,
+    runs: int,
+    run: int,
+    sums: Any,
     to: int,
-    step: int,
 ) -> None:
-    apart()
-    for begin in range(0, height, 4):
-        o, at = min(begin, height - 4), first + begin // 4 * block
-        into = to + o * step
-        a = spread(like, pick(bias, o))
-        b = spread(like, pick(bias, o + 1))
-        c = spread(like, pick(bias, o + 2))
-        d = spread(like, pick(bias, o + 3))
-        for k in range(depth):
-            v = load(like, x, start + place(steps, k))
-            a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
-            c, d = fma(pick(w, at + 2), v, c), fma(pick(w, at + 3), v, d)
-            at += 4
-        store(out, into, at_least(a, floor))
-        store(out, into + step, at_least(b, floor))
-        store(out, into + 2 * step, at_least(c, floor))
-        store(out, into + 3 * step, at_least(d, floor))
+    """Writes rows by `COLUMNS[rows]` sums into `sums`, of products along memory.
+
+    The rows of g are at `at`, `step` apart; those of x at `start` + place(steps, k) and the next ones. A row is `runs`
+    runs of `run` numbers, at least a register of them. In x runs lie `down` apart; in g they lie one after the other as
+    whole registers, as `spread_run` lays them out: the last register of a run overlaps the one before, and has zeros
+    there.
+    """
+    wide = width(zeros(x))
+    whole = (run + wide - 1) // wide
+    for r in range(rows):
+        for c in range(COLUMNS[rows]):
+            total = 0
+            for q in range(runs * whole):
+                i = start + place(steps, k + c) + q // whole * down + min(q % whole * wide, run - wide)
+                u = at + r * step + q * wide
+                total += np.dot(g[u : u + wide], x[i : i + wide])
+            sums[to + r * COLUMNS[rows] + c] = total
 
 
 @kernel
-def _three_by_three(
-    w: Any,
-    first: int,
-    block: int,
-    bias: Any,
-    height: int,
-    floor: Any,
-    x: Any,
-    start: int,
-    steps: Any,
-    depth: int,
-    out: Any,
-    to: int,
-    step: int,
-) -> None:
-    apart()
-    one = zeros(x)
-    wide = width(one)
-    for begin in range(0, height, 3):
-        o, at = min(begin, height - 3), first + begin // 3 * block
-        into = to + o * step
-        a = spread(one, pick(bias, o))
-        b = spread(one, pick(bias, o + 1))
-        c = spread(one, pick(bias, o + 2))
-        a0, a1, a2 = a, a, a
-        b0, b1, b2 = b, b, b
-        c0, c1, c2 = c, c, c
-        for k in range(depth):
-            i = start + place(steps, k)
-            x0, x1, x2 = load(one, x, i), load(one, x, i + wide), load(one, x, i + 2 * wide)
-            s = pick(w, at)
-            a0, a1, a2 = fma(s, x0, a0), fma(s, x1, a1), fma(s, x2, a2)
-            s = pick(w, at + 1)
-            b0, b1, b2 = fma(s, x0, b0), fma(s, x1, b1), fma(s, x2, b2)
-            s = pick(w, at + 2)
-            c0, c1, c2 = fma(s, x0, c0), fma(s, x1, c1), fma(s, x2, c2)
-            at += 3
-        _write(out, into, floor, a0, a1, a2)
-        _write(out, into + step, floor, b0, b1, b2)
-        _write(out, into + 2 * step, floor, c0, c1, c2)
+def registers(like: Any, run: int) -> int:
+    """Numbers that a run of `run` takes in whole registers."""
+    wide = width(like)
+    return (run + wide - 1) // wide * wide
 
 
 @kernel
-def _three(
-    like: Any,
-    w: Any,
-    first: int,
-    block: int,
-    bias: Any,
-    height: int,
-    floor: Any,
-    x: Any,
-    start: int,
-    steps: Any,
-    depth: int,
-    out: Any,
-    to: int,
-    step: int,
-) -> None:
-    apart()
-    for begin in range(0, height, 3):
-        o, at = min(begin, height - 3), first + begin // 3 * block
-        into = to + o * step
-        a = spread(like, pick(bias, o))
-        b = spread(like, pick(bias, o + 1))
-        c = spread(like, pick(bias, o + 2))
-        for k in range(depth):
-            v = load(like, x, start + place(steps, k))
-            a, b = fma(pick(w, at), v, a), fma(pick(w, at + 1), v, b)
-            c = fma(pick(w, at + 2), v, c)
-            at += 3
-        store(out, into, at_least(a, floor))
-        store(out, into + step, at_least(b, floor))
-        store(out, into + 2 * step, at_least(c, floor))
+def spread_run(x: Any, start: int, step: int, run: int, room: Any, to: int) -> None:
+    """Lays `run` numbers of x, `step` apart, out as whole registers: the last one overlaps, with zeros there."""
+    wide = width(zeros(x))
+    whole = run // wide * wide
+    for k in range(whole):
+        put(room, to + k, pick(x, start + k * step))
+    if whole < run:
+        seen = whole + wide - run
+        for k in range(seen):
+            put(room, to + whole + k, number(x, 0))
+        for k in range(seen, wide):
+            put(room, to + whole + k, pick(x, start + (run - wide + k) * step))
+
+
+if compiled.numba is not None:
+    _loops: Callable[..., Any] = import_module(".inner_loops", __package__).functions
+    outer, inner = _loops([(r, c) for r, most in REGISTERS.items() for c in range(1, most + 1)], COLUMNS)

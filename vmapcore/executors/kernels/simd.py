@@ -1,9 +1,11 @@
 """What Numba makes of the functions of `lanes`: instructions on LLVM's vectors. Imported where Numba is installed."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 from ..compiled import numba
 
@@ -35,26 +37,33 @@ class RegisterModel(extending.models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.count))
 
 
-def _spread(builder: Any, s: Any, count: int) -> Any:
+def constant_indices(numbers: Iterable[int]) -> Any:
+    """What a shuffle takes from where."""
+    found = list(numbers)
+    return ir.Constant(ir.VectorType(INDEX, len(found)), found)
+
+
+def spread_code(builder: Any, s: Any, count: int) -> Any:
+    """A vector full of one number."""
     undefined = ir.Constant(ir.VectorType(s.type, count), ir.Undefined)
     first = builder.insert_element(undefined, s, ir.Constant(INDEX, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INDEX, count), [0] * count))
+    return builder.shuffle_vector(first, undefined, constant_indices([0] * count))
 
 
-def _address(context: Any, builder: Any, kind: Any, a: Any) -> Any:
-    """Of an array, which may be given by its address."""
+def address_of(context: Any, builder: Any, kind: Any, a: Any) -> Any:
+    """Of an array, which may be given by its address; anything else stays what it is."""
     return context.make_array(kind)(context, builder, a).data if isinstance(kind, types.Array) else a
 
 
 def _place(context: Any, builder: Any, kind: Any, a: Any, i: Any, count: int) -> Any:
-    data = _address(context, builder, kind, a)
+    data = address_of(context, builder, kind, a)
     return builder.bitcast(builder.gep(data, [i]), ir.VectorType(data.type.pointee, count).as_pointer())
 
 
-def _zeros(registers: int, wide: int) -> Any:
+def _zeros(wide: int) -> Any:
     @intrinsic
     def zeros(typing: Any, a: Any) -> Any:
-        kind = Register(a.dtype, registers * wide * 8 // a.dtype.bitwidth)
+        kind = Register(a.dtype, wide * 8 // a.dtype.bitwidth)
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return ir.Constant(context.get_value_type(kind), [0.0] * kind.count)
@@ -67,15 +76,31 @@ def _zeros(registers: int, wide: int) -> Any:
 @intrinsic
 def bare(typing: Any, a: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _address(context, builder, signature.args[0], args[0])
+        return address_of(context, builder, signature.args[0], args[0])
 
     return (types.CPointer(a.dtype) if isinstance(a, types.Array) else a)(a), code
 
 
 @intrinsic
+def behind(typing: Any, a: Any, k: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.gep(address_of(context, builder, signature.args[0], args[0]), [args[1]])
+
+    return types.CPointer(a.dtype)(a, types.intp), code
+
+
+@intrinsic
+def number(typing: Any, a: Any, value: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.cast(builder, args[1], signature.args[1], a.dtype)
+
+    return a.dtype(a, value), code
+
+
+@intrinsic
 def pick(typing: Any, a: Any, i: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _address(context, builder, signature.args[0], args[0])
+        data = address_of(context, builder, signature.args[0], args[0])
         return builder.load(builder.gep(data, [args[1]]))
 
     return a.dtype(a, types.intp), code
@@ -84,7 +109,7 @@ def pick(typing: Any, a: Any, i: Any) -> Any:
 @intrinsic
 def put(typing: Any, a: Any, i: Any, s: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _address(context, builder, signature.args[0], args[0])
+        data = address_of(context, builder, signature.args[0], args[0])
         builder.store(args[2], builder.gep(data, [args[1]]))
         return context.get_dummy_value()
 
@@ -112,47 +137,13 @@ def store(typing: Any, a: Any, i: Any, v: Any) -> Any:
 
 @intrinsic
 def spread(typing: Any, like: Any, s: Any) -> Any:
-    return like(like, like.dtype), lambda context, builder, signature, args: _spread(builder, args[1], like.count)
-
-
-@intrinsic
-def fma(typing: Any, s: Any, v: Any, total: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        product = builder.fmul(_spread(builder, args[0], v.count), args[1], flags=FUSED)
-        return builder.fadd(product, args[2], flags=FUSED)
-
-    return v(v.dtype, v, v), code
-
-
-@intrinsic
-def fma_each(typing: Any, u: Any, v: Any, total: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fadd(builder.fmul(args[0], args[1], flags=FUSED), args[2], flags=FUSED)
-
-    return v(v, v, v), code
-
-
-@intrinsic
-def total(typing: Any, v: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        count, part = v.count, args[0]
-        while count > 1:  # halves, and halves of them
-            count //= 2
-            low, high = ([ir.Constant(INDEX, i + k) for i in range(count)] for k in (0, count))
-            low, high = (
-                builder.shuffle_vector(part, part, ir.Constant(ir.VectorType(INDEX, count), half))
-                for half in (low, high)
-            )
-            part = builder.fadd(low, high)
-        return builder.extract_element(part, ir.Constant(INDEX, 0))
-
-    return v.dtype(v), code
+    return like(like, like.dtype), lambda context, builder, signature, args: spread_code(builder, args[1], like.count)
 
 
 @intrinsic
 def at_least(typing: Any, v: Any, low: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        floor = _spread(builder, args[1], v.count)
+        floor = spread_code(builder, args[1], v.count)
         return builder.select(builder.fcmp_ordered("<", args[0], floor), floor, args[0])
 
     return v(v, v.dtype), code
@@ -179,18 +170,9 @@ def where_less(typing: Any, v: Any, u: Any, yes: Any, no: Any) -> Any:
 def _scale(typing: Any, s: Any, v: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         number = context.cast(builder, args[0], signature.args[0], v.dtype)
-        return builder.fmul(_spread(builder, number, v.count), args[1], flags=FUSED)
+        return builder.fmul(spread_code(builder, number, v.count), args[1], flags=FUSED)
 
     return v(s, v), code
-
-
-@intrinsic
-def apart(typing: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), code
 
 
 def _binary(name: str) -> Any:
@@ -222,13 +204,18 @@ def width(typing: Any, v: Any) -> Any:
     )
 
 
-def replace_place(place: Any) -> None:
-    """Declares what compiled code does instead of calling `lanes.place`."""
+def _room_for(a, count):  # type: ignore[no-untyped-def]
+    dtype = numba.np.numpy_support.as_dtype(a.dtype)
+    return lambda a, count: np.empty(count, dtype)
+
+
+def replace(place: Any, room_for: Any) -> None:
+    """Declares what compiled code does instead of calling these functions of `lanes`."""
     extending.overload(place)(_place_of)
+    extending.overload(room_for)(_room_for)
 
 
 def functions(wide: int) -> dict[str, Any]:
     """What stands for the functions of `lanes` in compiled code, for registers of `wide` bytes."""
-    same = (bare, pick, put, load, store, spread, fma, fma_each, total, at_least, larger, where_less, apart, width)
-    found = {f.__name__: f for f in same}
-    return {**found, "zeros": _zeros(1, wide), "zeros_pair": _zeros(2, wide)}
+    same = (bare, behind, number, pick, put, load, store, spread, at_least, larger, where_less, width)
+    return {**{f.__name__: f for f in same}, "zeros": _zeros(wide)}

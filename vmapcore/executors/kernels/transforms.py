@@ -254,10 +254,14 @@ def _put_pooled(a: Any, b: Any, more: Any, floor: Any, out: Any, i: int, n: int,
 
 
 @kernel
-def products(u: Any, none: Any, low: Any, v: Any, depth: int, m: Any, run: int) -> None:
-    """The 36 products of packed u (36, O, depth) and v (36, depth, run); `none` are O zeros, `low` the least number."""
+def products(u: Any, block: Any, none: Any, low: Any, v: Any, depth: int, m: Any, run: int) -> None:
+    """The 36 products of u (36, O, depth), packed by `block` rows, and v (36, depth, run).
+
+    `none` are O zeros, `low` the least number.
+    """
     height = none.size
-    block = (height + 3) // 4 * 4 * depth
+    next_block = block[0] * depth
+    matrix = (height + block[0] - 1) // block[0] * next_block
     for p in range(36):
         v_at, m_at = p * (depth * run + GAP), p * (height * run + GAP)
-        product(u, p * block, 4 * depth, 4, none, low, v, v_at, run, depth, m, m_at, run, run)
+        product(u, p * matrix, next_block, block, none, height, low, v, v_at, run, depth, m, m_at, run, run)

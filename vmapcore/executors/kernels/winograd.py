@@ -8,7 +8,7 @@ import numpy as np
 from ...rules._windows import Windows
 from .columns import New
 from .lanes import lanes
-from .products import packed, packed_shape
+from .products import block_of, packed, packed_shape
 from .tiles import Tiles
 from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, pooled_outputs, products
 
@@ -53,19 +53,19 @@ class Winograd(Tiles):
         floor = self.dtype.type(0) if relu else self._low
         v, m = self._room("inputs", self.channels, new), self._room("outputs", self.height, new)
         size, shape = (self.channels, *self._reach, self.images), out.shape[1:]
-        none = np.zeros(self.height, self.dtype)
+        none, block = np.zeros(self.height, self.dtype), block_of(self.height)
         for group in range(len(x)):
             laid = self._padded(x[group], self._reach, new).reshape(-1)
             flat, u, more = out[group].reshape(-1), weights[group].reshape(-1), none if bias is None else bias[group]
             for first, count in self._steps:
                 inputs(laid, size, v, first, count, self._across)
-                products(u, none, self._low, v, self.channels, m, count * self.images)
+                products(u, block, none, self._low, v, self.channels, m, count * self.images)
                 finish(m, more, floor, flat, shape, first, count, self._across)
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         v, m = self._room("outputs", self.height, new), self._room("inputs", self.channels, new)
         size, shape = (self.channels, *self._reach, self.images), (self.height, *self._whole, self.images)
-        none = np.zeros(self.channels, self.dtype)
+        none, block = np.zeros(self.channels, self.dtype), block_of(self.channels)
         direct = out.shape[2:-1] == self._reach
         for group in range(len(g)):
             laid = self._cotangent(g[group], new).reshape(-1)
@@ -74,7 +74,7 @@ class Winograd(Tiles):
             flat, u = image.reshape(-1), weights[group].reshape(-1)
             for first, count in self._steps:
                 outputs_back(laid, shape, v, first, count, self._across)
-                products(u, none, self._low, v, self.height, m, count * self.images)
+                products(u, block, none, self._low, v, self.height, m, count * self.images)
                 inputs_back(m, flat, size, first, count, self._across)
             if not direct:
                 out[group] = image[self._inside]
