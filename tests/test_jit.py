@@ -284,3 +284,38 @@ def test_argnums_are_ints(name, given):
 def test_jit_wants_a_function():
     with pytest.raises(errors.ArgumentError, match="jit: argument 'fun' is int 3; it must be callable"):
         jit(3)
+
+
+def test_a_dataclass_is_recorded_once_from_its_first_call_on():
+    @dataclasses.dataclass
+    class Inner:
+        weights: dict
+        power: int = dataclasses.field(metadata={"static": True}, default=1)
+
+    @dataclasses.dataclass
+    class Outer:
+        inner: list
+        bias: np.ndarray
+
+    runs = []
+
+    @jit
+    def f(model, x):
+        runs.append(1)
+        inner = model.inner[0]
+        return (inner.weights["b"] * x) ** inner.power - inner.weights["a"] + model.bias
+
+    def model(scale, power=2, names="ba"):
+        return Outer([Inner({name: np.full(2, scale * ord(name)) for name in names}, power)], np.arange(2.0))
+
+    def expected(scale, power, x):
+        return (scale * 98.0 * x) ** power - scale * 97.0 + np.arange(2.0)
+
+    for scale in (1.0, 2.0, 3.0):
+        np.testing.assert_allclose(f(model(scale), 0.5 * np.ones(2)), expected(scale, 2, 0.5))
+    assert runs == [1]
+    for scale in (1.0, 2.0):
+        np.testing.assert_allclose(f(model(scale, 3), 0.5 * np.ones(2)), expected(scale, 3, 0.5))
+    assert runs == [1, 1]
+    for scale in (1.0, 2.0):
+        np.testing.assert_allclose(f(model(scale, 3, "ab"), 0.5 * np.ones(2)), expected(scale, 3, 0.5))

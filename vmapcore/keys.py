@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import is_array
 from .errors import ArgumentError, describe
-from .pytree import flatten, paths, unflatten
+from .pytree import FIELDS, flatten, paths, unflatten
 
 Key = tuple[Any, ...]
 
@@ -37,6 +37,11 @@ def collect(values: Iterable[Any], arrays: list[Any], key: list[Any]) -> None:
             key.append(kind)
             key.append(len(x))
             collect(x, arrays, key)
+        elif kind in FIELDS:
+            children, static = FIELDS[kind]
+            key.append(kind)
+            key.append(static(x))
+            collect(children(x), arrays, key)
         else:
             _collect_other(x, arrays, key)
 
@@ -51,6 +56,8 @@ def _collect_other(x: Any, arrays: list[Any], key: list[Any]) -> None:
         leaves, tree = flatten(x)
         if tree.is_leaf():
             key.append(value_key(x))
+        elif type(x) in FIELDS:  # a dataclass that was not known before
+            collect((x,), arrays, key)
         else:
             key.append(tree)
             collect(leaves, arrays, key)
@@ -118,6 +125,8 @@ def _marked(x: Any, count: Iterator[int]) -> Any:
         return {name: _marked(value, count) for name, value in x.items()}
     if kind is tuple or kind is list:
         return kind([_marked(value, count) for value in x])
+    if kind in FIELDS:
+        return [_marked(child, count) for child in FIELDS[kind][0](x)]
     leaves, tree = flatten(x)
     return x if tree.is_leaf() else unflatten(tree, [_marked(leaf, count) for leaf in leaves])
 

@@ -6,6 +6,7 @@ as soon as it is met; a field declared with `field(metadata={"static": True})` i
 
 import dataclasses
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import optree
@@ -16,6 +17,10 @@ NAMESPACE = "vmapcore"
 Treedef = Any
 
 _registered: set[type] = set()
+
+FIELDS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any], tuple[Any, ...]]]] = {}
+"""For dataclasses: what returns the children of one, and what returns its static fields."""
+
 _NONE = object()  # stands for a None that is a leaf
 
 
@@ -47,9 +52,10 @@ def register_dataclass(kind: type) -> type:
     fields = dataclasses.fields(kind)
     children = tuple(f.name for f in fields if not f.metadata.get("static"))
     static = tuple(f.name for f in fields if f.metadata.get("static"))
+    FIELDS[kind] = children_of, static_of = _getter(children), _getter(static)
 
     def flatten_dataclass(value: Any) -> Any:
-        return [getattr(value, n) for n in children], tuple(getattr(value, n) for n in static), children
+        return children_of(value), static_of(value), children
 
     def unflatten_dataclass(metadata: Any, values: Any) -> Any:
         new: Any = object.__new__(kind)  # a field may hold anything during a transform, so __init__ must not check it
@@ -60,6 +66,13 @@ def register_dataclass(kind: type) -> type:
         return new
 
     return register_pytree(kind, flatten_dataclass, unflatten_dataclass)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What returns the attributes of these names."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple([getattr(value, name) for name in names])
 
 
 def _new_dataclasses(leaves: list[Any]) -> bool:

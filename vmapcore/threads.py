@@ -8,8 +8,7 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -63,7 +62,7 @@ def _cores() -> int:
 
 
 class _Blas:
-    """Counts who wants BLAS at one thread: the first to come sets it, the last to go restores what was."""
+    """BLAS at one thread: counts who wants it, the first to come sets it, the last to go restores what was."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -71,8 +70,7 @@ class _Blas:
         self.before: list[tuple[Any, int]] = []
         self.libraries: list[Any] | None = None  # looked for at the first use: it takes milliseconds
 
-    @contextmanager
-    def one_thread(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         with self.lock:
             if self.libraries is None:
                 self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
@@ -82,15 +80,14 @@ class _Blas:
                     if count > 1:
                         lib.set_num_threads(1)
             self.holders += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.holders -= 1
-                if self.holders == 0:
-                    for lib, count in self.before:
-                        if count > 1:
-                            lib.set_num_threads(count)
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.holders -= 1
+            if self.holders == 0:
+                for lib, count in self.before:
+                    if count > 1:
+                        lib.set_num_threads(count)
 
 
 _BLAS = _Blas()
@@ -99,7 +96,7 @@ _here = threading.local()
 
 def one_blas_thread() -> Any:
     """A context in which BLAS runs on the thread that calls it alone, in the whole process."""
-    return _BLAS.one_thread()
+    return _BLAS
 
 
 _waiting = ctypes.c_int64(0)
