@@ -68,9 +68,10 @@ def settle(count=1):
         awake = team._team.awake
 
         def serve(self):
-            team._team.serve()
-            if threading.get_ident() in came:
+            called = team._team.serve()
+            if threading.get_ident() in came and not called:
                 slept.add(threading.get_ident())
+            return called
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "_idle", Idle())
@@ -268,6 +269,18 @@ def test_python_comes_first():
         for _ in range(20):
             gather()
             assert serving() and meet(3)
+
+
+@needs_numba
+def test_those_who_left_for_a_call_of_another_come_back():
+    """One call makes all of a team look; who does not get it serves again, without being woken."""
+    with crew(4):
+        for _ in range(5):
+            done = threading.Event()
+            threads._workers._wait(1)  # announced long before it comes, so that all leave for it
+            time.sleep(0.05)
+            threads._workers.calls.put([done.set])
+            assert done.wait(30) and serving()
 
 
 @needs_numba

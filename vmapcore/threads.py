@@ -9,7 +9,8 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -108,8 +109,8 @@ WAITING = ctypes.addressof(_waiting)
 class Idle(Protocol):
     """What workers do before they sleep."""
 
-    def serve(self) -> None:
-        """Does it. It should return soon once calls are `WAITING`."""
+    def serve(self) -> bool:
+        """Does it, and returns soon once calls are `WAITING`: whether that is why, and there is more to do after."""
 
     def awake(self) -> None:
         """A worker that was woken by `wake` is about to do it."""
@@ -162,8 +163,9 @@ class _Workers:
     def _work(self) -> None:
         while True:
             self._take(self.calls.get())
-            if not _waiting.value and _idle is not None:
-                _idle.serve()
+            while _idle is not None and _idle.serve():
+                with suppress(Empty):  # another worker has it
+                    self._take(self.calls.get_nowait())
 
     def _take(self, call: list[Callable[[], None]] | None) -> None:
         if call is None:

@@ -113,8 +113,9 @@ def _work(job: int) -> None:
 
 
 @kernel
-def _serve(place: int, waiting: int, patience: int) -> None:
-    """Does what is offered at a place, until nothing was for `patience` rounds or a call is waiting in Python."""
+def _serve(place: int, waiting: int, patience: int) -> bool:
+    """Does what is offered at a place, until nothing was for `patience` rounds or a call is waiting in Python: whether
+    that is why."""
     idle = 0
     while idle < patience and not read(waiting):
         job = read(place)
@@ -128,6 +129,7 @@ def _serve(place: int, waiting: int, patience: int) -> None:
             idle += 1
             if idle % 512 == 0:
                 let_others()
+    return idle < patience
 
 
 @kernel
@@ -167,18 +169,19 @@ class _Team:
         with self.lock:
             self.coming -= 1
 
-    def serve(self) -> None:
+    def serve(self) -> bool:
         if not self.rounds:
-            return
+            return False
         with self.lock:
             if not self.free:
-                return
+                return False
             place = heapq.heappop(self.free)
             self.there += 1
-        _serve(BOARD + LINE * place, threads.WAITING, self.rounds)
+        called = _serve(BOARD + LINE * place, threads.WAITING, self.rounds)
         with self.lock:
             heapq.heappush(self.free, place)
             self.there -= 1
+        return bool(called)
 
 
 @functools.cache
