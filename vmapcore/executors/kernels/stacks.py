@@ -4,18 +4,21 @@ BLAS is called once per member and copies both operands into blocks of its own f
 operands lie along the sum, that takes as long as the products.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .. import compiled, team
 from ..compiled import kernel
 from ..team import share
-from .lanes import bare, behind, lanes, number, pick, put, room_for, zeros
+from .lanes import WIDE, bare, behind, lanes, number, pick, put, room_for, zeros
 from .products import COLUMNS, block_of, inner, product, registers, rows_of, spread_run
 
 LEAST_NUMBERS, LEAST_DEPTH, LEAST_COLUMNS = 1 << 14, 32, 64
 """For smaller y calls cost more than what they save; shorter sums and rows leave registers half empty."""
+
+LARGE = WIDE == 64
+"""Whether more than a few rows pay: blocks of 24 sums read little for each product, those of 12 no less than BLAS."""
 
 CHUNK = 1024
 """Numbers of a sum whose operands stay in a cache."""
@@ -25,16 +28,6 @@ PIECE = 1_000_000
 
 TERM = 0.02
 """Nanoseconds, roughly, of a product that is added up."""
-
-
-class Sizes(NamedTuple):
-    """Of a stack of products; columns are divided into `parts`."""
-
-    members: int
-    rows: int
-    depth: int
-    columns: int
-    parts: int
 
 
 class Stack:
@@ -49,7 +42,7 @@ class Stack:
         least = self.block[1] if self.along else 4 * lanes(x.dtype)
         terms = rows * depth * columns
         parts = max(1, min(columns // least, terms // PIECE))
-        self.sizes = Sizes(members, rows, depth, columns, parts)
+        self.sizes = members, rows, depth, columns, parts  # columns are divided into parts
         self.pieces = team.pieces(members * parts, members * terms * TERM)
         self.none = np.empty(0, x.dtype)
         self.floors = x.dtype.type(-np.inf), x.dtype.type(0)
@@ -85,7 +78,8 @@ def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
     elif rows in (2, 3):
         fits = True
     else:
-        fits = x.flags.c_contiguous and depth % lanes(x.dtype) == 0 and 16 <= rows <= 128 and depth >= 4 * rows
+        as_it_lies = x.flags.c_contiguous and depth % lanes(x.dtype) == 0
+        fits = LARGE and as_it_lies and 16 <= rows <= 128 and depth >= 4 * rows
     return Stack(x, y) if fits else None
 
 
