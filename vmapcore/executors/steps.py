@@ -183,9 +183,12 @@ def reusable(step: Step) -> list[int]:
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]
 
 
+MOVING = frozenset(VIEWS | MOVES)
+
+
 def shared(step: Step) -> list[Any]:
     """The inputs whose memory the result may be in: of what moves numbers, and of an author's code."""
-    if pure(step.primitive) and step.primitive.name not in VIEWS | MOVES:
+    if step.primitive.name not in MOVING and pure(step.primitive):
         return []
     return [a for a in step.inputs if isinstance(a, Var) or a.shape]
 
@@ -194,11 +197,11 @@ class Roots:
     """For each value that steps make: the values whose memory it may be in, itself if that is its own."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        self.of: dict[Any, frozenset[Any]] = {}
+        self.of: dict[Any, frozenset[Any]] = {}  # without those that have memory of their own
         for step in steps:
             bases = [self[a] for a in shared(step)]
-            for v in step.outputs:
-                self.of[v] = frozenset({v}).union(*bases)
+            if bases:
+                self.of.update({v: frozenset({v}).union(*bases) for v in step.outputs})
 
     def __getitem__(self, a: Any) -> frozenset[Any]:
         return self.of.get(a, frozenset({a}))

@@ -27,6 +27,11 @@ IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
 }
 """Primitives whose images may be cut into tiles."""
 
+PRODUCTS = frozenset({contract})
+
+ANCHORS = IMAGES | PRODUCTS
+"""Primitives that groups start with."""
+
 CACHE = 1 << 19
 """Bytes of a tile that a core's own cache holds beside what a kernel needs for itself."""
 
@@ -53,20 +58,21 @@ class Grouping:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.labels = [labels_of(step) for step in graph.steps]
+        self.known: dict[int, Labels | None] = {}
         self.owner: list[Group | None] = [None] * len(graph.steps)
         self.maker = {v: i for i, step in enumerate(graph.steps) for v in step.outputs}
-        self.readers: dict[Var, list[int]] = {}
-        for i, step in enumerate(graph.steps):
-            for a in step.inputs:
-                if isinstance(a, Var):
-                    self.readers.setdefault(a, []).append(i)
         self.groups: list[Group] = []
+
+    def labels(self, i: int) -> Labels | None:
+        """The labels of step `i`."""
+        if i not in self.known:
+            self.known[i] = labels_of(self.graph.steps[i])
+        return self.known[i]
 
     def run(self) -> list[Group]:
         """Grows all groups."""
         self._grow(IMAGES)
-        self._grow(frozenset({contract}))
+        self._grow(PRODUCTS)
         self._join_readers()
         return [group for group in self.groups if group.steps]
 
@@ -94,14 +100,14 @@ class Grouping:
                     self._join(group, i)
 
     def _readers(self, v: Var) -> list[int]:
-        return self.readers.get(v, [])
+        return self.graph.readers.get(v, [])
 
     def _wanted(self, i: int) -> bool:
         """Whether the graph returns a result of step `i`."""
         return any(a is v for v in self.graph.steps[i].outputs for a in self.graph.outputs)
 
     def _start(self, i: int, rank: int) -> None:
-        labels = self.labels[i]
+        labels = self.labels(i)
         if labels is None or not self.graph.steps[i].outputs[0].shape:
             return
         frame = _frame(self.graph.steps[i], labels, rank)
@@ -112,7 +118,7 @@ class Grouping:
 
     def _join(self, group: Group, i: int, dims: dict[Label, int] | None = None) -> bool:
         """Puts step `i` into `group` if its labels fit the frame; `dims` says which label is which dimension."""
-        step, labels = self.graph.steps[i], self.labels[i]
+        step, labels = self.graph.steps[i], self.labels(i)
         if labels is None or any(0 in v.shape for v in step.outputs):
             return False
         dims = dims or self._dims(group, i)
@@ -144,7 +150,7 @@ class Grouping:
 
     def _dims(self, group: Group, i: int) -> dict[Label, int] | None:
         """Which labels of step `i` are the dimensions of the group, by the arrays that they have in common."""
-        step, labels = self.graph.steps[i], self.labels[i]
+        step, labels = self.graph.steps[i], self.labels(i)
         assert labels is not None
         found: dict[Label, int] = {}
         pairs = [(labels.inputs[k], group.places[a]) for k, a in enumerate(step.inputs) if a in group.places]
@@ -227,4 +233,4 @@ def _places(axes: Axes, dims: dict[Label, int], rank: int) -> Places:
 
 def groups_of(graph: Graph) -> list[Group]:
     """The groups of a graph; a step in none of them runs by itself."""
-    return Grouping(graph).run()
+    return Grouping(graph).run() if any(step.primitive in ANCHORS for step in graph.steps) else []
