@@ -158,7 +158,7 @@ SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 
 def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool = False) -> list[Unit]:
     """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
-    runs = runs_of(steps, can_fuse, cut)
+    runs = runs_of(steps, can_fuse, cut) if compiled.AVAILABLE or _any_large(steps) else [[step] for step in steps]
     order = [step for run in runs for step in run]
     last = last_reads(order, wanted)
     read = {a: i for i, step in enumerate(order) for a in step.inputs}
@@ -167,8 +167,10 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
     number = 0
     for run in runs:
         end = number + len(run)
-        outputs = [v for step in run for v in step.outputs if v in wanted or read.get(v, -1) >= end]
-        unit = _fused(run, outputs, (key, number), threaded, known)
+        unit = None
+        if _is_much(run):
+            outputs = [v for step in run for v in step.outputs if v in wanted or read.get(v, -1) >= end]
+            unit = _fused(run, outputs, (key, number), threaded, known)
         if unit is not None:
             units.append(unit)
         else:
@@ -179,12 +181,19 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
     return units
 
 
+def _any_large(steps: Sequence[Step]) -> bool:
+    return any(isinstance(a, Var) and a.size >= TILED for step in steps for a in (*step.inputs, *step.outputs))
+
+
+def _is_much(run: Sequence[Step]) -> bool:
+    """Whether it does more than one step that touches numbers, or adds some up."""
+    return sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) > 1
+
+
 def _fused(
     run: Sequence[Step], outputs: Sequence[Var], key: Any, threaded: bool, known: dict[Any, Fused | None]
 ) -> FusedUnit | None:
-    """The run as one kernel, if it can be one and does more than one step that touches numbers, or adds some up."""
-    if sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) < 2:
-        return None
+    """The run as one kernel, if it can be one and that pays."""
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
     small = max([v.size for v in (*inputs, *outputs)]) < TILED

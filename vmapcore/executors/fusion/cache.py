@@ -9,7 +9,6 @@ import hashlib
 import os
 import pickle
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from importlib import import_module
@@ -114,9 +113,9 @@ def _written(name: str, source: str) -> Path | None:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(source)
-        os.replace(file.name, path)
+        unfinished = path.with_suffix(f".{os.urandom(8).hex()}.tmp")  # other processes may write the same
+        unfinished.write_text(source)
+        os.replace(unfinished, path)
     except OSError:
         return None
     return path
