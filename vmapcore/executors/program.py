@@ -33,7 +33,7 @@ class Program:
         self.results = [self._slot(a) for a in outputs]
         self.constants = [(n, a.value) for a, n in self.slots.items() if isinstance(a, Literal) and n >= self.count]
         self.calls = self._with_ends(calls)
-        self.run = self._one_by_one
+        self.run: Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]] = self._one_by_one
         self.runs = 0
 
     def _slot(self, a: Any) -> int:
