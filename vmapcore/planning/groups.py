@@ -8,7 +8,6 @@ Convolutions start groups, whose frame has the images if there is more work in t
 the steps between them join the group that they read from or that reads them. A group may not be left and entered again.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -17,6 +16,7 @@ from ..graph import Graph, Step, Var
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
+from .circles import Circles
 from .fused import conv_block, max_pool_scatter_rectified
 from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
 
@@ -44,13 +44,17 @@ Places = tuple[int | None, ...]
 
 @dataclass
 class Group:
-    """Steps with a frame; `places` of the arrays made in it, `reads` of those from outside, by step and position."""
+    """Steps with a frame; `places` of the arrays made in it, `reads` of those from outside, by step and position.
+
+    `number` tells the groups of a graph apart.
+    """
 
     lengths: tuple[int, ...]
     steps: set[int] = field(default_factory=set)
     places: dict[Var, Places] = field(default_factory=dict)
     reads: dict[tuple[int, int], Places] = field(default_factory=dict)
     sums: set[Var] = field(default_factory=set)
+    number: int = 0
 
 
 class Grouping:
@@ -60,8 +64,8 @@ class Grouping:
         self.graph = graph
         self.known: dict[int, Labels | None] = {}
         self.owner: list[Group | None] = [None] * len(graph.steps)
-        self.maker = {v: i for i, step in enumerate(graph.steps) for v in step.outputs}
         self.groups: list[Group] = []
+        self.circles = Circles(graph)
 
     def labels(self, i: int) -> Labels | None:
         """The labels of step `i`."""
@@ -78,15 +82,12 @@ class Grouping:
 
     def _grow(self, anchors: frozenset[Any]) -> None:
         """Goes through the steps in order: an anchor joins a group it reads from or starts one, others only join."""
-        for i, step in enumerate(self.graph.steps):
-            if self.owner[i] is not None or self._joins_a_maker(i):
-                continue
-            if step.primitive in anchors:
+        for i in self.circles.forwards():
+            if not self._joins_a_maker(i) and self.graph.steps[i].primitive in anchors:
                 self._start(i, 2 if anchors is IMAGES else 1)
 
     def _joins_a_maker(self, i: int) -> bool:
-        makers = [self.maker[a] for a in self.graph.steps[i].inputs if a in self.maker]
-        groups = [self.owner[m] for m in sorted(makers, reverse=True)]
+        groups = [self.owner[m] for m in reversed(self.circles.makers[i])]
         return any(group is not None and self._join(group, i) for group in groups)
 
     def _join_readers(self) -> None:
@@ -112,7 +113,7 @@ class Grouping:
             return
         frame = _frame(self.graph.steps[i], labels, rank)
         if frame:
-            group = Group(tuple([n for _, n in frame]))
+            group = Group(tuple([n for _, n in frame]), number=len(self.groups))
             if self._join(group, i, {label: d for d, (label, _) in enumerate(frame)}):
                 self.groups.append(group)
 
@@ -128,7 +129,9 @@ class Grouping:
         makes = [_places(axes, dims, len(group.lengths)) for axes in labels.outputs]
         read_back = any(r in group.steps for v in step.outputs for r in self._readers(v))
         sums = any(None in p for p in makes)
-        if (sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths))) or self._leaves(group, i):
+        if sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths)):
+            return False
+        if self.circles.arise(i, group.number):
             return False
         for k, a in enumerate(step.inputs):
             if a in group.sums or (a in group.places and group.places[a] != reads[k]):
@@ -145,6 +148,7 @@ class Grouping:
                 if a in step.outputs:
                     del group.reads[r, k]
         group.steps.add(i)
+        self.circles.join(i, group.number)
         self.owner[i] = group
         return True
 
@@ -179,31 +183,6 @@ class Grouping:
             if lacking and size * 4 > CACHE and work // max(size, 1) // prod(lacking) < ROWS:
                 return False
         return True
-
-    def _leaves(self, group: Group, i: int) -> bool:
-        """Whether with step `i` the group would need, from outside, what it makes itself."""
-        if not group.steps:
-            return False
-        inside = {*group.steps, i}
-        first = min(inside)
-        seen: set[int] = set()
-        waiting = [m for s in inside for m in self._needs(s) if m not in inside]
-        while waiting:
-            m = waiting.pop()
-            if m in seen or m < first:
-                continue
-            if m in inside:
-                return True
-            seen.add(m)
-            owner = self.owner[m]
-            members = owner.steps if owner is not None and owner is not group else [m]
-            for s in members:
-                seen.add(s)
-                waiting += [n for n in self._needs(s) if n not in seen]
-        return False
-
-    def _needs(self, i: int) -> Iterator[int]:
-        return (self.maker[a] for a in self.graph.steps[i].inputs if a in self.maker)
 
 
 def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
