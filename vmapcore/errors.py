@@ -112,9 +112,14 @@ def name_of(fun: Any) -> str:
 def _caller() -> tuple[FrameType, int]:
     """The innermost frame outside this package and NumPy; its stacklevel for the caller of this function's caller."""
     level, frame = 0, sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(OTHERS):
+    while frame.f_back is not None and _is_others(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return frame, level
+
+
+@lru_cache(maxsize=1024)
+def _is_others(path: str) -> bool:
+    return path.startswith(OTHERS)
 
 
 def callers_line() -> str:

@@ -104,6 +104,8 @@ class RecordTrace(Trace):
 
     def literal(self, value: Any) -> Literal:
         """A constant as it is now: whoever else has the array may write to it."""
+        if type(value) in (float, int):
+            return Literal(value)
         if isinstance(value, Tracer):
             raise self._foreign(value)
         if not hasattr(value, "shape") or isinstance(value, np.generic):

@@ -16,7 +16,7 @@ from .. import threads
 from ..graph import Step, Var
 from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
-from ..planning.kinds import pure
+from ..planning.kinds import OWN, pure
 from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
@@ -179,16 +179,17 @@ def reusable(step: Step) -> list[int]:
     """The arguments whose memory the result may take, if nobody reads them later."""
     if step.primitive.ufunc is None and step.primitive not in UFUNCS:
         return []
-    out = step.outputs[0]
-    return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]
+    shape, dtype = step.outputs[0].shape, step.outputs[0].dtype
+    return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and a.shape == shape and a.dtype == dtype]
 
 
-MOVING = frozenset(VIEWS | MOVES)
+APART = frozenset({primitive for primitive in OWN if primitive.name not in VIEWS | MOVES})
+"""Primitives whose results are in memory of their own."""
 
 
 def shared(step: Step) -> list[Any]:
     """The inputs whose memory the result may be in: of what moves numbers, and of an author's code."""
-    if step.primitive.name not in MOVING and pure(step.primitive):
+    if step.primitive in APART:
         return []
     return [a for a in step.inputs if isinstance(a, Var) or a.shape]
 

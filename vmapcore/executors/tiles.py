@@ -190,6 +190,8 @@ def _total(terms: Any, axes: int, out: Any) -> Any:
 
 def keep_in_blocks(units: Sequence[Any], wanted: set[Any]) -> None:
     """Lets groups that are cut alike hand on arrays in blocks, where nobody else reads them."""
+    if not any(isinstance(unit, TiledGroup) for unit in units):
+        return
     readers: dict[Any, list[Any]] = {}
     for unit in units:
         for a in unit.inputs:

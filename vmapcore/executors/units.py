@@ -158,7 +158,8 @@ SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 
 def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool = False) -> list[Unit]:
     """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
-    runs = runs_of(steps, can_fuse, cut) if compiled.AVAILABLE or _any_large(steps) else [[step] for step in steps]
+    fusing = compiled.AVAILABLE or _any_large(steps)
+    runs = runs_of(steps, can_fuse, cut) if fusing else [[step] for step in steps]
     order = [step for run in runs for step in run]
     last = last_reads(order, wanted)
     read = {a: i for i, step in enumerate(order) for a in step.inputs}
@@ -168,7 +169,7 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
     for run in runs:
         end = number + len(run)
         unit = None
-        if _is_much(run):
+        if fusing and _is_much(run):
             outputs = [v for step in run for v in step.outputs if v in wanted or read.get(v, -1) >= end]
             unit = _fused(run, outputs, (key, number), threaded, known)
         if unit is not None:
