@@ -9,11 +9,10 @@ from .. import memory, threads
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
-from ..planning.kinds import ELEMENTWISE
 from . import team
 from .own import Own, borrowed
 from .program import Program
-from .steps import Roots
+from .steps import Roots, may_multiply
 from .tiles import TiledGroup, keep_in_blocks
 from .units import units_of
 
@@ -40,7 +39,7 @@ class Plan:
         self.places = [kept.index(a) for a in graph.outputs]
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
-        self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
+        self.multiplies = any(map(may_multiply, graph.steps))
         self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
         self.teamwork = graph.costs_more(TEAMWORK)
         self.idle: list[Own] = []

@@ -16,7 +16,7 @@ from .. import threads
 from ..graph import Step, Var
 from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
-from ..planning.kinds import OWN, pure
+from ..planning.kinds import ELEMENTWISE, OWN, pure
 from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
@@ -183,8 +183,18 @@ def reusable(step: Step) -> list[int]:
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and a.shape == shape and a.dtype == dtype]
 
 
-APART = frozenset({primitive for primitive in OWN if primitive.name not in VIEWS | MOVES})
-"""Primitives whose results are in memory of their own."""
+MOVING = frozenset({primitive for primitive in OWN if primitive.name in VIEWS | MOVES})
+"""Primitives that compute nothing, and whose results may be in the memory of what they read."""
+
+APART = OWN - MOVING
+
+MULTIPLYING = APART - ELEMENTWISE
+"""Primitives that may call BLAS; so may an author's code."""
+
+
+def may_multiply(step: Step) -> bool:
+    """Whether a step may call BLAS."""
+    return step.primitive in MULTIPLYING or not pure(step.primitive)
 
 
 def shared(step: Step) -> list[Any]:
