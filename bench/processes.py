@@ -149,7 +149,9 @@ class Servers:
     def _popen(
         self, library: str, way: str, errors: Path, environment: dict[str, str]
     ) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        """Starts a process, with bytecode as an installed library has it: a first call may import modules."""
         mine, its = socket.socketpair()
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         common = {"JAX_PLATFORMS": self.device, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
         with its, errors.open("w") as stream:
             child = subprocess.Popen(
@@ -158,7 +160,7 @@ class Servers:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
-                env={**common, **os.environ, **dict(entry(library).environment), **environment},
+                env={**common, **inherited, **dict(entry(library).environment), **environment},
                 pass_fds=[its.fileno()],
             )
         return mine, child

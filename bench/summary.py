@@ -91,6 +91,30 @@ def size(value: int | None) -> str:
     return "–" if value is None else f"{value / 1e6:.3g} MB"
 
 
+PLANNING = ("workload", "eager vmap", "allowed", "jit vmap", "NumPy only")
+
+
+def planning(document: Document) -> list[list[str]]:
+    """The cells of `PLANNING`: what the first two calls cost beyond a later one, and what the project allows itself.
+
+    That is one and a half times a call of the eager vmap and 50 ms, without Numba; full caches of it may add 100 ms.
+    """
+    found = []
+    for row in document["rows"]:
+        by_name = {c["name"]: c for c in row["contenders"] if c["median"] and c["first"] is not None}
+        eager = medians(row).get("vmapcore vmap")
+        beyond = []
+        for name in FIRST[:2]:
+            entry = by_name.get(name)
+            alone = name == FIRST[0] or not _has_numba(row, name)
+            times = [entry["first"], entry.get("second")] if entry and alone else [None]
+            beyond.append(None if entry is None or None in times else max(0.0, sum(times) - entry["median"]))
+        if beyond[0] is not None:
+            allowed = None if eager is None else 1.5 * eager + 0.05
+            found.append([row["workload"], *map(seconds, (eager, allowed, *beyond))])
+    return found
+
+
 def first_calls(document: Document) -> list[list[str]]:
     """What recording, planning and compiling cost, with caches empty and full, beside a call of the eager vmap."""
     found = []

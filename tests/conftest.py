@@ -38,6 +38,12 @@ def _numpy_plans(request, monkeypatch):
         monkeypatch.setattr(import_module("vmapcore.executors.compiled"), "AVAILABLE", False)
 
 
+@pytest.fixture(autouse=True)
+def _both_ways_of_programs(monkeypatch):
+    """A program goes through its calls in a loop when it first runs, and is written out for the next time."""
+    monkeypatch.setattr(import_module("vmapcore.executors.program"), "OFTEN", 1)
+
+
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)
 def xp(request):
     """The array library, NumPy or CuPy."""

@@ -129,6 +129,20 @@ def test_bytes_read_and_written():
     assert graph.bytes == 4 * (40 + 4 + 40)
 
 
+def test_costs_more_compares_what_is_computed_and_moved():
+    graph = traced(lambda x: np.sum(np.tanh(x.T) @ x + 1, axis=0), (10, 10))
+    assert graph.costs_more(graph.flops + graph.bytes - 1)
+    assert not graph.costs_more(graph.flops + graph.bytes)
+
+
+def test_readers_of_a_value():
+    graph = traced(lambda x: (x * x) + np.exp(x), (3,))
+    (x,) = graph.inputs
+    assert graph.readers[x] == [0, 0, 1]
+    assert graph.readers[graph.steps[1].outputs[0]] == [2]
+    assert graph.outputs[0] not in graph.readers
+
+
 def test_what_is_read_twice_counts_once():
     assert traced(lambda x: x * x, (10,)).bytes == 4 * 20
 

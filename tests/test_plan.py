@@ -9,6 +9,7 @@ import pytest
 
 import vmapcore as vc
 from vmapcore import threads, trace
+from vmapcore.core import Primitive
 from vmapcore.executors import compiled
 from vmapcore.executors.cpu import Plan
 
@@ -206,3 +207,12 @@ def test_rows_on_threads_however_arguments_lie(monkeypatch, native, layout, fun)
     for _ in range(4):
         for ours, theirs in zip(plan([x]), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_blas_is_held_at_one_thread_where_it_may_be_called():
+    shaped = Primitive(lambda xp, x: x @ x, name="stack", listed=False)  # an author may choose any name
+    x = np.ones((3, 3))
+    assert plan_of(lambda x: x @ x, x).multiplies
+    assert plan_of(lambda x: np.sum(np.sin(x)), x).multiplies
+    assert plan_of(shaped, x).multiplies
+    assert not plan_of(lambda x: np.stack([np.sin(x[0]), x[1]])[::-1], x).multiplies

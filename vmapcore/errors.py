@@ -7,6 +7,7 @@ Messages read `<call>: <argument> <fact>; <allowed>. <remedy>.`
 import os
 import sys
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -111,15 +112,26 @@ def name_of(fun: Any) -> str:
 def _caller() -> tuple[FrameType, int]:
     """The innermost frame outside this package and NumPy; its stacklevel for the caller of this function's caller."""
     level, frame = 0, sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(OTHERS):
+    while frame.f_back is not None and _is_others(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return frame, level
+
+
+@lru_cache(maxsize=1024)
+def _is_others(path: str) -> bool:
+    return path.startswith(OTHERS)
 
 
 def callers_line() -> str:
     """The line of the user's code that led here: `file.py:12 in f`."""
     frame, _ = _caller()
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_name}"
+    code = frame.f_code
+    return _line(code.co_filename, frame.f_lineno, code.co_name)
+
+
+@lru_cache(maxsize=1024)
+def _line(path: str, number: int, function: str) -> str:
+    return f"{os.path.basename(path)}:{number} in {function}"
 
 
 def warn_caller(call: str, fact: str, allowed: str = "", remedy: str = "") -> None:

@@ -85,11 +85,14 @@ class RecordTrace(Trace):
                 values.append(value)
                 inputs.append(self.literal(value))
         out = primitive.eval(namespace(values), *values, **params)
-        outs = tuple(out) if primitive.multiple else (out,)
+        if not primitive.multiple:
+            variable = Var(out.shape, out.dtype)
+            self.steps.append(Step(primitive, tuple(inputs), params, (variable,), callers_line()))
+            return RecordTracer(self, out, variable)
+        outs = tuple(out)
         variables = tuple([Var(o.shape, o.dtype) for o in outs])
         self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
-        tracers = tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
-        return tracers if primitive.multiple else tracers[0]
+        return tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
 
     def lift(self, value: Any) -> RecordTracer:
         if isinstance(value, RecordTracer) and value._trace is self:
@@ -101,6 +104,8 @@ class RecordTrace(Trace):
 
     def literal(self, value: Any) -> Literal:
         """A constant as it is now: whoever else has the array may write to it."""
+        if type(value) in (float, int):
+            return Literal(value)
         if isinstance(value, Tracer):
             raise self._foreign(value)
         if not hasattr(value, "shape") or isinstance(value, np.generic):

@@ -1,6 +1,8 @@
 """What runs a graph: threads of the CPU today. The executor and Numba are imported when the first plan is built."""
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +18,19 @@ Replay = Callable[[list[Any]], list[Any]]
 def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Replay:
     """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`: a plan, or step by step off the CPU."""
     if namespace(arrays) is np:
-        cpu = import_module(".cpu", __package__)  # not above: Numba takes longer to import than all else together
-        return cpu.Plan(graph, donated)
+        with _no_search_for_garbage():
+            cpu = import_module(".cpu", __package__)  # not above: Numba takes longer to import than all else together
+            return cpu.Plan(graph, donated)
     return lambda leaves: separate(graph(*leaves), leaves)
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Without Python's search for cycles: what is made here stays, and would be looked at several times."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()

@@ -28,6 +28,8 @@ numba: Any = _numba()
 """The module, or None."""
 
 extending: Any = numba and import_module("numba.extending")
+caching: Any = numba and import_module("numba.core.caching")
+runtime: Any = numba and import_module("numba.core.runtime")
 ir: Any = numba and import_module("llvmlite.ir")
 """For kernels that write instructions of LLVM."""
 
@@ -47,6 +49,28 @@ AVAILABLE = numba is not None
 """Whether kernels can be compiled."""
 
 
+if numba is not None:
+
+    class _Cache(caching.FunctionCache):  # type: ignore[misc] # Numba has no types
+        """Numba's own, but that what was compiled is loaded without first making ready all that could be compiled.
+
+        That takes a fifth of a second, and the machine code of a kernel a few milliseconds. Of Numba itself it calls
+        nothing but what counts references, whose names the linker must know. Who compiles makes all ready anyway.
+        """
+
+        def load_overload(self, signature: Any, context: Any) -> Any:
+            runtime.rtsys.initialize(context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(signature, context)
+
+
+def cached(function: Callable[..., Any]) -> Any:
+    """What compiles a function without the interpreter's lock, and keeps it on disk; NumPy's arithmetic."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher._cache = _Cache(function)  # as its `enable_caching` does with Numba's own
+    return dispatcher
+
+
 def kernel(function: Function) -> Function:
     """Compiles a function at its first call with each set of types: without the interpreter's lock, cached on disk.
 
@@ -56,4 +80,5 @@ def kernel(function: Function) -> Function:
     if numba is None:
         return function
     function.__qualname__ += f"_{EDITION}"
-    return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    found: Function = cached(function)
+    return found

@@ -9,11 +9,10 @@ from .. import memory, threads
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
-from ..planning.kinds import ELEMENTWISE
 from . import team
 from .own import Own, borrowed
 from .program import Program
-from .steps import Roots
+from .steps import Roots, may_multiply
 from .tiles import TiledGroup, keep_in_blocks
 from .units import units_of
 
@@ -40,9 +39,9 @@ class Plan:
         self.places = [kept.index(a) for a in graph.outputs]
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
-        self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
+        self.multiplies = any(map(may_multiply, graph.steps))
         self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
-        self.teamwork = graph.flops + graph.bytes > TEAMWORK
+        self.teamwork = graph.costs_more(TEAMWORK)
         self.idle: list[Own] = []
 
     def _gifts(self, graph: Graph, donated: Sequence[Var]) -> list[tuple[int, int]]:
@@ -118,8 +117,9 @@ def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
             continue
         if between:
             inside = set(between)
-            elsewhere = {a for i, step in enumerate(graph.steps) if i not in inside for a in step.inputs}
-            units += units_of([graph.steps[i] for i in between], elsewhere | wanted, len(units), threaded=True)
+            steps = [graph.steps[i] for i in between]
+            elsewhere = {v for step in steps for v in step.outputs if not inside.issuperset(graph.readers.get(v, ()))}
+            units += units_of(steps, elsewhere | wanted, len(units), threaded=True)
             between = []
         if group is not None:
             units.append(group)
@@ -129,6 +129,8 @@ def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
 
 def _order(graph: Graph, groups: Sequence[Group]) -> list[Any]:
     """Groups and the numbers of single steps, each after what it needs."""
+    if not groups:
+        return list(range(len(graph.steps)))
     owner = {i: group for group in groups for i in group.steps}
     maker = {v: i for i, step in enumerate(graph.steps) for v in step.outputs}
     done: set[int] = set()
@@ -137,13 +139,14 @@ def _order(graph: Graph, groups: Sequence[Group]) -> list[Any]:
         waiting = [start]
         while waiting:
             i = waiting[-1]
+            if i in done:
+                waiting.pop()
+                continue
             members = owner[i].steps if i in owner else {i}
             needs = {
                 maker[a] for s in members for a in graph.steps[s].inputs if a in maker and maker[a] not in members
             } - done
-            if i in done:
-                waiting.pop()
-            elif needs:
+            if needs:
                 waiting += needs
             else:
                 found.append(owner.get(i, i))

@@ -6,6 +6,9 @@ from typing import Any
 from ..graph import Literal
 from .own import Own
 
+OFTEN = 8
+"""In which call a program is written out: to do so takes as long as it saves in so many."""
+
 
 class Program:
     """Runs `units` on values in numbered places.
@@ -19,21 +22,22 @@ class Program:
         for a in inputs:
             self._slot(a)
         self.count = len(self.slots)
+        places: dict[Any, int] = {}
+        for i, v in enumerate(outputs):
+            places.setdefault(v, i)
         calls = []
         for unit in units:
             sources = [self._slot(a) for a in unit.inputs]
-            calls.append((unit, sources, [self._slot(v) for v in unit.outputs], self._targets(unit, outputs)))
+            targets = [places.get(v, -1) for v in unit.outputs]  # which output of the program each is
+            calls.append((unit, sources, [self._slot(v) for v in unit.outputs], targets))
         self.results = [self._slot(a) for a in outputs]
         self.constants = [(n, a.value) for a, n in self.slots.items() if isinstance(a, Literal) and n >= self.count]
         self.calls = self._with_ends(calls)
-        self.run = self._function()
+        self.run: Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]] = self._one_by_one
+        self.runs = 0
 
     def _slot(self, a: Any) -> int:
         return self.slots.setdefault(a, len(self.slots))
-
-    def _targets(self, unit: Any, outputs: Sequence[Any]) -> list[int]:
-        """For each output of a unit the number of the program's output that it is; -1 if none."""
-        return [outputs.index(v) if v in outputs else -1 for v in unit.outputs]
 
     def _with_ends(self, calls: list[Any]) -> list[Any]:
         """Each call with the places that nothing reads after it."""
@@ -48,6 +52,23 @@ class Program:
     def __call__(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
         """Takes an array for each input, and one or None for each output; returns all outputs."""
         return self.run(own, ins, outs)
+
+    def _one_by_one(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
+        """Goes through the calls in a loop, and sees to it that this does not happen often."""
+        self.runs += 1
+        if self.runs == OFTEN:
+            self.run = self._function()
+        values = [*ins, *[None] * (len(self.slots) - self.count)]
+        for n, value in self.constants:
+            values[n] = value
+        for unit, sources, results, targets, ends in self.calls:
+            given = [None if t < 0 else outs[t] for t in targets]
+            made = unit(own, given, [values[n] for n in sources])
+            for n, x in zip(results, made, strict=True):
+                values[n] = x
+            for n in ends:
+                values[n] = None
+        return [values[n] for n in self.results]
 
     def _function(self) -> Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]]:
         """All calls written out one after the other: a microsecond less for each than to go through them in a loop."""

@@ -17,7 +17,7 @@ from ..graph import Step, Var
 from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
 from ..planning.fused import contract_block
-from ..planning.kinds import pure
+from ..planning.kinds import ELEMENTWISE, OWN, pure
 from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
@@ -203,13 +203,27 @@ def reusable(step: Step) -> list[int]:
     """The arguments whose memory the result may take, if nobody reads them later."""
     if step.primitive.ufunc is None and step.primitive not in UFUNCS:
         return []
-    out = step.outputs[0]
-    return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]
+    shape, dtype = step.outputs[0].shape, step.outputs[0].dtype
+    return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and a.shape == shape and a.dtype == dtype]
+
+
+MOVING = frozenset({primitive for primitive in OWN if primitive.name in VIEWS | MOVES})
+"""Primitives that compute nothing, and whose results may be in the memory of what they read."""
+
+APART = OWN - MOVING
+
+MULTIPLYING = APART - ELEMENTWISE
+"""Primitives that may call BLAS; so may an author's code."""
+
+
+def may_multiply(step: Step) -> bool:
+    """Whether a step may call BLAS."""
+    return step.primitive in MULTIPLYING or not pure(step.primitive)
 
 
 def shared(step: Step) -> list[Any]:
     """The inputs whose memory the result may be in: of what moves numbers, and of an author's code."""
-    if pure(step.primitive) and step.primitive.name not in VIEWS | MOVES:
+    if step.primitive in APART:
         return []
     return [a for a in step.inputs if isinstance(a, Var) or a.shape]
 
@@ -218,11 +232,11 @@ class Roots:
     """For each value that steps make: the values whose memory it may be in, itself if that is its own."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        self.of: dict[Any, frozenset[Any]] = {}
+        self.of: dict[Any, frozenset[Any]] = {}  # without those that have memory of their own
         for step in steps:
             bases = [self[a] for a in shared(step)]
-            for v in step.outputs:
-                self.of[v] = frozenset({v}).union(*bases)
+            if bases:
+                self.of.update({v: frozenset({v}).union(*bases) for v in step.outputs})
 
     def __getitem__(self, a: Any) -> frozenset[Any]:
         return self.of.get(a, frozenset({a}))

@@ -52,9 +52,9 @@ class TiledGroup:
         self.group = group
         self.numbers = sorted(group.steps)
         self.steps = [graph.steps[i] for i in self.numbers]
-        read = {a for i, step in enumerate(graph.steps) if i not in group.steps for a in step.inputs}
-        wanted = read | set(graph.outputs)
-        self.outputs = [v for step in self.steps for v in step.outputs if v in wanted]
+        made = [v for step in self.steps for v in step.outputs]
+        results, readers = set(graph.outputs), graph.readers
+        self.outputs = [v for v in made if v in results or not group.steps.issuperset(readers.get(v, ()))]
         found = [
             (a, group.reads[i, k])
             for i, step in zip(self.numbers, self.steps, strict=True)
@@ -190,6 +190,8 @@ def _total(terms: Any, axes: int, out: Any) -> Any:
 
 def keep_in_blocks(units: Sequence[Any], wanted: set[Any]) -> None:
     """Lets groups that are cut alike hand on arrays in blocks, where nobody else reads them."""
+    if not any(isinstance(unit, TiledGroup) for unit in units):
+        return
     readers: dict[Any, list[Any]] = {}
     for unit in units:
         for a in unit.inputs:

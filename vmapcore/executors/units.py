@@ -158,42 +158,55 @@ SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 
 def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool = False) -> list[Unit]:
     """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
-    runs = runs_of(steps, can_fuse, cut)
+    fusing = compiled.AVAILABLE or _any_large(steps)
+    runs = runs_of(steps, can_fuse, cut) if fusing else [[step] for step in steps]
     order = [step for run in runs for step in run]
     last = last_reads(order, wanted)
+    read = {a: i for i, step in enumerate(order) for a in step.inputs}
     units: list[Unit] = []
     known: dict[Any, Fused | None] = {}
     number = 0
     for run in runs:
-        read_later = {a for step in order[number + len(run) :] for a in step.inputs} | wanted
-        unit = _fused(run, read_later, (key, number), threaded, known)
+        end = number + len(run)
+        unit = None
+        if fusing and _is_much(run):
+            outputs = [v for step in run for v in step.outputs if v in wanted or read.get(v, -1) >= end]
+            unit = _fused(run, outputs, (key, number), threaded, known)
         if unit is not None:
             units.append(unit)
         else:
             for i, step in enumerate(run, number):
                 reuse = [k for k in reusable(step) if last.get(step.inputs[k]) == i]
                 units.append(StepUnit(step, (key, i), reuse[0] if reuse else None, threaded))
-        number += len(run)
+        number = end
     return units
 
 
+def _any_large(steps: Sequence[Step]) -> bool:
+    return any(isinstance(a, Var) and a.size >= TILED for step in steps for a in (*step.inputs, *step.outputs))
+
+
+def _is_much(run: Sequence[Step]) -> bool:
+    """Whether it does more than one step that touches numbers, or adds some up."""
+    return sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) > 1
+
+
 def _fused(
-    run: Sequence[Step], wanted: set[Any], key: Any, threaded: bool, known: dict[Any, Fused | None]
+    run: Sequence[Step], outputs: Sequence[Var], key: Any, threaded: bool, known: dict[Any, Fused | None]
 ) -> FusedUnit | None:
-    """The run as one kernel, if it can be one and does more than one step that touches numbers, or adds some up."""
-    if sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) < 2:
-        return None
+    """The run as one kernel, if it can be one and that pays."""
     made = {v for step in run for v in step.outputs}
     inputs = list(dict.fromkeys([a for step in run for a in step.inputs if isinstance(a, Var) and a not in made]))
-    outputs = [v for step in run for v in step.outputs if v in wanted]
+    small = max([v.size for v in (*inputs, *outputs)]) < TILED
+    if small and not compiled.AVAILABLE:
+        return None
     pattern = _pattern(run, inputs, outputs)
     if pattern not in known:
         known[pattern] = fuse(run, inputs, outputs)
     fused = known[pattern]
     if fused is None:
         return None
-    native = compiled.AVAILABLE and worth_compiling(fused)
-    if not native and max([v.size for v in (*inputs, *outputs)]) < TILED:
+    if small and not worth_compiling(fused):
         return None
     return FusedUnit(fused, inputs, outputs, key, threaded)
 
@@ -225,9 +238,11 @@ def last_reads(steps: Sequence[Step], wanted: set[Any]) -> dict[Any, int]:
     roots = Roots(steps)
     last: dict[Any, int] = {}
     for number, step in enumerate(steps):
-        last.update(dict.fromkeys([root for a in step.inputs for root in roots[a]], number))
+        for a in step.inputs:
+            for root in roots.of.get(a, (a,)):
+                last[root] = number
     last.update(dict.fromkeys([root for v in wanted for root in roots[v]], len(steps)))
-    return {v: last.get(v, -1) for v, found in roots.of.items() if found == {v}}
+    return {v: last.get(v, -1) for step in steps for v in step.outputs if v not in roots.of}
 
 
 def is_scalar(a: Any) -> bool:

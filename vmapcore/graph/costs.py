@@ -186,14 +186,20 @@ def costs_of(inputs: Sequence[Var], steps: Sequence[Step], last_uses: Sequence[S
     memory = _Memory(inputs)
     costs = []
     for step, ended in zip(steps, last_uses, strict=True):
-        base = memory.base_of(step)
-        read = sum([memory.extent(a) for a in dict.fromkeys(step.inputs)])
-        for v in step.outputs:
-            memory.add(v, base)
-        written = sum([v.nbytes for v in step.outputs])
-        costs.append(Cost(flops_of(step), read + written if base is None else 0, memory.alive))
+        moved = memory.moved(step)
+        costs.append(Cost(flops_of(step), moved, memory.alive))
         memory.end(ended)
     return tuple(costs)
+
+
+def cost_more(inputs: Sequence[Var], steps: Sequence[Step], work: int) -> bool:
+    """Whether operations and bytes moved are more than `work`: seen from as few steps as that takes."""
+    memory = _Memory(inputs)
+    for step in steps:
+        work -= flops_of(step) + memory.moved(step)
+        if work < 0:
+            return True
+    return False
 
 
 class _Memory:
@@ -205,6 +211,14 @@ class _Memory:
         self.strided: set[Atom] = set()
         self.users: dict[Atom, int] = {}
         self.alive = 0
+
+    def moved(self, step: Step) -> int:
+        """The bytes that a step reads and writes; its results are alive from now on."""
+        base = self.base_of(step)
+        read = sum([self.extent(a) for a in dict.fromkeys(step.inputs)])
+        for v in step.outputs:
+            self.add(v, base)
+        return read + sum([v.nbytes for v in step.outputs]) if base is None else 0
 
     def base_of(self, step: Step) -> Atom | None:
         """What the results of a step are views of; None if they have memory of their own."""

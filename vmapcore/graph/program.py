@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import ShapeError
-from .costs import Cost, costs_of, summary
+from .costs import Cost, cost_more, costs_of, summary
 from .drawing import dot
 from .printing import listing
 from .values import Atom, Step, Var
@@ -57,6 +57,16 @@ class Graph:
                     found[i].append(v)
         return found
 
+    @cached_property
+    def readers(self) -> dict[Var, list[int]]:
+        """The numbers of the steps that read each value, again for each time that one does."""
+        found: dict[Var, list[int]] = {}
+        for i, step in enumerate(self.steps):
+            for a in step.inputs:
+                if isinstance(a, Var):
+                    found.setdefault(a, []).append(i)
+        return found
+
     def with_steps(self, steps: Iterable[Step], outputs: Iterable[Atom] | None = None) -> "Graph":
         """The same inputs, other steps, and other outputs if given."""
         return replace(self, steps=tuple(steps), outputs=self.outputs if outputs is None else tuple(outputs))
@@ -77,6 +87,10 @@ class Graph:
     def bytes(self) -> int:
         """Bytes of arrays that steps read and write."""
         return sum([cost.bytes for cost in self.costs])
+
+    def costs_more(self, work: int) -> bool:
+        """Whether `flops` and `bytes` together are more than `work`, without a look at every step."""
+        return cost_more(self.inputs, self.steps, work)
 
     @property
     def peak_memory(self) -> int:

@@ -12,19 +12,16 @@ from ..errors import ShapeError, describe
 class Var:
     """One array of a graph, by its shape and dtype."""
 
-    __slots__ = ("dtype", "shape")
+    __slots__ = ("dtype", "shape", "size")
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         self.shape = shape
         self.dtype = dtype
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
+        self.size = prod(shape)
 
     @property
     def nbytes(self) -> int:
-        return prod(self.shape) * int(self.dtype.itemsize)
+        return self.size * int(self.dtype.itemsize)
 
     def __repr__(self) -> str:
         return describe(self)

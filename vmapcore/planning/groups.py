@@ -8,7 +8,6 @@ Convolutions start groups, whose frame has the images if there is more work in t
 the steps between them join the group that they read from or that reads them. A group may not be left and entered again.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -17,6 +16,7 @@ from ..graph import Graph, Step, Var
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
+from .circles import Circles
 from .fused import contract_block, conv_block, max_pool_scatter_rectified
 from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
 
@@ -28,6 +28,9 @@ IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
 """Primitives whose images may be cut into tiles."""
 
 PRODUCTS = frozenset({contract, contract_block})
+
+ANCHORS = IMAGES | PRODUCTS
+"""Primitives that groups start with."""
 
 CACHE = 1 << 19
 """Bytes of a tile that a core's own cache holds beside what a kernel needs for itself."""
@@ -41,13 +44,17 @@ Places = tuple[int | None, ...]
 
 @dataclass
 class Group:
-    """Steps with a frame; `places` of the arrays made in it, `reads` of those from outside, by step and position."""
+    """Steps with a frame; `places` of the arrays made in it, `reads` of those from outside, by step and position.
+
+    `number` tells the groups of a graph apart.
+    """
 
     lengths: tuple[int, ...]
     steps: set[int] = field(default_factory=set)
     places: dict[Var, Places] = field(default_factory=dict)
     reads: dict[tuple[int, int], Places] = field(default_factory=dict)
     sums: set[Var] = field(default_factory=set)
+    number: int = 0
 
 
 class Grouping:
@@ -55,15 +62,16 @@ class Grouping:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.labels = [labels_of(step) for step in graph.steps]
+        self.known: dict[int, Labels | None] = {}
         self.owner: list[Group | None] = [None] * len(graph.steps)
-        self.maker = {v: i for i, step in enumerate(graph.steps) for v in step.outputs}
-        self.readers: dict[Var, list[int]] = {}
-        for i, step in enumerate(graph.steps):
-            for a in step.inputs:
-                if isinstance(a, Var):
-                    self.readers.setdefault(a, []).append(i)
         self.groups: list[Group] = []
+        self.circles = Circles(graph)
+
+    def labels(self, i: int) -> Labels | None:
+        """The labels of step `i`."""
+        if i not in self.known:
+            self.known[i] = labels_of(self.graph.steps[i])
+        return self.known[i]
 
     def run(self) -> list[Group]:
         """Grows all groups."""
@@ -74,15 +82,12 @@ class Grouping:
 
     def _grow(self, anchors: frozenset[Any]) -> None:
         """Goes through the steps in order: an anchor joins a group it reads from or starts one, others only join."""
-        for i, step in enumerate(self.graph.steps):
-            if self.owner[i] is not None or self._joins_a_maker(i):
-                continue
-            if step.primitive in anchors:
+        for i in self.circles.forwards():
+            if not self._joins_a_maker(i) and self.graph.steps[i].primitive in anchors:
                 self._start(i, 2 if anchors is IMAGES else 1)
 
     def _joins_a_maker(self, i: int) -> bool:
-        makers = [self.maker[a] for a in self.graph.steps[i].inputs if a in self.maker]
-        groups = [self.owner[m] for m in sorted(makers, reverse=True)]
+        groups = [self.owner[m] for m in reversed(self.circles.makers[i])]
         return any(group is not None and self._join(group, i) for group in groups)
 
     def _join_readers(self) -> None:
@@ -96,25 +101,25 @@ class Grouping:
                     self._join(group, i)
 
     def _readers(self, v: Var) -> list[int]:
-        return self.readers.get(v, [])
+        return self.graph.readers.get(v, [])
 
     def _wanted(self, i: int) -> bool:
         """Whether the graph returns a result of step `i`."""
         return any(a is v for v in self.graph.steps[i].outputs for a in self.graph.outputs)
 
     def _start(self, i: int, rank: int) -> None:
-        labels = self.labels[i]
+        labels = self.labels(i)
         if labels is None or not self.graph.steps[i].outputs[0].shape:
             return
         frame = _frame(self.graph.steps[i], labels, rank)
         if frame:
-            group = Group(tuple([n for _, n in frame]))
+            group = Group(tuple([n for _, n in frame]), number=len(self.groups))
             if self._join(group, i, {label: d for d, (label, _) in enumerate(frame)}):
                 self.groups.append(group)
 
     def _join(self, group: Group, i: int, dims: dict[Label, int] | None = None) -> bool:
         """Puts step `i` into `group` if its labels fit the frame; `dims` says which label is which dimension."""
-        step, labels = self.graph.steps[i], self.labels[i]
+        step, labels = self.graph.steps[i], self.labels(i)
         if labels is None or any(0 in v.shape for v in step.outputs):
             return False
         dims = dims or self._dims(group, i)
@@ -124,7 +129,9 @@ class Grouping:
         makes = [_places(axes, dims, len(group.lengths)) for axes in labels.outputs]
         read_back = any(r in group.steps for v in step.outputs for r in self._readers(v))
         sums = any(None in p for p in makes)
-        if (sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths))) or self._leaves(group, i):
+        if sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths)):
+            return False
+        if self.circles.arise(i, group.number):
             return False
         for k, a in enumerate(step.inputs):
             if a in group.sums or (a in group.places and group.places[a] != reads[k]):
@@ -141,12 +148,13 @@ class Grouping:
                 if a in step.outputs:
                     del group.reads[r, k]
         group.steps.add(i)
+        self.circles.join(i, group.number)
         self.owner[i] = group
         return True
 
     def _dims(self, group: Group, i: int) -> dict[Label, int] | None:
         """Which labels of step `i` are the dimensions of the group, by the arrays that they have in common."""
-        step, labels = self.graph.steps[i], self.labels[i]
+        step, labels = self.graph.steps[i], self.labels(i)
         assert labels is not None
         found: dict[Label, int] = {}
         pairs = [(labels.inputs[k], group.places[a]) for k, a in enumerate(step.inputs) if a in group.places]
@@ -176,31 +184,6 @@ class Grouping:
                 return False
         return True
 
-    def _leaves(self, group: Group, i: int) -> bool:
-        """Whether with step `i` the group would need, from outside, what it makes itself."""
-        if not group.steps:
-            return False
-        inside = {*group.steps, i}
-        first = min(inside)
-        seen: set[int] = set()
-        waiting = [m for s in inside for m in self._needs(s) if m not in inside]
-        while waiting:
-            m = waiting.pop()
-            if m in seen or m < first:
-                continue
-            if m in inside:
-                return True
-            seen.add(m)
-            owner = self.owner[m]
-            members = owner.steps if owner is not None and owner is not group else [m]
-            for s in members:
-                seen.add(s)
-                waiting += [n for n in self._needs(s) if n not in seen]
-        return False
-
-    def _needs(self, i: int) -> Iterator[int]:
-        return (self.maker[a] for a in self.graph.steps[i].inputs if a in self.maker)
-
 
 def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
     """The dimensions that a group which starts with this step is cut along."""
@@ -229,4 +212,4 @@ def _places(axes: Axes, dims: dict[Label, int], rank: int) -> Places:
 
 def groups_of(graph: Graph) -> list[Group]:
     """The groups of a graph; a step in none of them runs by itself."""
-    return Grouping(graph).run()
+    return Grouping(graph).run() if any(step.primitive in ANCHORS for step in graph.steps) else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ..graph import Step, Var
+from ..graph import Atom, Step, Var
 
 FEW = 64
 """Elements of an array so small that a kernel for all that reads it would join what else has nothing in common."""
@@ -58,21 +58,19 @@ def _late(runs: list[tuple[bool, list[Step]]]) -> list[tuple[bool, list[Step]]]:
 
     As the decay of an optimiser's averages, which could all run first, each by itself.
     """
-    place = {id(step): n for n, (_, run) in enumerate(runs) for step in run}
-    maker = {v: step for _, run in runs for step in run for v in step.outputs}
-    readers: dict[int, list[Step]] = {}
-    for _, run in runs:
+    made: dict[Atom, int] = {v: n for n, (_, run) in enumerate(runs) for step in run for v in step.outputs}
+    read: dict[Atom, int] = {}
+    for n, (_, run) in enumerate(runs):
         for step in run:
-            for made in {id(maker[a]): maker[a] for a in step.inputs if isinstance(a, Var) and a in maker}.values():
-                readers.setdefault(id(made), []).append(step)
+            for a in step.inputs:
+                read.setdefault(a, n)
     moved: list[list[Step]] = [[] for _ in runs]
     for n, (fusible, run) in enumerate(runs):
         stay = []
         for step in run:
-            here = any(isinstance(a, Var) and a in maker and place[id(maker[a])] == n for a in step.inputs)
-            first = min([place[id(reader)] for reader in readers.get(id(step), [])], default=n)
-            large = max([v.size for v in step.outputs]) > FEW
-            if fusible and large and not here and first > n and runs[first][0]:
+            first = min([read[v] for v in step.outputs if v in read], default=n)
+            may_wait = fusible and first > n and runs[first][0] and max([v.size for v in step.outputs]) > FEW
+            if may_wait and all(made.get(a) != n for a in step.inputs):
                 moved[first].append(step)
             else:
                 stay.append(step)
@@ -87,7 +85,7 @@ def _apart(run: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     big: set[Var] = set()
     for step in run:
         arrays = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var)]
-        if any(v.size > FEW or v in big for v in arrays):
+        if max([v.size for v in arrays], default=0) > FEW or not big.isdisjoint(arrays):
             large.append(step)
             big.update(step.outputs)
         else:
@@ -98,17 +96,17 @@ def _apart(run: Sequence[Step]) -> tuple[list[Step], list[Step]]:
 def _connected(run: Sequence[Step]) -> list[list[Step]]:
     """The steps apart by whether one reads what the other makes, or both read the same large array."""
     home: dict[Var, int] = {}
-    parts: dict[int, list[Step]] = {}
+    parts: dict[int, list[int]] = {}
+    held: dict[int, list[Var]] = {}
     made = {v for step in run for v in step.outputs}
     for number, step in enumerate(run):
         values = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var) and (v.size > FEW or v in made)]
         joined = sorted({home[v] for v in values if v in home})
         into = joined[0] if joined else number
-        parts.setdefault(into, [])
         for other in joined[1:]:
             parts[into] += parts.pop(other)
-            home.update({v: into for v, place in home.items() if place == other})
-        parts[into].append(step)
+            values += held.pop(other)
+        parts.setdefault(into, []).append(number)
+        held.setdefault(into, []).extend(values)
         home.update(dict.fromkeys(values, into))
-    order = {id(step): i for i, step in enumerate(run)}
-    return [sorted(part, key=lambda step: order[id(step)]) for part in parts.values()]
+    return [[run[i] for i in sorted(part)] for part in parts.values()]

@@ -9,15 +9,13 @@ import hashlib
 import os
 import pickle
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from ..compiled import EDITION
+from .. import compiled
 from .elements import elements
 
 _kernels: dict[str, Any] = {}
@@ -49,7 +47,7 @@ def function(source: str) -> Any:
 
 
 def _name(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> str:
-    text = f"{EDITION} {lengths} {inputs} {outputs} {source}"
+    text = f"{compiled.EDITION} {lengths} {inputs} {outputs} {source}"
     return "vmapcore_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -68,13 +66,15 @@ def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[A
 
 
 def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-    numba = import_module("vmapcore.executors.compiled").numba
+    numba = compiled.numba
     types = [*[elements(d, False) for d in inputs], *[elements(d, True) for d in outputs]]
     signature = numba.types.boolean(*[numba.types.intp] * (3 + lengths), *types)
     path = _written(name, source)
     if path is not None:
         try:
-            return _entry(numba.njit(signature, nogil=True, error_model="numpy", cache=True)(_loaded(name, path)))
+            dispatcher = compiled.cached(_loaded(name, path))
+            dispatcher.compile(signature)
+            return _entry(dispatcher)
         except (
             numba.errors.NumbaError,
             OSError,
@@ -114,9 +114,9 @@ def _written(name: str, source: str) -> Path | None:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(source)
-        os.replace(file.name, path)
+        unfinished = path.with_suffix(f".{os.urandom(8).hex()}.tmp")  # other processes may write the same
+        unfinished.write_text(source)
+        os.replace(unfinished, path)
     except OSError:
         return None
     return path

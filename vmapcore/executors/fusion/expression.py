@@ -7,6 +7,7 @@ outermost in memory. Nothing here names a language: every source is written from
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ class Expression:
         """
         return any(0 in store.axes for store in self.stores) and not any(0 in s.over for s in self.statements)
 
-    @property
+    @cached_property
     def flops(self) -> int:
         """Operations, each statement counting as one per element."""
         counted = [s for s in self.statements if s.operation not in ("load", "index", "cast")]

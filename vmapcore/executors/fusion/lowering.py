@@ -1,6 +1,7 @@
 """Each primitive that a kernel can do, as statements: group -> expression. What has no rule does not fuse."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ...core import PRIMITIVES
 from ...graph import Step
@@ -26,14 +27,17 @@ FITS: dict[str, Callable[[Step], bool]] = {
 def fusible(step: Step) -> bool:
     """Whether there is a rule for the primitive, its shapes and dtypes; what it is grouped with may still not fit."""
     primitive = step.primitive
+    if primitive.name not in ALL or not (PRIMITIVES.get(primitive.name) is primitive or primitive in FUSED):
+        return False
     arrays = [*[getattr(a, "value", a) for a in step.inputs], *step.outputs]
-    return (
-        primitive.name in ALL
-        and FITS.get(primitive.name, _always)(step)
-        and all(0 not in getattr(x, "shape", ()) for x in arrays)
-        and (PRIMITIVES.get(primitive.name) is primitive or primitive in FUSED)
-        and all(type(x) in (int, float) or getattr(x, "dtype", None) in DTYPES for x in arrays)
-    )
+    return all(map(_holds, arrays)) and FITS.get(primitive.name, _always)(step)
+
+
+def _holds(x: Any) -> bool:
+    """Whether kernels take such a variable or constant."""
+    if type(x) in (int, float):
+        return True
+    return getattr(x, "dtype", None) in DTYPES and 0 not in getattr(x, "shape", ())
 
 
 def lower(builder: Builder, step: Step, values: Sequence[Value]) -> Value:

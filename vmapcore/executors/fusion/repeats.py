@@ -7,6 +7,8 @@ equal sources, and so share one kernel.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ...graph import Literal, Step
 
 LIMIT = 96
@@ -20,7 +22,8 @@ def cut(steps: Sequence[Step], limit: int = LIMIT) -> list[Sequence[Step]]:
     """The steps in order, as groups of `limit` steps or fewer."""
     if len(steps) <= limit:
         return [steps]
-    period = _period([_look(s) for s in steps], limit)
+    names: dict[Any, int] = {}
+    period = _period(np.array([names.setdefault(_look(s), len(names)) for s in steps]), limit)
     size = limit // period * period if period else limit
     return [steps[i : i + size] for i in range(0, len(steps), size)]
 
@@ -31,10 +34,10 @@ def _look(step: Step) -> Any:
     return step.primitive.name, repr(step.params), tuple(inputs)
 
 
-def _period(looks: Sequence[Any], limit: int) -> int:
+def _period(looks: Any, limit: int) -> int:
     """After how many steps the run repeats itself; 0 if it does not."""
     for p in range(1, limit + 1):
-        same = sum([a == b for a, b in zip(looks, looks[p:], strict=False)])
+        same = np.count_nonzero(looks[:-p] == looks[p:])
         if same >= ALIKE * (len(looks) - p):
             return p
     return 0
