@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory, threads
+from .. import threads
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
 from ..planning.kinds import ELEMENTWISE
 from . import team
-from .own import Own, borrowed
+from .own import Own, borrowed, held
 from .program import Program
 from .steps import Roots
 from .tiles import TiledGroup, keep_in_blocks
@@ -30,20 +30,25 @@ class Plan:
     """
 
     def __init__(self, graph: Graph, donated: Sequence[bool] = ()) -> None:
+        limit = graph.peak_memory
         graph = simplify(graph)
         made = {v for step in graph.steps for v in step.outputs}
         roots = Roots(graph.steps)
         kept = list(dict.fromkeys([v for a in graph.outputs for v in (a, *roots[a])]))
-        self.program = Program(_units(graph, made.intersection(kept)), graph.inputs, kept)
-        told = {v for unit, *_ in self.program.calls if unit.writes for v in unit.outputs}
-        self.wanted = [v if isinstance(v, Var) and v in told else None for v in kept]
+        self.idle: list[Own] = []
+        self.idle_tiles: list[Own] = []
+        units = _units(graph, made.intersection(kept), self.idle_tiles)
+        told = {v for unit in units if unit.writes for v in unit.outputs}.intersection(kept)
+        self.program = Program(units, graph.inputs, kept, told, told, limit)
+        self.wanted = [v if v in told else None for v in kept]
         self.places = [kept.index(a) for a in graph.outputs]
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
+        repeated = [i for i in self.viewed if _repeats(graph.outputs[i], roots)]
+        self.copied_bytes = sum([graph.outputs[i].nbytes for i in (*self.copied, *repeated)])
         self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
         self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
         self.teamwork = graph.flops + graph.bytes > TEAMWORK
-        self.idle: list[Own] = []
 
     def _gifts(self, graph: Graph, donated: Sequence[Var]) -> list[tuple[int, int]]:
         """Which results are put into which donated arguments, of equal shape and dtype, that are read only before."""
@@ -63,18 +68,26 @@ class Plan:
     @property
     def held(self) -> int:
         """Bytes that the plan keeps for later calls, of all threads that have run it."""
-        owns = [*self.idle, *[own for unit, *_ in self.program.calls for own in getattr(unit, "idle", ())]]
-        return sum([x.nbytes for own in owns for x in own.values() if isinstance(x, np.ndarray)])
+        return held([*self.idle, *self.idle_tiles])
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that a call holds beyond its arguments, what earlier calls have left for it included.
+
+        What kernels keep for themselves, in each thread, is known once they have run. Not counted is what they take and
+        give back: reshapes and operands of products that NumPy copies, and the rooms of compiled convolutions.
+        """
+        needed = self.program.needed
+        return needed.fresh + self.copied_bytes + max(needed.block, self.held)
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
         if self.teamwork:
             team.assemble()
         own = borrowed(self.idle)
-        given = {i: arrays[j] for i, j in self.gifts if _is_free(j, arrays)}
-        outs = [
-            given[i] if i in given else None if v is None else memory.empty(np, v.shape, v.dtype)
-            for i, v in enumerate(self.wanted)
-        ]
+        outs: list[Any] = [None] * len(self.wanted)
+        for i, j in self.gifts:
+            if _is_free(j, arrays):
+                outs[i] = arrays[j]
         if self.multiplies:
             with threads.one_blas_thread():
                 found = self.program(own, arrays, outs)
@@ -95,6 +108,11 @@ def _is_apart(a: Any, others: Sequence[Any], made: set[Any], roots: Roots) -> bo
     return roots[a] <= made and not any(roots[a] & roots[b] for b in others)
 
 
+def _repeats(a: Any, roots: Roots) -> bool:
+    """Whether a view has more numbers than there are in memory."""
+    return a.nbytes > max([base.nbytes for base in roots[a] if base is not a], default=a.nbytes)
+
+
 def _is_free(i: int, arrays: Sequence[Any]) -> bool:
     """Whether an argument can be overwritten: it lies as a result does, and no other shares its memory."""
     x = arrays[i]
@@ -107,19 +125,22 @@ def _copy(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
-def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
-    """Groups that are cut, and what is between them; `wanted` is not written again by a later call."""
+def _units(graph: Graph, wanted: set[Any], idle: list[Own]) -> list[Any]:
+    """Groups that are cut, and what is between them; `wanted` is not written again by a later call.
+
+    Threads that run tiles take their memory from `idle`.
+    """
     units: list[Any] = []
     between: list[int] = []
     for item in [*_order(graph, groups_of(graph)), None]:
-        group = TiledGroup(graph, item) if isinstance(item, Group) else None
+        group = TiledGroup(graph, item, idle) if isinstance(item, Group) else None
         if isinstance(item, int) or (group and group.whole):
             between += [item] if group is None else group.numbers
             continue
         if between:
             inside = set(between)
             elsewhere = {a for i, step in enumerate(graph.steps) if i not in inside for a in step.inputs}
-            units += units_of([graph.steps[i] for i in between], elsewhere | wanted, len(units), threaded=True)
+            units += units_of([graph.steps[i] for i in between], elsewhere | wanted, threaded=True)
             between = []
         if group is not None:
             units.append(group)

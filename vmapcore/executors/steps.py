@@ -1,7 +1,7 @@
 """How one step runs on a tile of NumPy arrays: a call that writes where it is told, if its primitive has one.
 
-A kernel is called as `kernel(own, out, *arrays)`. It returns its result, in `out` if that is given and it can; else in
-memory of `own`, the thread's, which it will write again the next time, or in fresh memory. In what order the axes of an
+A kernel is called as `kernel(own, out, *arrays)`. It returns its result, in `out` if that is given and it can; else at
+its home in the memory of `own`, the thread's, or in fresh memory. In what order the axes of an
 array lie in memory is its maker's choice; NumPy's functions keep the order of what they read.
 """
 
@@ -21,8 +21,9 @@ from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
 from . import convolutions, pools
+from .homes import Home
 from .kernels import gemm, thin
-from .own import Own
+from .own import Own, kept
 
 Run = Callable[..., Any]
 
@@ -32,10 +33,11 @@ LARGE = 10_000_000
 
 
 class Kernel(NamedTuple):
-    """A call, and whether it writes into `out`."""
+    """A call, whether it writes into `out`, and whether by way of its home."""
 
     run: Run
     writes: bool
+    detours: bool = False
 
 
 KERNELS: dict[Any, Any] = convolutions.KERNELS | pools.KERNELS
@@ -44,53 +46,53 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 """For a primitive that is a ufunc with some arguments given: both."""
 
 
-def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> Kernel:
-    """The kernel of a step for results of `shape`.
-
-    `key` names its memory in `own`; `reuse` is the argument whose memory it may overwrite.
-    """
+def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> Kernel:
+    """The kernel of a step for results of `shape`; `reuse` is the argument whose memory it may overwrite."""
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
     if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape:
-        return Kernel(_of_ufunc(ufunc, more, key, reuse), True)
+        return Kernel(_of_ufunc(ufunc, more, home, reuse), True)
     if step.primitive in KERNELS:
-        return Kernel(KERNELS[step.primitive](step, key), True)
+        return Kernel(KERNELS[step.primitive](step, home), True, True)
     if step.primitive is contract:
-        return _of_contract(step.params["subscripts"], key, threaded and flops_of(step) >= LARGE)
+        return _of_contract(step.params["subscripts"], home, threaded and flops_of(step) >= LARGE)
     if step.primitive is casts.convert and shape:
-        return Kernel(_conversion(step.params["dtype"], key), True)
+        return Kernel(_conversion(step.params["dtype"], home), True)
     return Kernel(_of_eval(step), False)
 
 
-def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) -> Run:
+def _of_ufunc(ufunc: Any, more: tuple[Any, ...], home: Home, reuse: int | None) -> Run:
     def run(own: Own, out: Any, *args: Any) -> Any:
         if out is None:
-            out = own.get(key) if reuse is None else args[reuse]
+            out = own.get(home) if reuse is None else args[reuse]
             if out is None:
-                out = own[key] = ufunc(*args, *more)  # in the memory order of what it reads
-                return out
+                return kept(own, home, ufunc(*args, *more))  # in the memory order of what it reads
         return ufunc(*args, *more, out=out)
 
     return run
 
 
 class _Way(NamedTuple):
-    """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps thin or shared."""
+    """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps thin or shared.
+
+    What it makes has axes of its own, so each way has a key for it.
+    """
 
     plan: Plan
-    slim: bool
-    shared: gemm.Product | None
+    home: Home
+    slim: bool = False
+    shared: gemm.Product | None = None
 
 
-def _way(subscripts: str, x: Any, y: Any) -> _Way:
+def _way(subscripts: str, home: Home, x: Any, y: Any) -> _Way:
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
     if plan.function != "matmul":
-        return _Way(plan, False, None)
+        return _Way(plan, home)
     x, y = plan.operands(np, x, y)
     slim = thin.fits(x, y)
-    return _Way(plan, slim, None if slim else gemm.product(x, y))
+    return _Way(plan, home, slim, None if slim else gemm.product(x, y))
 
 
-def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
+def _of_contract(subscripts: str, home: Home, threaded: bool) -> Kernel:
     """A product, planned once for each way that its operands lie in memory."""
     ways: dict[Any, _Way] = {}
     multiply = _multiply if threaded else np.matmul
@@ -99,10 +101,10 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
         lie = (x.strides, y.strides)
         way = ways.get(lie)
         if way is None:
-            way = ways[lie] = _way(subscripts, x, y)
+            way = ways[lie] = _way(subscripts, home.again(), x, y)
         plan = way.plan
         x, y = plan.operands(np, x, y)
-        into = own.get(key)
+        into = own.get(way.home)
         direct = out is not None and plan.shape is None and plan.axes is None
         if direct and (plan.names or out.flags.c_contiguous):
             into = out
@@ -117,7 +119,7 @@ def _of_contract(subscripts: str, key: Any, threaded: bool) -> Kernel:
         else:
             made = (np.multiply if plan.function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
-            own[key] = made
+            made = kept(own, way.home, made)
         made = plan.result(made)
         if out is None or made is out:
             return made
@@ -151,13 +153,12 @@ def _product(x: Any, y: Any, out: Any, state: None) -> None:
     np.matmul(x, y, out=out)
 
 
-def _conversion(dtype: Any, key: Any) -> Run:
+def _conversion(dtype: Any, home: Home) -> Run:
     def run(own: Own, out: Any, x: Any) -> Any:
         if out is None:
-            out = own.get(key)
+            out = own.get(home)
             if out is None:
-                out = own[key] = x.astype(dtype)
-                return out
+                return kept(own, home, x.astype(dtype))
         np.copyto(out, x, casting="unsafe")
         return out
 
@@ -183,9 +184,15 @@ def reusable(step: Step) -> list[int]:
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and (a.shape, a.dtype) == (out.shape, out.dtype)]
 
 
+COPIES = frozenset({"concatenate", "stack", "pad", "roll", "repeat", "previous", "set_diagonal", "slice_place"})
+"""Moves whose results are new arrays, whatever they are given."""
+
+SHARING = (VIEWS | MOVES) - COPIES
+
+
 def shared(step: Step) -> list[Any]:
-    """The inputs whose memory the result may be in: of what moves numbers, and of an author's code."""
-    if pure(step.primitive) and step.primitive.name not in VIEWS | MOVES:
+    """The inputs whose memory the result may be in: of what may be a view, and of an author's code."""
+    if pure(step.primitive) and step.primitive.name not in SHARING:
         return []
     return [a for a in step.inputs if isinstance(a, Var) or a.shape]
 
