@@ -10,7 +10,7 @@ from rich.table import Table
 
 from . import sweep
 from .library import LIBRARIES, installed
-from .summary import FIRST, HEADINGS, first_calls, floor_of, lines, seconds, size
+from .summary import FIRST, HEADINGS, WEIGHED, first_calls, floor_of, lines, memories, seconds, size
 from .workloads import WORKLOADS
 
 Document = dict[str, Any]
@@ -80,6 +80,8 @@ def show(document: Document, console: Console) -> None:
         console.print(_overhead(chains), "")
     if found := lines(document):
         _print(console, "in short: the best peer's time over ours, and how much of ours is the floor", HEADINGS, found)
+    if weighed := memories(document):
+        _print(console, "memory of a call", ("workload", *WEIGHED), weighed)
     if document.get("cold"):
         headings = ("workload", "eager vmap", *(f"{name}, {how}" for name in FIRST for how in ("cold", "cached")))
         _print(
