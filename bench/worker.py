@@ -71,7 +71,8 @@ class Job:
         if self.compiled:
             second, out = self._called()
         self.kept = [out]
-        return {"first": first, "second": second, "first memory": taken, "memory": taken, "notes": self.notes}
+        found = {"first": first, "second": second, "first memory": taken, "memory": taken, "notes": self.notes}
+        return found if self.compiled else {**found, "call memory": taken}
 
     def _called(self) -> tuple[float, Any]:
         start = time.perf_counter()

@@ -1,7 +1,7 @@
 """A plan for the CPU: groups of steps in tiles on threads, and between them steps alone or fused."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,14 @@ from .units import units_of
 
 TEAMWORK = 200_000
 """Operations and bytes from which a plan may have kernels that a team should share."""
+
+
+class _Gift(NamedTuple):
+    """A result that is put into a donated argument, and whether the unit that makes it reads this."""
+
+    result: int
+    argument: int
+    read_there: bool
 
 
 class Plan:
@@ -47,22 +55,29 @@ class Plan:
         repeated = [i for i in self.viewed if _repeats(graph.outputs[i], roots)]
         self.copied_bytes = sum([graph.outputs[i].nbytes for i in (*self.copied, *repeated)])
         self.multiplies = any(step.primitive not in ELEMENTWISE for step in graph.steps)
-        self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
+        self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given], roots)
         self.teamwork = graph.flops + graph.bytes > TEAMWORK
 
-    def _gifts(self, graph: Graph, donated: Sequence[Var]) -> list[tuple[int, int]]:
-        """Which results are put into which donated arguments, of equal shape and dtype, that are read only before."""
-        reads = {
-            v: max([n for n, (u, *_) in enumerate(self.program.calls) if v in u.inputs], default=-1) for v in donated
-        }
-        made = {v: n for n, (unit, *_) in enumerate(self.program.calls) for v in unit.outputs}
-        found: list[tuple[int, int]] = []
-        left = [v for v in donated if v not in graph.outputs]
+    def _gifts(self, graph: Graph, donated: Sequence[Var], roots: Roots) -> list[_Gift]:
+        """Which results are put into which donated arguments: of equal shape and dtype, and read for the last time
+        before the result is made, or by a kernel that reads each element where it writes it."""
+        units = [unit for unit, *_ in self.program.calls]
+        made = {v: n for n, unit in enumerate(units) for v in unit.outputs}
+        reads = {v: [(n, a) for n, unit in enumerate(units) for a in unit.inputs if v in roots[a]] for v in donated}
+        found: list[_Gift] = []
+        left = [v for v in donated if not any(v in roots[a] for a in graph.outputs)]
         for i, v in enumerate(self.wanted):
-            fit = [d for d in left if v is not None and (d.shape, d.dtype) == (v.shape, v.dtype) and reads[d] < made[v]]
-            if fit:
-                left.remove(fit[0])
-                found.append((i, graph.inputs.index(fit[0])))
+            if v is None:
+                continue
+            for d in left:
+                late = [(n, a) for n, a in reads[d] if n >= made[v]]
+                if (d.shape, d.dtype) != (v.shape, v.dtype) or late not in ([], [(made[v], d)]):
+                    continue
+                if late and not units[made[v]].overwrites(v, d):
+                    continue
+                left.remove(d)
+                found.append(_Gift(i, graph.inputs.index(d), bool(late)))
+                break
         return found
 
     @property
@@ -85,9 +100,12 @@ class Plan:
             team.assemble()
         own = borrowed(self.idle)
         outs: list[Any] = [None] * len(self.wanted)
-        for i, j in self.gifts:
+        for i, j, read_there in self.gifts:
             if _is_free(j, arrays):
                 outs[i] = arrays[j]
+            elif read_there:
+                arrays = [*arrays]
+                outs[i] = arrays[j] = np.array(arrays[j], order="C")
         if self.multiplies:
             with threads.one_blas_thread():
                 found = self.program(own, arrays, outs)
@@ -116,7 +134,7 @@ def _repeats(a: Any, roots: Roots) -> bool:
 def _is_free(i: int, arrays: Sequence[Any]) -> bool:
     """Whether an argument can be overwritten: it lies as a result does, and no other shares its memory."""
     x = arrays[i]
-    if not (type(x) is np.ndarray and x.flags.c_contiguous and x.flags.writeable):
+    if not (type(x) is np.ndarray and x.flags.carray):
         return False
     return not any(np.may_share_memory(x, a) for k, a in enumerate(arrays) if k != i and type(a) is np.ndarray)
 

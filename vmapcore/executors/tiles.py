@@ -98,6 +98,10 @@ class TiledGroup:
         sizes = [v.nbytes * (prod(self._parts(v)) if v in self.group.sums else v not in told) for v in self.outputs]
         return [Need(n) for n in sizes]
 
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """False: tiles may read what others have written."""
+        return False
+
     def direct(self, told: bool) -> Any:
         """None: it is called with all arrays at once."""
         return None

@@ -56,6 +56,10 @@ class StepUnit:
             return [Need(v.nbytes if self.detours else 0)]
         return [Need(v.nbytes) if self.reuse is None else Need(shared=[step.inputs[self.reuse]])]
 
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """Whether it can write a result into the memory of this input: a ufunc could, but its kernel is not asked."""
+        return False
+
     def direct(self, told: bool) -> Any:
         """What computes the one result, as `run(own, out, *arrays)`, if it does what it is `told`."""
         return None if self.multiple or (told and not self.writes) else self.run
@@ -107,7 +111,9 @@ class FusedUnit:
             plain = not any(found[1]) and found[0].takes_as_they_lie
             self.usual = found[0] if plain and len(self.kernels) == 1 else None
             self.passing = any(home.passing for home in self.homes)
-        kernel, out_orders = found
+        kernel, out_orders, copied = found
+        if copied:
+            arrays = [x.copy() if i in copied else x for i, x in enumerate(arrays)]
         given = [
             self._empty(own, i, v, order) if out is None else out
             for i, (v, order, out) in enumerate(zip(self.outputs, out_orders, outs, strict=True))
@@ -124,12 +130,23 @@ class FusedUnit:
     def needs(self, told: Collection[Any]) -> list[Need]:
         return [Need(0 if v in told else v.nbytes) for v in self.outputs]
 
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """Makes it write a result into the memory of an input that it reads in the same places only, if it can.
+
+        From then on it must be told to.
+        """
+        old, in_place = self.fused, {self.outputs.index(v): self.inputs.index(given)}
+        new = fuse(old.steps, old.inputs, old.outputs, {**old.in_place, **in_place})
+        self.fused = new or old
+        return new is not None
+
     def direct(self, told: bool) -> Any:
         """None: it is called with all arrays at once."""
         return None
 
     def _kernel(self, orders: Sequence[Any]) -> Any:
-        """The kernel for arguments and results that lie so, and how results lie that are not given."""
+        """The kernel for arguments and results that lie so, how results lie that are not given, and which arguments
+        must be copied, since as the others lie they are not read just where they are overwritten."""
         fused = self.fused
         known = {v: order for v, order in zip(fused.inputs, orders, strict=False) if order}
         wanted = dict(zip(fused.outputs, orders[len(fused.inputs) :], strict=True))
@@ -139,9 +156,11 @@ class FusedUnit:
                 wanted[v] = like[0] if like else ()
         turned = {**known, **{v: order for v, order in wanted.items() if order}}
         if turned:
-            fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, turned)
+            parts = (fused.steps, fused.inputs, fused.outputs)
+            fused = fuse(*parts, fused.in_place, turned) or Fused(*parts, {}, turned)
+        copied = set(self.fused.in_place.values()).difference(fused.in_place.values())
         kernel = ((fused if known else fused.turned() or fused).numba()) if worth_compiling(fused) else None
-        return kernel or fused.numpy(), list(wanted.values())
+        return kernel or fused.numpy(), list(wanted.values()), copied
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
         new = scratch(own, v.dtype)
