@@ -68,6 +68,10 @@ class Library:
         """What the mapped function costs by a count of its operations, where the library can tell."""
         return {}
 
+    def settled(self) -> int:
+        """Gives back memory that it keeps for nobody; returns the bytes of arrays that it keeps for the next call."""
+        return 0
+
     def after(self, call: Call) -> dict[str, Any]:
         """What a reader should know of a call once it has run, such as the memory it planned."""
         return {}

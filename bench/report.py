@@ -10,7 +10,19 @@ from rich.table import Table
 
 from . import sweep
 from .library import LIBRARIES, installed
-from .summary import FIRST, HEADINGS, PLANNING, first_calls, floor_of, lines, planning, seconds, size
+from .summary import (
+    FIRST,
+    HEADINGS,
+    PLANNING,
+    WEIGHED,
+    first_calls,
+    floor_of,
+    lines,
+    memories,
+    planning,
+    seconds,
+    size,
+)
 from .workloads import WORKLOADS
 
 Document = dict[str, Any]
@@ -82,6 +94,8 @@ def show(document: Document, console: Console) -> None:
         _print(console, "in short: the best peer's time over ours, and how much of ours is the floor", HEADINGS, found)
     if found := planning(document):
         _print(console, "recording and planning: the first two calls, less a later one", PLANNING, found)
+    if weighed := memories(document):
+        _print(console, "memory of a call", ("workload", *WEIGHED), weighed)
     if document.get("cold"):
         headings = ("workload", "eager vmap", *(f"{name}, {how}" for name in FIRST for how in ("cold", "cached")))
         _print(

@@ -135,6 +135,27 @@ def _both(entry: dict[str, Any], *calls: str) -> str:
     return seconds(None if None in times else sum(times))
 
 
+def memories(document: Document) -> list[list[str]]:
+    """The memory of a call, of ours and of peers: its results, what it computes on its way, and what is kept for it."""
+    found = []
+    for row in document["rows"]:
+        by_name = {c["name"]: c.get("call memory") for c in row["contenders"] if not c["failure"]}
+        if by_name.get("vmapcore jit vmap") is not None:
+            found.append([row["workload"], *[size(by_name.get(name)) for name in WEIGHED]])
+    return found
+
+
+WEIGHED = (
+    "vmapcore jit vmap",
+    "vmapcore-numpy jit vmap",
+    "vmapcore vmap",
+    "vmapcore loop",
+    "torch loop",
+    "torch vmap",
+    "torch-compile vmap",
+    "jax jit vmap",
+)
+
 FIRST = ("vmapcore jit vmap", "vmapcore-numpy jit vmap", "torch-compile vmap", "jax jit vmap")
 
 
@@ -142,6 +163,8 @@ def markdown(document: Document) -> str:
     """The tables of the README, with the command that measured them."""
     table = _markdown(["workload", "ours", *HEADINGS[2:]], lines(document))
     command = f"`python -m bench {' '.join(document['command'])}`"
+    if weighed := memories(document):
+        table += "\n" + _markdown(["memory of a call", *WEIGHED], weighed)
     if not document.get("cold"):
         return f"{command}\n\n{table}"
     headings = [

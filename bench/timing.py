@@ -193,6 +193,7 @@ def _entry(contender: Contender) -> dict[str, Any]:
         "cold": None,
         "cold second": None,
         "memory": None,
+        "call memory": None,
         "first memory": None,
         "notes": {},
         "error": None,

@@ -1,6 +1,8 @@
 """The benchmark's commands, its JSON, its exit codes; and that every contender of ours agrees on every workload."""
 
 import json
+import subprocess
+import sys
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,33 @@ def test_memory_is_the_most_that_was_held():
     assert memory.peak() - before > 0.9 * held.nbytes
 
 
+WEIGHED = """
+from bench.worker import Job
+job = Job("vmapcore", {variant!r}, "pairwise", "full", "cpu", "float32")
+job.prepare()
+print(job.time(0.01)["call memory"], job.time(0.01)["call memory"])
+"""
+
+
+@pytest.mark.skipif(not memory.CLEAR.exists(), reason="peaks since a moment are Linux's")
+@pytest.mark.parametrize("variant, arrays", [("vmap", 2 * 16), ("jit vmap", 1)])
+def test_memory_of_a_call_has_no_compiler(variant, arrays):
+    """300 by 300 distances; eager code has differences of points and their squares, of 16 coordinates each."""
+    code = WEIGHED.format(variant=variant)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert out[0] == out[1]
+    assert 0.9 * arrays < int(out[0]) / (300 * 300 * 4) < 1.5 * arrays + 3
+
+
+def test_the_summary_shows_the_memory_of_calls():
+    measured = document(vmapcore_jit_vmap=2e-3, vmapcore_vmap=3e-3, torch_loop=8e-3, jax_jit_vmap=4e-3)
+    assert summary.memories(measured) == []
+    for entry, weight in zip(measured["rows"][0]["contenders"], [1e6, 3e6, 2e6, None], strict=True):
+        entry["call memory"] = weight
+    assert summary.memories(measured) == [["w", "1 MB", "–", "3 MB", "–", "2 MB", "–", "–", "–"]]
+    assert "| w | 1 MB | – | 3 MB |" in summary.markdown(measured)
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """A run of one workload and an overhead, with all it writes."""
@@ -180,7 +209,7 @@ def test_a_run_measures_compares_and_writes(measured):
         assert entry["agrees"] is True and entry["failure"] is None and entry["share"] <= 1
         assert len(entry["times"]) == 1 and len(entry["times"][0]) >= 1 and entry["median"] > 0
         assert entry["ratio"] == pytest.approx(entry["median"] / pairwise["contenders"][3]["median"])
-        assert entry["first"] > 0 and entry["memory"] >= 0 and entry["cold"] is None
+        assert entry["first"] > 0 and entry["memory"] >= 0 and entry["call memory"] >= 0 and entry["cold"] is None
         assert entry["compiled"] == ("jit" in entry["name"])
     assert pairwise["counts"]["flops"] > 0 and overhead["counts"] == {}
     assert [c["ratio"] for c in overhead["contenders"]] == [1, 1, 1, None]

@@ -164,6 +164,85 @@ def test_a_donated_argument_that_is_read_later_is_not_written():
         np.testing.assert_allclose(ours, theirs)
 
 
+WIDE = np.random.default_rng(6).standard_normal((300, 300))
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    "fun, shared",
+    {
+        "an average": (lambda m, g: 0.9 * m + 0.1 * g, [True]),
+        "two results": (lambda m, g: (0.9 * m + 0.1 * g, np.sqrt(np.abs(m)) - g), [True, False]),
+        "a view of what it does not go into": (lambda m, g: ((g * 2 + 1)[:, 0], 0.9 * m + 0.1 * g), [True, False]),
+        "read elsewhere": (lambda m, g: 0.9 * m.T + 0.1 * g, [False]),
+        "read here and elsewhere": (lambda m, g: 0.9 * m + 0.1 * m.T + g, [False]),
+        "read backwards": (lambda m, g: 0.9 * m[::-1] + 0.1 * g, [False]),
+        "a row for all": (lambda m, g: 0.9 * m[:1] + 0.1 * g, [False]),
+        "a sum of it": (lambda m, g: 0.9 * m + 0.1 * g + np.sum(m, axis=1, keepdims=True), [False]),
+        "a sum of what was made": (lambda m, g: (n := 0.9 * m + 0.1 * g) / np.sum(n * n, 0), [False]),
+        "itself as well": (lambda m, g: (0.9 * m + 0.1 * g, m), [False, False]),
+        "read later": (lambda m, g: np.sort(0.9 * m + 0.1 * g) @ m, [False]),
+    }.values(),
+)
+def test_a_donated_argument_may_be_read_where_its_successor_is_made(monkeypatch, native, fun, shared):
+    """The kernel writes each element where it has just read one: of an argument that it reads so, and no other way."""
+    monkeypatch.setattr(compiled, "AVAILABLE", native and compiled.AVAILABLE)
+    donating = vc.jit(fun, donate_argnums=0)
+    for given in (WIDE.copy(), WIDE + 1, WIDE * 2):
+        grown = np.cos(given)
+        expected = vc.pytree.flatten(fun(given.copy(), grown))[0]
+        results = vc.pytree.flatten(donating(given, grown))[0]
+        for ours, theirs in zip(results, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+    if native == compiled.AVAILABLE:
+        assert [np.shares_memory(x, given) for x in results] == shared
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_donated_argument_that_does_not_fit_is_copied(monkeypatch, native):
+    monkeypatch.setattr(compiled, "AVAILABLE", native and compiled.AVAILABLE)
+
+    def f(m, g):
+        return 0.9 * m + 0.1 * g, np.sin(m)
+
+    donating = vc.jit(f, donate_argnums=0)
+    misplaced = np.frombuffer(bytearray(WIDE.nbytes + 1), np.uint8)[1:].view(float).reshape(WIDE.shape)
+    misplaced[...] = WIDE
+    frozen = WIDE.copy()
+    frozen.flags.writeable = False
+    unfit = [np.asfortranarray(WIDE), np.repeat(WIDE, 2, 1)[:, ::2], np.broadcast_to(WIDE[0], WIDE.shape)]
+    for m in [WIDE.copy(), WIDE.copy(), *unfit, misplaced, frozen]:
+        before, g = m.copy(), np.asfortranarray(WIDE + 1)
+        for ours, theirs in zip(donating(m, g), f(before, g), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    for m in [*unfit, misplaced, frozen]:
+        before = m.copy()
+        results = donating(m, WIDE + 1)
+        np.testing.assert_array_equal(m, before)
+        assert not any(np.shares_memory(m, x) for x in results)
+    twice = WIDE.copy()
+    for ours, theirs in zip(donating(twice, twice), f(WIDE, WIDE), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    np.testing.assert_array_equal(twice, WIDE)
+
+
+def test_averages_of_an_optimiser_stay_where_they_are():
+    def step(p, m, v, g):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        return p - 0.1 * m / (np.sqrt(v) + 1e-8), m, v
+
+    donating = vc.jit(step, donate_argnums=(0, 1, 2))
+    state = expected = (WIDE, WIDE * 0, WIDE * 0)
+    for i in range(4):
+        given = tuple([x.copy() for x in state])
+        state = donating(*given, WIDE + i)
+        expected = step(*expected, WIDE + i)
+        for ours, theirs in zip(state, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+    if compiled.AVAILABLE:
+        assert all(any(np.shares_memory(x, y) for y in given) for x in state)
+
+
 def test_what_a_plan_holds_does_not_grow():
     replayed = vc.jit(lambda x, w: np.tanh(np.sort(x @ w) + 1) @ w)
     x = np.ones((50, 50))

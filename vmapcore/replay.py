@@ -103,6 +103,16 @@ class Replayed:
     def __repr__(self) -> str:
         return f"<{self.call}>"
 
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that a planned call holds beyond its arguments, memory that is kept for it included."""
+        return max([getattr(plan.replay, "peak_memory", 0) for plan in list(self.plans.values())], default=0)
+
+    @property
+    def held(self) -> int:
+        """Bytes that plans keep from call to call."""
+        return sum([getattr(plan.replay, "held", 0) for plan in list(self.plans.values())])
+
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else functools.partial(self, instance)
 

@@ -1,16 +1,16 @@
 """A plan for the CPU: groups of steps in tiles on threads, and between them steps alone or fused."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import memory, threads
+from .. import threads
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
 from . import team
-from .own import Own, borrowed
+from .own import Own, borrowed, held
 from .program import Program
 from .steps import Roots, may_multiply
 from .tiles import TiledGroup, keep_in_blocks
@@ -18,6 +18,14 @@ from .units import units_of
 
 TEAMWORK = 200_000
 """Operations and bytes from which a plan may have kernels that a team should share."""
+
+
+class _Gift(NamedTuple):
+    """A result that is put into a donated argument, and whether the unit that makes it reads this."""
+
+    result: int
+    argument: int
+    read_there: bool
 
 
 class Plan:
@@ -29,51 +37,75 @@ class Plan:
     """
 
     def __init__(self, graph: Graph, donated: Sequence[bool] = ()) -> None:
+        limit = graph.peak_memory
         graph = simplify(graph)
         made = {v for step in graph.steps for v in step.outputs}
         roots = Roots(graph.steps)
         kept = list(dict.fromkeys([v for a in graph.outputs for v in (a, *roots[a])]))
-        self.program = Program(_units(graph, made.intersection(kept)), graph.inputs, kept)
-        told = {v for unit, *_ in self.program.calls if unit.writes for v in unit.outputs}
-        self.wanted = [v if isinstance(v, Var) and v in told else None for v in kept]
+        self.idle: list[Own] = []
+        self.idle_tiles: list[Own] = []
+        units = _units(graph, made.intersection(kept), self.idle_tiles)
+        told = {v for unit in units if unit.writes for v in unit.outputs}.intersection(kept)
+        self.program = Program(units, graph.inputs, kept, told, told, limit)
+        self.wanted = [v if v in told else None for v in kept]
         self.places = [kept.index(a) for a in graph.outputs]
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
+        repeated = [i for i in self.viewed if _repeats(graph.outputs[i], roots)]
+        self.copied_bytes = sum([graph.outputs[i].nbytes for i in (*self.copied, *repeated)])
         self.multiplies = any(map(may_multiply, graph.steps))
-        self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given])
+        self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given], roots)
         self.teamwork = graph.costs_more(TEAMWORK)
-        self.idle: list[Own] = []
 
-    def _gifts(self, graph: Graph, donated: Sequence[Var]) -> list[tuple[int, int]]:
-        """Which results are put into which donated arguments, of equal shape and dtype, that are read only before."""
-        reads = {
-            v: max([n for n, (u, *_) in enumerate(self.program.calls) if v in u.inputs], default=-1) for v in donated
-        }
-        made = {v: n for n, (unit, *_) in enumerate(self.program.calls) for v in unit.outputs}
-        found: list[tuple[int, int]] = []
-        left = [v for v in donated if v not in graph.outputs]
+    def _gifts(self, graph: Graph, donated: Sequence[Var], roots: Roots) -> list[_Gift]:
+        """Which results are put into which donated arguments: of equal shape and dtype, and read for the last time
+        before the result is made, or by a kernel that reads each element where it writes it."""
+        units = [unit for unit, *_ in self.program.calls]
+        made = {v: n for n, unit in enumerate(units) for v in unit.outputs}
+        reads = {v: [(n, a) for n, unit in enumerate(units) for a in unit.inputs if v in roots[a]] for v in donated}
+        found: list[_Gift] = []
+        left = [v for v in donated if not any(v in roots[a] for a in graph.outputs)]
         for i, v in enumerate(self.wanted):
-            fit = [d for d in left if v is not None and (d.shape, d.dtype) == (v.shape, v.dtype) and reads[d] < made[v]]
-            if fit:
-                left.remove(fit[0])
-                found.append((i, graph.inputs.index(fit[0])))
+            if v is None:
+                continue
+            for d in left:
+                late = [(n, a) for n, a in reads[d] if n >= made[v]]
+                if (d.shape, d.dtype) != (v.shape, v.dtype) or late not in ([], [(made[v], d)]):
+                    continue
+                if late and not units[made[v]].overwrites(v, d):
+                    continue
+                left.remove(d)
+                found.append(_Gift(i, graph.inputs.index(d), bool(late)))
+                break
         return found
 
     @property
     def held(self) -> int:
         """Bytes that the plan keeps for later calls, of all threads that have run it."""
-        owns = [*self.idle, *[own for unit, *_ in self.program.calls for own in getattr(unit, "idle", ())]]
-        return sum([x.nbytes for own in owns for x in own.values() if isinstance(x, np.ndarray)])
+        return held([*self.idle, *self.idle_tiles])
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that a call holds beyond its arguments, what earlier calls have left for it included.
+
+        What kernels keep for themselves, in each thread, is known once they have run. Not counted is what they take and
+        give back: reshapes and operands of products that NumPy copies, and the rooms of compiled convolutions. Results
+        are counted even where they go into donated arguments.
+        """
+        needed = self.program.needed
+        return needed.fresh + self.copied_bytes + max(needed.block, self.held)
 
     def __call__(self, arrays: list[Any]) -> list[Any]:
         if self.teamwork:
             team.assemble()
         own = borrowed(self.idle)
-        given = {i: arrays[j] for i, j in self.gifts if _is_free(j, arrays)}
-        outs = [
-            given[i] if i in given else None if v is None else memory.empty(np, v.shape, v.dtype)
-            for i, v in enumerate(self.wanted)
-        ]
+        outs: list[Any] = [None] * len(self.wanted)
+        for i, j, read_there in self.gifts:
+            if _is_free(j, arrays):
+                outs[i] = arrays[j]
+            elif read_there:
+                arrays = [*arrays]
+                outs[i] = arrays[j] = np.array(arrays[j], order="C")
         if self.multiplies:
             with threads.one_blas_thread():
                 found = self.program(own, arrays, outs)
@@ -94,10 +126,15 @@ def _is_apart(a: Any, others: Sequence[Any], made: set[Any], roots: Roots) -> bo
     return roots[a] <= made and not any(roots[a] & roots[b] for b in others)
 
 
+def _repeats(a: Any, roots: Roots) -> bool:
+    """Whether a view has more numbers than there are in memory."""
+    return a.nbytes > max([base.nbytes for base in roots[a] if base is not a], default=a.nbytes)
+
+
 def _is_free(i: int, arrays: Sequence[Any]) -> bool:
     """Whether an argument can be overwritten: it lies as a result does, and no other shares its memory."""
     x = arrays[i]
-    if not (type(x) is np.ndarray and x.flags.c_contiguous and x.flags.writeable):
+    if not (type(x) is np.ndarray and x.flags.carray):
         return False
     return not any(np.may_share_memory(x, a) for k, a in enumerate(arrays) if k != i and type(a) is np.ndarray)
 
@@ -106,12 +143,15 @@ def _copy(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
-def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
-    """Groups that are cut, and what is between them; `wanted` is not written again by a later call."""
+def _units(graph: Graph, wanted: set[Any], idle: list[Own]) -> list[Any]:
+    """Groups that are cut, and what is between them; `wanted` is not written again by a later call.
+
+    Threads that run tiles take their memory from `idle`.
+    """
     units: list[Any] = []
     between: list[int] = []
     for item in [*_order(graph, groups_of(graph)), None]:
-        group = TiledGroup(graph, item) if isinstance(item, Group) else None
+        group = TiledGroup(graph, item, idle) if isinstance(item, Group) else None
         if isinstance(item, int) or (group and group.whole):
             between += [item] if group is None else group.numbers
             continue
@@ -119,7 +159,7 @@ def _units(graph: Graph, wanted: set[Any]) -> list[Any]:
             inside = set(between)
             steps = [graph.steps[i] for i in between]
             elsewhere = {v for step in steps for v in step.outputs if not inside.issuperset(graph.readers.get(v, ()))}
-            units += units_of(steps, elsewhere | wanted, len(units), threaded=True)
+            units += units_of(steps, elsewhere | wanted, threaded=True)
             between = []
         if group is not None:
             units.append(group)

@@ -1,9 +1,15 @@
 """Program: units called one after the other, with the places of what they read and write."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from math import inf
 from typing import Any
 
+import numpy as np
+
 from ..graph import Literal
+from ..memory import empty
+from .homes import settle
 from .own import Own
 
 OFTEN = 8
@@ -13,11 +19,21 @@ OFTEN = 8
 class Program:
     """Runs `units` on values in numbered places.
 
-    `inputs` and `outputs` are variables and literals. An output whose maker can write where it is told is put into the
-    array that a call gives for it.
+    `inputs` and `outputs` are variables and literals. An output that is `told` is put into the array that a call gives
+    for it; one that is `made`, into a new array if the call gives none. Their makers can write where they are told.
     """
 
-    def __init__(self, units: Iterable[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        units: Sequence[Any],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        told: Collection[Any],
+        made: Collection[Any] = (),
+        limit: float = inf,
+    ) -> None:
+        self.needed = settle(units, outputs, told, made, limit)
+        self.made = {outputs.index(v): v for v in made}
         self.slots: dict[Any, int] = {}
         for a in inputs:
             self._slot(a)
@@ -28,7 +44,8 @@ class Program:
         calls = []
         for unit in units:
             sources = [self._slot(a) for a in unit.inputs]
-            targets = [places.get(v, -1) for v in unit.outputs]  # which output of the program each is
+            # which output of the program each is, if its maker is told to write there
+            targets = [places[v] if v in told else -1 for v in unit.outputs]
             calls.append((unit, sources, [self._slot(v) for v in unit.outputs], targets))
         self.results = [self._slot(a) for a in outputs]
         self.constants = [(n, a.value) for a, n in self.slots.items() if isinstance(a, Literal) and n >= self.count]
@@ -50,7 +67,7 @@ class Program:
         return found[::-1]
 
     def __call__(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
-        """Takes an array for each input, and one or None for each output; returns all outputs."""
+        """Takes an array for each input, and for each output one or, where it is not needed, None; returns all."""
         return self.run(own, ins, outs)
 
     def _one_by_one(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
@@ -62,7 +79,7 @@ class Program:
         for n, value in self.constants:
             values[n] = value
         for unit, sources, results, targets, ends in self.calls:
-            given = [None if t < 0 else outs[t] for t in targets]
+            given = [self._given(t, outs) for t in targets]
             made = unit(own, given, [values[n] for n in sources])
             for n, x in zip(results, made, strict=True):
                 values[n] = x
@@ -70,13 +87,26 @@ class Program:
                 values[n] = None
         return [values[n] for n in self.results]
 
+    def _given(self, t: int, outs: Sequence[Any]) -> Any:
+        """Where an output is to be put, which is number `t` of the program's."""
+        if t >= 0 and outs[t] is None and t in self.made:
+            return empty(np, self.made[t].shape, self.made[t].dtype)
+        return None if t < 0 else outs[t]
+
+    def _target(self, t: int) -> str:
+        """The same as source."""
+        if t in self.made:
+            return f"new{t}() if outs[{t}] is None else outs[{t}]"
+        return "None" if t < 0 else f"outs[{t}]"
+
     def _function(self) -> Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]]:
         """All calls written out one after the other: a microsecond less for each than to go through them in a loop."""
         known: dict[str, Any] = {f"v{n}": None for n in self.results}  # what a unit keeps to itself
         known |= {f"v{n}": value for n, value in self.constants}
+        known |= {f"new{t}": partial(empty, np, v.shape, v.dtype) for t, v in self.made.items()}
         lines = ["def program(own, ins, outs):", f"    {_names(range(self.count))} = ins" if self.count else ""]
         for i, (unit, sources, results, targets, ends) in enumerate(self.calls):
-            given = ["None" if t < 0 else f"outs[{t}]" for t in targets]
+            given = [self._target(t) for t in targets]
             args = [f"v{n}" for n in sources]
             direct = unit.direct(targets[0] >= 0)
             known[f"u{i}"] = direct or unit

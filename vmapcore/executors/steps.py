@@ -1,7 +1,7 @@
 """How one step runs on a tile of NumPy arrays: a call that writes where it is told, if its primitive has one.
 
-A kernel is called as `kernel(own, out, *arrays)`. It returns its result, in `out` if that is given and it can; else in
-memory of `own`, the thread's, which it will write again the next time, or in fresh memory. In what order the axes of an
+A kernel is called as `kernel(own, out, *arrays)`. It returns its result, in `out` if that is given and it can; else at
+its home in the memory of `own`, the thread's, or in fresh memory. In what order the axes of an
 array lie in memory is its maker's choice; NumPy's functions keep the order of what they read.
 """
 
@@ -22,8 +22,9 @@ from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
 from ..rules.contract import contract
 from . import convolutions, pools
+from .homes import Home
 from .kernels import gemm, stacks
-from .own import Own
+from .own import Own, kept
 
 Run = Callable[..., Any]
 
@@ -33,10 +34,11 @@ LARGE = 10_000_000
 
 
 class Kernel(NamedTuple):
-    """A call, and whether it writes into `out`."""
+    """A call, whether it writes into `out`, and whether by way of its home."""
 
     run: Run
     writes: bool
+    detours: bool = False
 
 
 KERNELS: dict[Any, Any] = convolutions.KERNELS | pools.KERNELS
@@ -45,31 +47,27 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 """For a primitive that is a ufunc with some arguments given: both."""
 
 
-def kernel_of(step: Step, key: Any, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> Kernel:
-    """The kernel of a step for results of `shape`.
-
-    `key` names its memory in `own`; `reuse` is the argument whose memory it may overwrite.
-    """
+def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> Kernel:
+    """The kernel of a step for results of `shape`; `reuse` is the argument whose memory it may overwrite."""
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
     if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape:
-        return Kernel(_of_ufunc(ufunc, more, key, reuse), True)
+        return Kernel(_of_ufunc(ufunc, more, home, reuse), True)
     if step.primitive in KERNELS:
-        return Kernel(KERNELS[step.primitive](step, key), True)
+        return Kernel(KERNELS[step.primitive](step, home), True, True)
     if step.primitive in (contract, contract_block):
         large = threaded and flops_of(step) >= LARGE
-        return _of_contract(step.params["subscripts"], key, large, step.params.get("rectified", False))
+        return _of_contract(step.params["subscripts"], home, large, step.params.get("rectified", False))
     if step.primitive is casts.convert and shape:
-        return Kernel(_conversion(step.params["dtype"], key), True)
+        return Kernel(_conversion(step.params["dtype"], home), True)
     return Kernel(_of_eval(step), False)
 
 
-def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) -> Run:
+def _of_ufunc(ufunc: Any, more: tuple[Any, ...], home: Home, reuse: int | None) -> Run:
     def run(own: Own, out: Any, *args: Any) -> Any:
         if out is None:
-            out = own.get(key) if reuse is None else args[reuse]
+            out = own.get(home) if reuse is None else args[reuse]
             if out is None:
-                out = own[key] = ufunc(*args, *more)  # in the memory order of what it reads
-                return out
+                return kept(own, home, ufunc(*args, *more))  # in the memory order of what it reads
         return ufunc(*args, *more, out=out)
 
     return run
@@ -78,25 +76,27 @@ def _of_ufunc(ufunc: Any, more: tuple[Any, ...], key: Any, reuse: int | None) ->
 class _Way(NamedTuple):
     """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps by a kernel of ours.
 
-    `wide` is whether a bias is a row of numbers for the rows of each matrix, as `stack` takes it.
+    What it makes has axes of its own, so each way has a key for it. `wide` is whether a bias is a row of numbers for
+    the rows of each matrix, as `stack` takes it.
     """
 
     plan: Plan
-    stack: stacks.Stack | None
-    shared: gemm.Product | None
-    wide: bool
+    home: Home
+    stack: stacks.Stack | None = None
+    shared: gemm.Product | None = None
+    wide: bool = False
 
 
-def _way(subscripts: str, x: Any, y: Any, b: Any, finished: bool) -> _Way:
+def _way(subscripts: str, home: Home, x: Any, y: Any, b: Any, finished: bool) -> _Way:
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
     if plan.function not in ("matmul", "dot"):
-        return _Way(plan, None, None, False)
+        return _Way(plan, home)
     x, y = _stacked(*plan.operands(np, x, y))
     columns = (1, y.shape[-1]) if b is not None and b.size == y.shape[-1] else (len(y), y.shape[-1])
     fits = b is not None and plan.axes is None and b.dtype == x.dtype and b.shape[-1] == columns[1]
     wide = b is None or (fits and b.size == columns[0] * columns[1])
     stack = stacks.stack(x, y, finished) if wide else None
-    return _Way(plan, stack, None if stack else gemm.product(x, y), wide)
+    return _Way(plan, home, stack, None if stack else gemm.product(x, y), wide)
 
 
 def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
@@ -104,7 +104,7 @@ def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
     return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
 
 
-def _of_contract(subscripts: str, key: Any, threaded: bool, rectified: bool = False) -> Kernel:
+def _of_contract(subscripts: str, home: Home, threaded: bool, rectified: bool = False) -> Kernel:
     """A product, planned once for each way that its operands lie in memory; perhaps plus a bias, and rectified."""
     ways: dict[Any, _Way] = {}
     multiply = _multiply if threaded else np.matmul
@@ -113,10 +113,10 @@ def _of_contract(subscripts: str, key: Any, threaded: bool, rectified: bool = Fa
         lie = (x.strides, y.strides)
         way = ways.get(lie)
         if way is None:
-            way = ways[lie] = _way(subscripts, x, y, b, b is not None or rectified)
+            way = ways[lie] = _way(subscripts, home.again(), x, y, b, b is not None or rectified)
         plan = way.plan
         x, y = plan.operands(np, x, y)
-        into = own.get(key)
+        into = own.get(way.home)
         direct = out is not None and plan.shape is None and plan.axes is None
         if direct and (plan.names or out.flags.c_contiguous):
             into = out
@@ -132,7 +132,7 @@ def _of_contract(subscripts: str, key: Any, threaded: bool, rectified: bool = Fa
         else:
             made = (np.multiply if plan.function == "multiply" else multiply)(x, y, out=into)
         if into is None and type(made) is np.ndarray:
-            own[key] = made
+            made = kept(own, way.home, made)
         made = plan.result(made)
         if way.stack is None:
             made = _finished(made, b, rectified)
@@ -175,13 +175,12 @@ def _product(x: Any, y: Any, out: Any, state: None) -> None:
     np.matmul(x, y, out=out)
 
 
-def _conversion(dtype: Any, key: Any) -> Run:
+def _conversion(dtype: Any, home: Home) -> Run:
     def run(own: Own, out: Any, x: Any) -> Any:
         if out is None:
-            out = own.get(key)
+            out = own.get(home)
             if out is None:
-                out = own[key] = x.astype(dtype)
-                return out
+                return kept(own, home, x.astype(dtype))
         np.copyto(out, x, casting="unsafe")
         return out
 
@@ -207,12 +206,7 @@ def reusable(step: Step) -> list[int]:
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and a.shape == shape and a.dtype == dtype]
 
 
-MOVING = frozenset({primitive for primitive in OWN if primitive.name in VIEWS | MOVES})
-"""Primitives that compute nothing, and whose results may be in the memory of what they read."""
-
-APART = OWN - MOVING
-
-MULTIPLYING = APART - ELEMENTWISE
+MULTIPLYING = frozenset({p for p in OWN if p.name not in VIEWS | MOVES}) - ELEMENTWISE
 """Primitives that may call BLAS; so may an author's code."""
 
 
@@ -221,8 +215,15 @@ def may_multiply(step: Step) -> bool:
     return step.primitive in MULTIPLYING or not pure(step.primitive)
 
 
+COPIES = frozenset({"concatenate", "stack", "pad", "roll", "repeat", "previous", "set_diagonal", "slice_place"})
+"""Moves whose results are new arrays, whatever they are given."""
+
+APART = frozenset({p for p in OWN if p.name in COPIES or p.name not in VIEWS | MOVES})
+"""Primitives whose results are in memory of their own."""
+
+
 def shared(step: Step) -> list[Any]:
-    """The inputs whose memory the result may be in: of what moves numbers, and of an author's code."""
+    """The inputs whose memory the result may be in: of what may be a view, and of an author's code."""
     if step.primitive in APART:
         return []
     return [a for a in step.inputs if isinstance(a, Var) or a.shape]

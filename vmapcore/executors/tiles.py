@@ -6,19 +6,20 @@ which writes them again for the next tile and in the next call.
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from .. import memory, threads
+from .. import threads
 from ..graph import Graph, Literal, Step, Var
 from ..planning.cuts import Cut, cuts_of, images_dimension
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
+from .homes import Home, Need
 from .kernels.lanes import lanes
-from .own import Own, borrowed
+from .own import Own, borrowed, scratch
 from .program import Program
 from .units import is_scalar, units_of
 
@@ -30,8 +31,8 @@ class Blocks:
 
     __slots__ = ("base", "lengths", "rest")
 
-    def __init__(self, v: Var, rank: int) -> None:
-        self.base = memory.empty(np, (prod(v.shape),), v.dtype)
+    def __init__(self, base: Any, v: Var, rank: int) -> None:
+        self.base = base
         self.lengths, self.rest = v.shape[:rank], v.shape[rank:]
 
     def piece(self, tile: Tile) -> Any:
@@ -48,8 +49,8 @@ class TiledGroup:
 
     writes = True
 
-    def __init__(self, graph: Graph, group: Group) -> None:
-        self.group = group
+    def __init__(self, graph: Graph, group: Group, idle: list[Own]) -> None:
+        self.group, self.idle = group, idle
         self.numbers = sorted(group.steps)
         self.steps = [graph.steps[i] for i in self.numbers]
         made = [v for step in self.steps for v in step.outputs]
@@ -68,12 +69,12 @@ class TiledGroup:
         self.whole = all(len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts)
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
-        self.idle: list[Own] = []
+        self.homes = [Home() for _ in self.outputs]
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
         totals = [
-            self._result(v) if out is None or v in self.group.sums else out
-            for v, out in zip(self.outputs, outs, strict=True)
+            self._result(own, v, home) if out is None or v in self.group.sums else out
+            for v, home, out in zip(self.outputs, self.homes, outs, strict=True)
         ]
         lent: list[Own] = []
 
@@ -93,15 +94,24 @@ class TiledGroup:
             for v, total, out in zip(self.outputs, totals, outs, strict=True)
         ]
 
+    def needs(self, told: Collection[Any]) -> list[Need]:
+        sizes = [v.nbytes * (prod(self._parts(v)) if v in self.group.sums else v not in told) for v in self.outputs]
+        return [Need(n) for n in sizes]
+
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """False: tiles may read what others have written."""
+        return False
+
     def direct(self, told: bool) -> Any:
         """None: it is called with all arrays at once."""
         return None
 
-    def _result(self, v: Var) -> Any:
+    def _result(self, own: Own, v: Var, home: Home) -> Any:
         """Memory for a result: an array, or terms of a sum, or blocks."""
+        new = scratch(own, v.dtype)
         if v in self.blocked:
-            return Blocks(v, len(self.cuts))
-        return memory.empty(np, (*self._parts(v), *v.shape), v.dtype)
+            return Blocks(new(home, (prod(v.shape),)), v, len(self.cuts))
+        return new(home, (*self._parts(v), *v.shape))
 
     def _parts(self, v: Var) -> tuple[int, ...]:
         """Into how many terms a sum is split, by the dimensions it is over: one for each piece."""
@@ -152,8 +162,9 @@ class TiledGroup:
             params = params_for(step, outputs[0].shape)
             steps.append(step._replace(inputs=tuple(inputs), outputs=tuple(outputs), params=params))
         wanted = [made[v] for v in self.outputs]
+        told = {made[v] for v in self.outputs if v not in self.group.sums}
         alone = lengths == self.group.lengths
-        return Program(units_of(steps, set(wanted), lengths, threaded=alone), list(read.values()), wanted)
+        return Program(units_of(steps, set(wanted), threaded=alone), list(read.values()), wanted, told)
 
 
 def _cut(shape: tuple[int, ...], places: Places, lengths: tuple[int, ...]) -> tuple[int, ...]:
@@ -177,10 +188,10 @@ def _piece(x: Any, places: Places, tile: Tile) -> Any:
 
 
 def _total(terms: Any, axes: int, out: Any) -> Any:
-    """The sum of the terms, in their order."""
+    """The sum of the terms, in their order: in the memory of the first of them, unless there is another."""
     terms = terms.reshape(-1, *terms.shape[axes:])
     if out is None:
-        out = terms[0].copy() if len(terms) > 1 else terms[0]
+        out = terms[0]
     else:
         np.copyto(out, terms[0])
     for term in terms[1:]:

@@ -2,10 +2,10 @@
 
 Every unit has `inputs` and `outputs`, and is called as `unit(own, outs, arrays)`: `outs` has an array for each output
 that is to be put somewhere, and None where the unit may choose. It returns its results, in those arrays where it was
-given them.
+given them. It has a home for each output, and `needs` says what each needs if some are `told` where to go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,22 +15,26 @@ import numpy as np
 from .. import threads
 from ..graph import Literal, Step, Var
 from ..graph.costs import VIEWS
+from ..memory import empty
 from ..planning.cuts import TASKS
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from . import compiled
 from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
+from .homes import Home, Need
 from .own import Own, scratch
-from .steps import Roots, kernel_of, reusable
+from .steps import Roots, kernel_of, reusable, shared
 
 
 class StepUnit:
     """One step."""
 
-    def __init__(self, step: Step, key: Any, reuse: int | None, threaded: bool) -> None:
+    def __init__(self, step: Step, reuse: int | None, threaded: bool) -> None:
         self.inputs = list(step.inputs)
         self.outputs = list(step.outputs)
-        self.run, self.writes = kernel_of(step, key, step.outputs[0].shape, reuse, threaded)
+        self.homes = [Home() for _ in step.outputs]
+        self.reuse = reuse
+        self.run, self.writes, self.detours = kernel_of(step, self.homes[0], step.outputs[0].shape, reuse, threaded)
         self.multiple = step.primitive.multiple
         self.steps = [step]
 
@@ -42,6 +46,19 @@ class StepUnit:
         else:
             made = (self.run(own, None, *arrays),)
         return [_put(m, out) for m, out in zip(made, outs, strict=True)]
+
+    def needs(self, told: Collection[Any]) -> list[Need]:
+        step, v = self.steps[0], self.outputs[0]
+        if not self.writes:
+            fresh = [0 if step.primitive.name in VIEWS else v.nbytes for v in self.outputs]
+            return [Need(fresh=n, shared=shared(step)) for n in fresh]
+        if v in told:
+            return [Need(v.nbytes if self.detours else 0)]
+        return [Need(v.nbytes) if self.reuse is None else Need(shared=[step.inputs[self.reuse]])]
+
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """Whether it can write a result into the memory of this input: a ufunc could, but its kernel is not asked."""
+        return False
 
     def direct(self, told: bool) -> Any:
         """What computes the one result, as `run(own, out, *arrays)`, if it does what it is `told`."""
@@ -60,20 +77,24 @@ class FusedUnit:
 
     writes = True
 
-    def __init__(self, fused: Fused, inputs: Sequence[Var], outputs: Sequence[Var], key: Any, threaded: bool) -> None:
-        self.inputs, self.outputs, self.key = inputs, outputs, key
+    def __init__(self, fused: Fused, inputs: Sequence[Var], outputs: Sequence[Var], threaded: bool) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self.homes = [Home() for _ in outputs]
         self.fused = fused
         flops, moved = fused.cost
         self.tasks = min(TASKS, max(flops, moved) // ENOUGH) if threaded else 0
         self.kernels: dict[Any, Any] = {}
         self.usual: Any = None
-        self.homes = [((key, i), v.shape, v.dtype) for i, v in enumerate(outputs)]
+        self.passing = False
+        self.keys = [(home, v.shape, v.dtype) for home, v in zip(self.homes, outputs, strict=True)]
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
         usual = self.usual
         if usual is None:
             return self._in_any_order(own, outs, arrays)
-        given = [own.get(home) if out is None else out for out, home in zip(outs, self.homes, strict=True)]
+        given = [own.get(key) if out is None else out for out, key in zip(outs, self.keys, strict=True)]
+        if self.passing:
+            given = [empty(np, *key[1:]) if y is None else y for y, key in zip(given, self.keys, strict=True)]
         try:
             wrong = usual.all(arrays, given)
         except TypeError:  # nothing was written: an array does not lie in its own order, or is not there yet
@@ -89,7 +110,10 @@ class FusedUnit:
             found = self.kernels[orders] = self._kernel(orders)
             plain = not any(found[1]) and found[0].takes_as_they_lie
             self.usual = found[0] if plain and len(self.kernels) == 1 else None
-        kernel, out_orders = found
+            self.passing = any(home.passing for home in self.homes)
+        kernel, out_orders, copied = found
+        if copied:
+            arrays = [x.copy() if i in copied else x for i, x in enumerate(arrays)]
         given = [
             self._empty(own, i, v, order) if out is None else out
             for i, (v, order, out) in enumerate(zip(self.outputs, out_orders, outs, strict=True))
@@ -103,12 +127,26 @@ class FusedUnit:
         threads.run([partial(_rows, run, a, b) for a, b in pairwise(ends)], lambda: None)
         return given
 
+    def needs(self, told: Collection[Any]) -> list[Need]:
+        return [Need(0 if v in told else v.nbytes) for v in self.outputs]
+
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """Makes it write a result into the memory of an input that it reads in the same places only, if it can.
+
+        From then on it must be told to.
+        """
+        old, in_place = self.fused, {self.outputs.index(v): self.inputs.index(given)}
+        new = fuse(old.steps, old.inputs, old.outputs, {**old.in_place, **in_place})
+        self.fused = new or old
+        return new is not None
+
     def direct(self, told: bool) -> Any:
         """None: it is called with all arrays at once."""
         return None
 
     def _kernel(self, orders: Sequence[Any]) -> Any:
-        """The kernel for arguments and results that lie so, and how results lie that are not given."""
+        """The kernel for arguments and results that lie so, how results lie that are not given, and which arguments
+        must be copied, since as the others lie they are not read just where they are overwritten."""
         fused = self.fused
         known = {v: order for v, order in zip(fused.inputs, orders, strict=False) if order}
         wanted = dict(zip(fused.outputs, orders[len(fused.inputs) :], strict=True))
@@ -118,15 +156,17 @@ class FusedUnit:
                 wanted[v] = like[0] if like else ()
         turned = {**known, **{v: order for v, order in wanted.items() if order}}
         if turned:
-            fused = Fused(fused.steps, fused.inputs, fused.outputs, {}, turned)
+            parts = (fused.steps, fused.inputs, fused.outputs)
+            fused = fuse(*parts, fused.in_place, turned) or Fused(*parts, {}, turned)
+        copied = set(self.fused.in_place.values()).difference(fused.in_place.values())
         kernel = ((fused if known else fused.turned() or fused).numba()) if worth_compiling(fused) else None
-        return kernel or fused.numpy(), list(wanted.values())
+        return kernel or fused.numpy(), list(wanted.values()), copied
 
     def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
         new = scratch(own, v.dtype)
         if not order:
-            return new((self.key, i), v.shape)
-        laid = new((self.key, i), tuple([v.shape[a] for a in order]))
+            return new(self.homes[i], v.shape)
+        laid = new(self.homes[i], tuple([v.shape[a] for a in order]))
         return laid.transpose(np.argsort(order))
 
 
@@ -156,7 +196,7 @@ SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 """Reductions, for which NumPy is slow where arrays do not lie in their own order."""
 
 
-def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool = False) -> list[Unit]:
+def units_of(steps: Sequence[Step], wanted: set[Any], threaded: bool = False) -> list[Unit]:
     """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
     fusing = compiled.AVAILABLE or _any_large(steps)
     runs = runs_of(steps, can_fuse, cut) if fusing else [[step] for step in steps]
@@ -171,13 +211,13 @@ def units_of(steps: Sequence[Step], wanted: set[Any], key: Any, threaded: bool =
         unit = None
         if fusing and _is_much(run):
             outputs = [v for step in run for v in step.outputs if v in wanted or read.get(v, -1) >= end]
-            unit = _fused(run, outputs, (key, number), threaded, known)
+            unit = _fused(run, outputs, threaded, known)
         if unit is not None:
             units.append(unit)
         else:
             for i, step in enumerate(run, number):
                 reuse = [k for k in reusable(step) if last.get(step.inputs[k]) == i]
-                units.append(StepUnit(step, (key, i), reuse[0] if reuse else None, threaded))
+                units.append(StepUnit(step, reuse[0] if reuse else None, threaded))
         number = end
     return units
 
@@ -192,7 +232,7 @@ def _is_much(run: Sequence[Step]) -> bool:
 
 
 def _fused(
-    run: Sequence[Step], outputs: Sequence[Var], key: Any, threaded: bool, known: dict[Any, Fused | None]
+    run: Sequence[Step], outputs: Sequence[Var], threaded: bool, known: dict[Any, Fused | None]
 ) -> FusedUnit | None:
     """The run as one kernel, if it can be one and that pays."""
     made = {v for step in run for v in step.outputs}
@@ -208,7 +248,7 @@ def _fused(
         return None
     if small and not worth_compiling(fused):
         return None
-    return FusedUnit(fused, inputs, outputs, key, threaded)
+    return FusedUnit(fused, inputs, outputs, threaded)
 
 
 def _pattern(run: Sequence[Step], inputs: Sequence[Var], outputs: Sequence[Var]) -> Any:
