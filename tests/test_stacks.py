@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.test_kernels import close
 from vmapcore import jit, set_threads, vmap
 from vmapcore.executors import compiled, steps
+from vmapcore.executors.homes import Home
 from vmapcore.executors.kernels import stacks
 from vmapcore.executors.kernels.lanes import lanes
 from vmapcore.graph import Step, Var
@@ -73,7 +74,7 @@ def block(subscripts, x, y, b, rectified):
     inputs = tuple([Var(a.shape, a.dtype) for a in (x, y, b)])
     params = {"subscripts": subscripts, "rectified": rectified}
     step = Step(contract_block, inputs, params, (Var(made.shape, made.dtype),), None)
-    return steps.kernel_of(step, "k", made.shape, None).run, made
+    return steps.kernel_of(step, Home(), made.shape, None).run, made
 
 
 @pytest.mark.parametrize("rectified", [False, True])
