@@ -1,9 +1,9 @@
 """What the ufuncs that fuse look like in Python that Numba compiles, by kind of dtype.
 
 `{0}`, `{1}` stand for arguments, all of one dtype that `{t}` names. Results are NumPy's bit for bit, signed zeros, nan
-and inf included, but for those of functions in `ULPS`. The exponential, the logarithm and the hyperbolic tangent are this package's own, made
-to run on vectors (`mathematics.py`); other functions are the C library's, which NumPy calls as well where it has none of
-its own for the processor.
+and inf included, but for those of functions in `ULPS`. The exponential, the logarithm and the hyperbolic tangent are
+this package's own, made to run on vectors (`mathematics.py`); other functions are the C library's, which NumPy calls as
+well where it has none of its own for the processor.
 
 Without a template, so that only NumPy's source has them: division with remainder of any dtype, shifts, powers of
 integers, whose corner cases Numba does otherwise; `logaddexp`, `nextafter`, `spacing`, `gcd` and `lcm`, which are rare.
