@@ -26,7 +26,7 @@ WORTH = 30_000_000
 TASKS = 4
 """How many pieces one step's work is cut into: more than threads, so that one that is disturbed gets less."""
 
-CALL = 4_000_000
+CALL = 8_000_000
 """Multiply-adds of a step, on average, from which threads that run steps at once seldom wait for the interpreter."""
 
 MOST = 16

@@ -79,7 +79,7 @@ def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
         fits = True
     else:
         as_it_lies = x.flags.c_contiguous and depth % lanes(x.dtype) == 0
-        fits = LARGE and as_it_lies and 16 <= rows <= 128 and depth >= 4 * rows
+        fits = LARGE and as_it_lies and 16 <= rows <= 128 and depth >= (2 if finished else 4) * rows
     return Stack(x, y) if fits else None
 
 
