@@ -41,6 +41,9 @@ def lying(x: Any, new: Any, name: str) -> tuple[Any, bool]:
     return laid, True
 
 
+Shape = tuple[int, ...]
+
+
 class Convolution:
     """What the three primitives share: arguments split into members, and the kernel for their shapes."""
 
@@ -127,7 +130,7 @@ class Forward(Convolution):
             return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
         images = x.shape[2]
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
-        kernel, size = self._kernel(x, w[0])
+        kernel, size = self._kernel(x.shape, w.shape[1:])
         n, height = x.shape[1], w.shape[2] // self.groups
         made = new(self.key, (len(x), w.shape[1], self.groups, height, *size, n))
         if isinstance(kernel, Direct):
@@ -140,14 +143,14 @@ class Forward(Convolution):
             self.one_by_one(own, kernel, x, w, bias, made)
         return _given(made, split, (images, w.shape[2], *size), out)
 
-    def _kernel(self, x: Any, w: Any) -> tuple[Columns, tuple[int, ...]]:
+    def _kernel(self, x: Shape, w: Shape) -> tuple[Columns, Shape]:
         """For images (members, n, C, ...) and weights (members, O, C / groups, ...), and the size of results."""
-        win = self.windows(x.shape[3:], w.shape[3:])
-        kernel = convolution(win, w.shape[2], w.shape[1] // self.groups, x.shape[1], self.dtype)
+        win = self.windows(x[3:], w[3:])
+        kernel = convolution(win, w[2], w[1] // self.groups, x[1], self.dtype)
         return kernel, tuple([p // 2 for p in win.out]) if self.pooled else win.out
 
     def way(self, x: Any, w: Any) -> Straight | None:
-        kernel, size = self._kernel(x, w)
+        kernel, size = self._kernel(x.shape, w.shape)
         innermost = _lies_innermost(x)
         if innermost is None or not w.flags.c_contiguous or not isinstance(kernel, Direct):
             return None
@@ -180,7 +183,7 @@ class InputGrad(Convolution):
         g, w, split = self.split(g, w)
         images = g.shape[2]
         g = g.reshape(len(g), g.shape[1] * images, *g.shape[3:])
-        kernel = self._kernel(g, w[0])
+        kernel = self._kernel(g.shape, w.shape[1:])
         n, channels = g.shape[1], w.shape[3]
         made = new(self.key, (len(g), w.shape[1], self.groups, channels, *self.size, n))
         if isinstance(kernel, Direct) and kernel.turns:
@@ -191,13 +194,12 @@ class InputGrad(Convolution):
             self.one_by_one(own, kernel, g, w, made)
         return _given(made, split, (images, self.groups * channels, *self.size), out)
 
-    def _kernel(self, g: Any, w: Any) -> Columns:
+    def _kernel(self, g: Shape, w: Shape) -> Columns:
         """For cotangents (members, n, O, ...) and weights (members, O, C / groups, ...)."""
-        win = self.windows(self.size, w.shape[3:])
-        return convolution(win, w.shape[2], w.shape[1] // self.groups, g.shape[1], self.dtype)
+        return convolution(self.windows(self.size, w[3:]), w[2], w[1] // self.groups, g[1], self.dtype)
 
     def way(self, g: Any, w: Any) -> Straight | None:
-        kernel, innermost = self._kernel(g, w), _lies_innermost(g)
+        kernel, innermost = self._kernel(g.shape, w.shape), _lies_innermost(g)
         if innermost is None or not w.flags.c_contiguous or not (isinstance(kernel, Direct) and kernel.turns):
             return None
         shape = (len(g), 1, self.groups, w.shape[2], *self.size, g.shape[1])
@@ -229,7 +231,7 @@ class WeightGrad(Convolution):
         if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
             return copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
         x, g = x[:, 0], g[:, 0]
-        kernel, shape = self._kernel(x, g)
+        kernel, shape = self._kernel(x.shape, g.shape)
         made = new(self.key, shape)
         if isinstance(kernel, Direct) and kernel.few:
             (x, x_innermost), (g, g_innermost) = lying(x, new, "x"), lying(g, new, "g")
@@ -240,15 +242,14 @@ class WeightGrad(Convolution):
         weights = _weights(made)
         return copied(split.scatter(weights[:, None, None], weights.shape[1:]), out)
 
-    def _kernel(self, x: Any, g: Any) -> tuple[Columns, tuple[int, ...]]:
+    def _kernel(self, x: Shape, g: Shape) -> tuple[Columns, Shape]:
         """For images (members, n, C, ...) and cotangents (members, n, O, ...), and the shape of its results."""
-        win = self.windows(x.shape[3:], self.step.params["kernel"])
-        channels, height = x.shape[2] // self.groups, g.shape[2] // self.groups
-        kernel = convolution(win, channels, height, x.shape[1], self.dtype)
-        return kernel, (len(x), self.groups, height, channels, *win.kernel)
+        win = self.windows(x[3:], self.step.params["kernel"])
+        channels, height = x[2] // self.groups, g[2] // self.groups
+        return convolution(win, channels, height, x[1], self.dtype), (x[0], self.groups, height, channels, *win.kernel)
 
     def way(self, x: Any, g: Any) -> Straight | None:
-        (kernel, shape), lie = self._kernel(x, g), (_lies_innermost(x), _lies_innermost(g))
+        (kernel, shape), lie = self._kernel(x.shape, g.shape), (_lies_innermost(x), _lies_innermost(g))
         if None in lie or not (isinstance(kernel, Direct) and kernel.few):
             return None
         run = kernel.weight_grad_all((len(x), 1, self.groups), bool(lie[0]), bool(lie[1]))
