@@ -16,6 +16,7 @@ from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
 from .kernels.columns import Columns
 from .kernels.conv import convolution
 from .kernels.direct import Direct
+from .kernels.turned import copy
 from .own import Own, scratch
 
 
@@ -25,7 +26,7 @@ def innermost(x: Any, new: Any, name: str) -> Any:
     if moved.flags.c_contiguous:
         return moved
     laid = new(name, moved.shape)
-    laid[...] = moved
+    copy(laid, moved)
     return laid
 
 
@@ -37,7 +38,7 @@ def lying(x: Any, new: Any, name: str) -> tuple[Any, bool]:
     if x.flags.c_contiguous:
         return x, False
     laid = new(name, moved.shape)
-    laid[...] = moved
+    copy(laid, moved)
     return laid, True
 
 
@@ -281,7 +282,7 @@ def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
 def copied(made: Any, out: Any) -> Any:
     if out is None:
         return made
-    np.copyto(out, made)
+    copy(out, made)
     return out
 
 

@@ -12,6 +12,7 @@ from ..rules._windows import Windows, windows
 from ..rules.pooling import max_pool, max_pool_scatter
 from .convolutions import copied
 from .kernels import pool
+from .kernels.turned import copy
 from .own import Own, scratch
 
 
@@ -81,7 +82,7 @@ def _laid(a: Any, new: Any, name: str) -> Any:
     if a.flags.c_contiguous:
         return a
     laid = new(name, a.shape)
-    laid[...] = a
+    copy(laid, a)
     return laid
 
 

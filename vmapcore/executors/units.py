@@ -22,6 +22,7 @@ from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from . import compiled
 from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
 from .homes import Home, Need
+from .kernels.turned import copy
 from .own import Own, scratch
 from .steps import Roots, kernel_of, reusable, shared
 
@@ -68,7 +69,7 @@ class StepUnit:
 def _put(made: Any, out: Any) -> Any:
     if out is None:
         return made
-    np.copyto(out, made)
+    copy(out, made)
     return out
 
 

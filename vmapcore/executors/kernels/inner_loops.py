@@ -39,7 +39,7 @@ class _Registers:
         self.set(r, c, self.builder.fadd(product, self.get(r, c), flags=FUSED))
 
 
-class _Code:
+class Code:
     """Instructions on vectors of `real` numbers."""
 
     def __init__(self, builder: Any, real: Any) -> None:
@@ -109,7 +109,7 @@ class _Code:
         return self.builder.fadd(*parts)
 
 
-def _apart(builder: Any, name: str, kinds: list[Any], code: Callable[..., None]) -> Any:
+def apart(builder: Any, name: str, kinds: list[Any], code: Callable[..., None]) -> Any:
     """A function of its own in the module."""
     known = builder.module.globals.get(name)
     if known is not None:
@@ -127,7 +127,7 @@ def _steps_kind(steps: Any) -> Any:
     return WORD.as_pointer() if isinstance(steps, (types.Array, types.CPointer)) else WORD
 
 
-def _place_of(code: _Code, steps: Any, k: Any) -> Any:
+def _place_of(code: Code, steps: Any, k: Any) -> Any:
     """The k-th of some places, or of places that lie equally far apart."""
     return code.pick(steps, k) if steps.type.is_pointer else code.times(k, steps)
 
@@ -152,7 +152,7 @@ def _outer_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
         step: Any,
         last: Any,
     ) -> None:
-        code = _Code(builder, real)
+        code = Code(builder, real)
         sums = _Registers(builder, code.vector, rows, columns)
         places = [*[WORD(c * code.wide) for c in range(columns - 1)], last]
         least = code.spread(floor)
@@ -209,7 +209,7 @@ def _outer(sizes: list[tuple[int, int]]) -> Any:
             kinds = [a.type for a in given]
             named = f"vmapcore.outer.{real}.{'places' if given[8].type.is_pointer else 'equal'}"
             for r, c in sizes:
-                function = _apart(builder, f"{named}.{r}.{c}", kinds, _outer_code(r, c, real))
+                function = apart(builder, f"{named}.{r}.{c}", kinds, _outer_code(r, c, real))
                 fits = builder.and_(
                     builder.icmp_signed("==", rows, WORD(r)), builder.icmp_signed("==", columns, WORD(c))
                 )
@@ -241,7 +241,7 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
         sums: Any,
         to: Any,
     ) -> None:
-        code = _Code(builder, real)
+        code = Code(builder, real)
         totals = _Registers(builder, code.vector, rows, columns)
         zero = code.vector([0.0] * code.wide)
         for r in range(rows):
@@ -295,7 +295,7 @@ def _inner(columns_of: dict[int, int]) -> Any:
             kinds = [a.type for a in given]
             named = f"vmapcore.inner.{real}.{'places' if given[5].type.is_pointer else 'equal'}"
             for r, c in columns_of.items():
-                function = _apart(builder, f"{named}.{r}.{c}", kinds, _inner_code(r, c, real))
+                function = apart(builder, f"{named}.{r}.{c}", kinds, _inner_code(r, c, real))
                 with builder.if_then(builder.icmp_signed("==", side, WORD(r))):
                     builder.call(function, given)
             return context.get_dummy_value()

@@ -7,7 +7,6 @@ time. `steps` is an array of places, or one int, the distance between equally di
 """
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -35,25 +34,6 @@ def block_of(height: int) -> tuple[int, int]:
     """Rows at a time, and by how many registers at most."""
     rows = rows_of(height)
     return rows, REGISTERS[rows]
-
-
-def packed(w: Any, out: Any) -> None:
-    """Copies weights (..., O, K) into `out` of `packed_shape`: rows side by side, the last ones perhaps twice."""
-    np.copyto(out, np.take(w, _blocks(w.shape[-2]), axis=-2).swapaxes(-1, -2))
-
-
-def packed_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of weights (..., O, K) in blocks (..., O / rows, K, rows)."""
-    *lead, height, depth = shape
-    rows = rows_of(height)
-    return (*lead, -(-height // rows), depth, rows)
-
-
-@lru_cache(maxsize=256)
-def _blocks(height: int) -> Any:
-    rows = rows_of(height)
-    starts = np.minimum(np.arange(0, height, rows), height - rows)
-    return starts[:, None] + np.arange(rows)
 
 
 @kernel

@@ -12,7 +12,7 @@ place in a tile. Arrays are flat.
 from typing import Any
 
 from ..compiled import kernel
-from .lanes import at_least, larger, load, pick, spread, store, width, zeros
+from .lanes import at_least, larger, load, pick, put, spread, store, width, zeros
 from .products import product
 
 GAP = 16
@@ -251,6 +251,21 @@ def _put_pooled(a: Any, b: Any, more: Any, floor: Any, out: Any, i: int, n: int,
         store(out, i, at_least(larger(larger(a[0], a[1]), larger(b[0], b[1])) + more, floor))
     if wide > 1:
         store(out, i + n, at_least(larger(larger(a[2], a[3]), larger(b[2], b[3])) + more, floor))
+
+
+@kernel
+def pack(w: Any, groups: int, sizes: Any, steps: Any, rows: int, out: Any) -> None:
+    """The nine numbers of each window as nine matrices, whose rows are packed: `rows` side by side."""
+    height, depth = sizes
+    to = 0
+    for group in range(groups):
+        for k in range(9):
+            for begin in range(0, height, rows):
+                first = group * height * depth * 9 + min(begin, height - rows) * steps[0] + k
+                for c in range(depth):
+                    for o in range(rows):
+                        put(out, to, pick(w, first + c * steps[1] + o * steps[0]))
+                        to += 1
 
 
 @kernel

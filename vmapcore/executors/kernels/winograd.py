@@ -8,9 +8,9 @@ import numpy as np
 from ...rules._windows import Windows
 from .columns import New
 from .lanes import lanes
-from .products import block_of, packed, packed_shape
+from .products import block_of
 from .tiles import Tiles
-from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, pooled_outputs, products
+from .transforms import GAP, inputs, inputs_back, outputs, outputs_back, pack, pooled_outputs, products
 
 LEAST_CHANNELS = 8
 """With fewer, the transforms cost more than the products save."""
@@ -29,19 +29,19 @@ class Winograd(Tiles):
         return images % lanes(dtype) == 0 and min(channels, height) >= LEAST_CHANNELS
 
     def weights(self, w: Any, new: New) -> Any:
-        return self._weights(w, "weights", new)
+        return self._weights(w, (self.height, self.channels), (9 * self.channels, 9), "weights", new)
 
     def back_weights(self, w: Any, new: New) -> Any:
-        return self._weights(w.swapaxes(1, 2), "back weights", new)
+        return self._weights(w, (self.channels, self.height), (9, 9 * self.channels), "back weights", new)
 
-    def _weights(self, w: Any, name: str, new: New) -> Any:
-        """G w G' as 36 packed matrices."""
-        terms = w.reshape(*w.shape[:3], 9).transpose(0, 3, 1, 2)
-        laid = new("terms of " + name, packed_shape(terms.shape))
-        packed(terms, laid)
-        out = new(name, (len(w), 36, *laid.shape[2:]))
-        np.matmul(self._kernel, laid.reshape(len(w), 9, -1), out=out.reshape(len(w), 36, -1))
-        return out
+    def _weights(self, w: Any, sizes: tuple[int, int], steps: tuple[int, int], name: str, new: New) -> Any:
+        """G w G' as 36 packed matrices of rows and columns that lie so many numbers apart."""
+        rows, _ = block_of(sizes[0])
+        blocks = -(-sizes[0] // rows)
+        laid = new("terms of " + name, (len(w), 9, blocks * sizes[1] * rows))
+        pack(np.ascontiguousarray(w).reshape(-1), len(w), sizes, steps, rows, laid.reshape(-1))
+        out = new(name, (len(w), 36, blocks * sizes[1] * rows))
+        return np.matmul(self._kernel, laid, out=out)
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
         self._forward(x, weights, bias, relu, out, new, outputs)
