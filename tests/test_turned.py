@@ -32,15 +32,19 @@ def test_any_order(dtype, data):
 
 
 @pytest.mark.parametrize("images", [1, 3, 16, 17, 33])
-def test_images(images, monkeypatch):
-    """Out of the innermost place and back into it; not by NumPy, if there is a kernel."""
-    x = RNG.standard_normal((5, 4, 3, images)).astype("f")
-    out, back = np.full((images, 5, 4, 3), np.nan, "f"), np.full(x.shape, np.nan, "f")
+@pytest.mark.parametrize("members", [(), (1,), (2,), (3, 2)])
+@pytest.mark.parametrize("part", [7, 4096])
+def test_images(images, members, part, monkeypatch):
+    """Out of the innermost place and back into it, of several members; not by NumPy, if there is a kernel."""
+    monkeypatch.setattr(turned, "PART", part)
+    monkeypatch.setattr(turned.team, "LEAST", 1e-3)
+    x = RNG.standard_normal((*members, 5, 4, 3, images)).astype("f")
+    out, back = np.full((*members, images, 5, 4, 3), np.nan, "f"), np.full(x.shape, np.nan, "f")
     if compiled.AVAILABLE and images > 1:
         monkeypatch.setattr(np, "copyto", None)
-    turned.copy(out, np.moveaxis(x, -1, 0))
-    turned.copy(back, np.moveaxis(out, 0, -1))
-    np.testing.assert_array_equal(out, np.moveaxis(x, -1, 0))
+    turned.copy(out, np.moveaxis(x, -1, -4))
+    turned.copy(back, np.moveaxis(out, -4, -1))
+    np.testing.assert_array_equal(out, np.moveaxis(x, -1, -4))
     np.testing.assert_array_equal(back, x)
 
 

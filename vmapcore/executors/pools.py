@@ -26,17 +26,26 @@ class Pooling:
     def windows(self, x: Any) -> Windows:
         return windows("max_pool", x.shape[-self.axes :], **self.step.params)
 
+    def order(self, x: Any) -> tuple[int, ...] | None:
+        """The axes of `x` as a kernel wants them: as they lie, or the axis before the channels innermost; or None."""
+        found = images_innermost(x, self.axes)
+        images = x.ndim - self.axes - 2
+        if found is not None or images < 0 or not pool.compilable(x, self.axes):
+            return found
+        return (*[i for i in range(x.ndim) if i != images], images)
+
 
 class Pool(Pooling):
     """`max_pool`."""
 
     def __call__(self, own: Own, out: Any, x: Any) -> Any:
-        order = images_innermost(x, self.axes)
+        order = self.order(x)
         if order is None:
             return copied(max_pool.eval(np, x, **self.step.params), out)
+        new = scratch(own, x.dtype)
         win = self.windows(x)
-        laid = flat_lead(x.transpose(order), self.axes)
-        made = scratch(own, x.dtype)(self.key, (len(laid), *win.out, laid.shape[-1]))
+        laid = flat_lead(_laid(x.transpose(order), new, "x"), self.axes)
+        made = new(self.key, (len(laid), *win.out, laid.shape[-1]))
         pool.max_pool(laid, made, win)
         return copied(_restored(made, [x.shape[i] for i in order[: -self.axes - 1]], order), out)
 
@@ -45,12 +54,12 @@ class Scatter(Pooling):
     """`max_pool_scatter`, perhaps with the mask of a rectifier."""
 
     def __call__(self, own: Own, out: Any, g: Any, x: Any, pooled: Any) -> Any:
-        order = images_innermost(x, self.axes)
+        order = self.order(x)
         if order is None or not g.ndim == x.ndim == pooled.ndim or g.shape != pooled.shape or g.dtype != x.dtype:
             return copied(self.step.primitive.eval(np, g, x, pooled, **self.step.params), out)
         new = scratch(own, x.dtype)
         win = self.windows(x)
-        laid = flat_lead(x.transpose(order), self.axes)
+        laid = flat_lead(_laid(x.transpose(order), new, "x"), self.axes)
         given = [_laid(a.transpose(order), new, name) for a, name in ((g, "g"), (pooled, "pooled"))]
         g, pooled = [flat_lead(a, self.axes) for a in given]
         made = new(self.key, laid.shape)

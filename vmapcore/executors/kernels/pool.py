@@ -24,7 +24,7 @@ NUMBER = 0.5
 
 def max_pool(x: Any, out: Any, win: Windows) -> None:
     """Writes the maximum of each window of x into `out`; both are C-contiguous."""
-    if _compilable(x, win):
+    if compilable(x, len(win.size)):
         if _is_halves(win):
             pool_halves(x.reshape(-1), x.shape, out.reshape(-1), _pieces(x))
             return
@@ -44,7 +44,7 @@ def max_pool(x: Any, out: Any, win: Windows) -> None:
 
 def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: bool = False) -> None:
     """Writes into `result` g at the first maximum of each window of x and 0 elsewhere; `out` is max_pool of x."""
-    native = _compilable(x, win)
+    native = compilable(x, len(win.size))
     halves = native and _is_halves(win)
     if not halves or any(n % 2 for n in win.size):
         result[...] = 0
@@ -70,8 +70,9 @@ def _pieces(x: Any) -> int:
     return team.pieces(len(x), x.size * NUMBER)
 
 
-def _compilable(x: Any, win: Windows) -> bool:
-    return compiled.AVAILABLE and len(win.size) == 2 and x.dtype.char in "fd" and x.size > 0
+def compilable(x: Any, axes: int) -> bool:
+    """Whether there is a kernel for windows over so many axes."""
+    return compiled.AVAILABLE and axes == 2 and x.dtype.char in "fd" and x.size > 0
 
 
 def _is_halves(win: Windows) -> bool:
