@@ -10,15 +10,15 @@ import numpy as np
 from ...rules._windows import Windows, windows
 from .. import team
 from .columns import Columns, New
-from .lanes import lanes
+from .lanes import WIDE, lanes
 from .members import Geometry, Lengths, convolve, needed_for, weight_grads
 from .products import COLUMNS, block_of, rows_of
 
 LEAST_TERMS, LEAST_HEIGHT = 8, 3
 """Sums of fewer terms are no dearer as columns and a matrix product; and that many rows are multiplied at a time."""
 
-MOST_WEIGHTS = 4096
-"""More have their gradients made faster by BLAS from columns."""
+MOST_WEIGHTS = 1 << 16 if WIDE == 64 else 1 << 12
+"""More have their gradients made faster by BLAS from columns: blocks of few sums read the images more often."""
 
 
 TERM = 0.05
