@@ -11,7 +11,7 @@ from vmapcore.executors.kernels import gemm
 
 pytestmark = pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 RNG = np.random.default_rng(3)
-sizes = st.integers(1, 9)
+sizes = st.integers(2, 30)
 lies = st.sampled_from(["rows", "columns", "wide rows", "wide columns", "same for all"])
 
 
@@ -34,11 +34,14 @@ def stack(members, rows, columns, lie, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["f", "d"])
-@given(members=st.integers(2, 5), rows=sizes, depth=sizes, columns=sizes, first=lies, second=lies)
+@given(members=st.integers(1, 5), rows=sizes, depth=st.integers(1, 9), columns=sizes, first=lies, second=lies)
 def test_products(dtype, members, rows, depth, columns, first, second):
     x, y = stack(members, rows, depth, first, dtype), stack(members, depth, columns, second, dtype)
     product = gemm.product(x, y)
-    assert product is not None and product.pieces > 1
+    if product is None:
+        assert members == 1 and rows * depth * columns < 40
+        return
+    assert product.pieces > 1
     out = np.full((members + 1, rows, columns), np.nan, dtype)
     product(x, y, out[:members])
     np.testing.assert_allclose(out[:members], x @ y, rtol=1e-5, atol=1e-5)
@@ -54,6 +57,7 @@ def test_what_blas_does_not_take():
     assert gemm.product(x[:, ::-1], y) is None
     assert gemm.product(np.ones((2, 0, 4)), y) is None
     assert gemm.product(np.ones((1, 3, 4)), y) is None
+    assert gemm.product(x[:, :1], y) is None and gemm.product(x, y[:, :, :1]) is None
 
 
 def test_nothing_is_shared_for_small_products(monkeypatch):

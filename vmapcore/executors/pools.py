@@ -74,7 +74,9 @@ def images_innermost(x: Any, axes: int) -> tuple[int, ...] | None:
 
 @lru_cache(maxsize=1024)
 def _innermost(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int, axes: int) -> tuple[int, ...] | None:
-    for i in range(len(shape) - axes):
+    lead = len(shape) - axes
+    alone = lead < 2 or shape[lead - 2] == 1  # there is but one image, if there are several anywhere else
+    for i in [i for i in range(lead) if shape[i] > 1 or alone]:
         order = (*[k for k in range(len(shape)) if k != i], i)
         steps = [itemsize * prod([shape[j] for j in order[n + 1 :]]) for n in range(len(order))]
         if all(shape[k] == 1 or strides[k] == step for k, step in zip(order, steps, strict=True)):

@@ -27,21 +27,24 @@ Tile = tuple[slice, ...]
 
 
 class Blocks:
-    """An array between two groups that are cut alike: every tile by itself, with the images innermost in memory."""
+    """An array between two groups that are cut alike: every tile by itself, with the images innermost in memory.
 
-    __slots__ = ("base", "lengths", "rest")
+    Before the `images` are members, if these are cut, and axes of length 1.
+    """
 
-    def __init__(self, base: Any, v: Var, rank: int) -> None:
-        self.base = base
-        self.lengths, self.rest = v.shape[:rank], v.shape[rank:]
+    __slots__ = ("base", "images", "lead", "rest")
+
+    def __init__(self, base: Any, v: Var, images: int) -> None:
+        self.base, self.lead = base, images
+        self.images, self.rest = v.shape[images], v.shape[images + 1 :]
 
     def piece(self, tile: Tile) -> Any:
         """The part of a tile of images, of one member if members are cut, with its axes in order."""
         *member, images = tile
-        place = sum([m.start for m in member]) * self.lengths[-1] + images.start
-        n, count = images.stop - images.start, prod(self.rest)
-        block = self.base[place * count : (place + n) * count].reshape((1,) * len(member) + (*self.rest, n))
-        return block.transpose(*range(len(member)), block.ndim - 1, *range(len(member), block.ndim - 1))
+        place = sum([m.start for m in member]) * self.images + images.start
+        n, count, lead = images.stop - images.start, prod(self.rest), self.lead
+        block = self.base[place * count : (place + n) * count].reshape((1,) * lead + (*self.rest, n))
+        return block.transpose(*range(lead), block.ndim - 1, *range(lead, block.ndim - 1))
 
 
 class TiledGroup:
@@ -110,7 +113,7 @@ class TiledGroup:
         """Memory for a result: an array, or terms of a sum, or blocks."""
         new = scratch(own, v.dtype)
         if v in self.blocked:
-            return Blocks(new(home, (prod(v.shape),)), v, len(self.cuts))
+            return Blocks(new(home, (prod(v.shape),)), v, self.group.places[v][-1] or 0)
         return new(home, (*self._parts(v), *v.shape))
 
     def _parts(self, v: Var) -> tuple[int, ...]:
@@ -214,8 +217,10 @@ def keep_in_blocks(units: Sequence[Any], wanted: set[Any]) -> None:
 
 def _alike(unit: TiledGroup, v: Var, readers: Sequence[Any]) -> bool:
     """Whether every reader takes `v` in the tiles in which `unit` makes it."""
-    frame = tuple(range(len(unit.cuts)))
-    if unit.group.places[v] != frame or len(v.shape) < len(frame) + 2:
+    frame = unit.group.places[v]
+    first = frame[0] or 0
+    behind = first + len(frame)
+    if frame != tuple(range(first, behind)) or len(v.shape) < behind + 2 or prod(v.shape[:first]) != 1:
         return False
     return all(
         isinstance(other, TiledGroup)

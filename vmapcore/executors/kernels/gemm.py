@@ -30,7 +30,7 @@ TERM = 0.03
 """Nanoseconds, roughly, of a product that is added up."""
 
 PIECE = 6_000_000
-"""Terms from which the rows of one product are divided: two tenths of a millisecond."""
+"""Terms from which one product is divided: two tenths of a millisecond, on a core without registers of 64 bytes."""
 
 
 class Gemm(NamedTuple):
@@ -82,8 +82,9 @@ class Product:
         members, rows, depth = x.shape
         columns = y.shape[2]
         terms = rows * depth * columns
-        parts = max(1, min(rows, terms // PIECE))
-        self.sizes = members, rows, depth, columns, parts
+        across = columns > rows  # the longer side is divided: BLAS lays the other out for every part
+        parts = max(1, min(max(rows, columns), terms // PIECE))
+        self.sizes = members, rows, depth, columns, parts, across
         self.lying = tuple(lying[0]), tuple(lying[1])
         self.gemm = tuple(gemm)
         self.pieces = team.pieces(members * parts, members * terms * TERM)
@@ -96,10 +97,10 @@ class Product:
 
 def product(x: Any, y: Any) -> Product | None:
     """What multiplies such stacks; None if BLAS cannot be called by its address or will not take them, or if
-    they are too small to be shared."""
+    they are too small to be shared. Vectors are NumPy's, which has a faster function of BLAS for them."""
     if not compiled.AVAILABLE or x.ndim != 3 or y.ndim != 3 or x.dtype != y.dtype or x.dtype.char not in "fd":
         return None
-    if len(x) != len(y) or not x.size or not y.size:
+    if len(x) != len(y) or not x.size or not y.size or x.shape[1] == 1 or y.shape[2] == 1:
         return None
     gemm, lying = _found("s" if x.dtype.char == "f" else "d"), (_lying(x), _lying(y))
     if gemm is None or lying[0] is None or lying[1] is None:
@@ -108,8 +109,10 @@ def product(x: Any, y: Any) -> Product | None:
     return found if found.pieces > 1 else None
 
 
-def call_64(gemm: int, turned: Any, sizes: Any, x: int, x_step: int, y: int, y_step: int, out: Any, to: int) -> None:
-    """Calls BLAS: rows from `to` on in `out` become x @ y."""
+def call_64(
+    gemm: int, turned: Any, sizes: Any, x: int, x_step: int, y: int, y_step: int, out: Any, to: int, step: int
+) -> None:
+    """Calls BLAS: rows from `to` on in `out`, `step` apart, become x @ y."""
     raise NotImplementedError
 
 
@@ -129,16 +132,21 @@ def _multiply(gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any, piece
 def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any) -> None:
     """Some of the parts of all members."""
     address, bits = gemm
-    _, rows, depth, columns, parts = sizes
+    _, rows, depth, columns, parts, across = sizes
     (x_turned, x_step, x_next), (y_turned, y_step, y_next) = lying
-    size = out.itemsize
+    size, turned = out.itemsize, (x_turned, y_turned)
     for which in range(begin, end):
         d, part = which // parts, which % parts
-        first, last = rows * part // parts, rows * (part + 1) // parts
-        start = x + (d * x_next + first * (1 if x_turned == TURNED else x_step)) * size
-        other, to = y + d * y_next * size, (d * rows + first) * columns
-        turned, small = (x_turned, y_turned), (last - first, columns, depth)
-        if bits == 64:
-            call_64(address, turned, small, start, x_step, other, y_step, out, to)
+        start, other, to = x + d * x_next * size, y + d * y_next * size, d * rows * columns
+        if across:
+            first, last = columns * part // parts, columns * (part + 1) // parts
+            other, to = other + first * (y_step if y_turned == TURNED else 1) * size, to + first
+            small = rows, last - first, depth
         else:
-            call_32(address, turned, small, start, x_step, other, y_step, out, to)
+            first, last = rows * part // parts, rows * (part + 1) // parts
+            start, to = start + first * (1 if x_turned == TURNED else x_step) * size, to + first * columns
+            small = last - first, columns, depth
+        if bits == 64:
+            call_64(address, turned, small, start, x_step, other, y_step, out, to, columns)
+        else:
+            call_32(address, turned, small, start, x_step, other, y_step, out, to, columns)

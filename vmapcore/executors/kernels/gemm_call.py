@@ -17,10 +17,20 @@ def _call(bits: int) -> Any:
     number: Any = ir.IntType(bits)
 
     def call(
-        typing: Any, gemm: Any, turned: Any, sizes: Any, x: Any, x_step: Any, y: Any, y_step: Any, out: Any, to: Any
+        typing: Any,
+        gemm: Any,
+        turned: Any,
+        sizes: Any,
+        x: Any,
+        x_step: Any,
+        y: Any,
+        y_step: Any,
+        out: Any,
+        to: Any,
+        step: Any,
     ) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            address, flips, lengths, first, first_step, second, second_step, array, start = args
+            address, flips, lengths, first, first_step, second, second_step, array, start, apart = args
 
             def whole(value: Any) -> Any:
                 return builder.trunc(value, number) if bits < 64 else value
@@ -34,12 +44,12 @@ def _call(bits: int) -> Any:
             given += [whole(builder.extract_value(lengths, i)) for i in range(3)]
             given += [real(1.0), builder.inttoptr(first, place), whole(first_step)]
             given += [builder.inttoptr(second, place), whole(second_step), real(0.0)]
-            given += [builder.gep(data, [start]), whole(builder.extract_value(lengths, 1))]
+            given += [builder.gep(data, [start]), whole(apart)]
             builder.call(function, given)
             return context.get_dummy_value()
 
         word = types.int64
-        return types.none(word, turned, sizes, word, word, word, word, out, word), code
+        return types.none(word, turned, sizes, word, word, word, word, out, word, word), code
 
     return intrinsic(call)
 
