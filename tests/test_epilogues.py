@@ -62,6 +62,9 @@ def test_products_add_their_bias():
     assert folded(lambda a, b, c: c + a @ b, A, B, BIAS[0, 0]) == ["contract_block"]
     assert folded(lambda a, b, c: F.relu(a @ b + c), A, B, BIAS) == ["contract_block"]
     assert folded(lambda a, b, c: F.relu(a @ b + c) + 1, A, B, BIAS) == ["contract_block", "add"]
+    assert folded(lambda a, b, c: a @ b + np.reshape(c, (2, 1, 3)), A, B, BIAS[:, 0]) == ["contract_block"]
+    assert folded(lambda a, b, c: a @ b + np.reshape(c, (1, 1, 3)), A, B, BIAS[0, 0]) == ["contract_block"]
+    assert "reshape" in folded(lambda a, b, c: a @ b + np.reshape(c, (2, 1, 3)), A, B, BIAS.reshape(6))
 
 
 @pytest.mark.parametrize(

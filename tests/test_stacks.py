@@ -13,6 +13,7 @@ from vmapcore.executors.kernels import stacks
 from vmapcore.executors.kernels.lanes import lanes
 from vmapcore.graph import Step, Var
 from vmapcore.planning.fused import contract_block
+from vmapcore.rules.contract import contract
 
 RNG = np.random.default_rng(5)
 DTYPES = [np.float32, np.float64]
@@ -70,9 +71,13 @@ def test_what_stacks_are_for():
 
 def block(subscripts, x, y, b, rectified):
     """How a plan runs a product with a bias."""
-    made = contract_block.eval(np, x, y, b, subscripts=subscripts, rectified=rectified)
+    out = subscripts.split("->")[1]
+    shape = contract.eval(np, x, y, subscripts=subscripts).shape
+    lead = len(shape) - b.ndim
+    bias = "".join([c if n == m else "1" for c, n, m in zip(out[lead:], b.shape, shape[lead:], strict=True)])
+    params = {"subscripts": subscripts, "bias": bias, "rectified": rectified}
+    made = contract_block.eval(np, x, y, b, **params)
     inputs = tuple([Var(a.shape, a.dtype) for a in (x, y, b)])
-    params = {"subscripts": subscripts, "rectified": rectified}
     step = Step(contract_block, inputs, params, (Var(made.shape, made.dtype),), None)
     return steps.kernel_of(step, Home(), made.shape, None).run, made
 

@@ -16,7 +16,7 @@ from .. import threads
 from ..graph import Step, Var
 from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.cuts import TASKS
-from ..planning.fused import contract_block
+from ..planning.fused import aligned, contract_block
 from ..planning.kinds import ELEMENTWISE, OWN, pure
 from ..rules import activations, casts
 from ..rules._blas import Plan, plan_product
@@ -56,7 +56,7 @@ def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None,
         return Kernel(KERNELS[step.primitive](step, home), True, True)
     if step.primitive in (contract, contract_block):
         large = threaded and flops_of(step) >= LARGE
-        return _of_contract(step.params["subscripts"], home, large, step.params.get("rectified", False))
+        return _of_contract(step.params["subscripts"], home, large, _epilogue(step))
     if step.primitive is casts.convert and shape:
         return Kernel(_conversion(step.params["dtype"], home), True)
     return Kernel(_of_eval(step), False)
@@ -73,30 +73,47 @@ def _of_ufunc(ufunc: Any, more: tuple[Any, ...], home: Home, reuse: int | None) 
     return run
 
 
+class _Epilogue(NamedTuple):
+    """What comes after a product: the `shape` of a bias as it is added to it, and whether the sum is rectified."""
+
+    shape: tuple[int, ...]
+    rectified: bool
+
+    def __call__(self, made: Any, b: Any) -> Any:
+        made = np.add(made, b.reshape(self.shape), out=made)
+        return np.maximum(made, 0, out=made) if self.rectified else made
+
+
+def _epilogue(step: Step) -> _Epilogue | None:
+    if step.primitive is contract:
+        return None
+    subscripts, bias = step.params["subscripts"], step.params["bias"]
+    return _Epilogue(aligned(step.inputs[2].shape, subscripts, bias), step.params["rectified"])
+
+
 class _Way(NamedTuple):
     """How a product of operands that lie so is done: laid out by `plan`, and of matrices perhaps by a kernel of ours.
 
-    What it makes has axes of its own, so each way has a key for it. `wide` is whether a bias is a row of numbers for
-    the rows of each matrix, as `stack` takes it.
+    What it makes has axes of its own, so each way has a key for it.
     """
 
     plan: Plan
     home: Home
     stack: stacks.Stack | None = None
     shared: gemm.Product | None = None
-    wide: bool = False
 
 
-def _way(subscripts: str, home: Home, x: Any, y: Any, b: Any, finished: bool) -> _Way:
+def _way(subscripts: str, home: Home, x: Any, y: Any, b: Any, epilogue: _Epilogue | None) -> _Way:
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
     if plan.function not in ("matmul", "dot"):
         return _Way(plan, home)
     x, y = _stacked(*plan.operands(np, x, y))
-    columns = (1, y.shape[-1]) if b is not None and b.size == y.shape[-1] else (len(y), y.shape[-1])
-    fits = b is not None and plan.axes is None and b.dtype == x.dtype and b.shape[-1] == columns[1]
-    wide = b is None or (fits and b.size == columns[0] * columns[1])
-    stack = stacks.stack(x, y, finished) if wide else None
-    return _Way(plan, home, stack, None if stack else gemm.product(x, y), wide)
+    members, columns = len(y), y.shape[-1]
+    wide = epilogue is None  # or a bias that is a row of numbers for the rows of each matrix, or of all
+    if epilogue is not None and plan.axes is None and b.dtype == x.dtype:
+        wide = epilogue.shape[-1] == columns and b.size in (columns, members * columns)
+    stack = stacks.stack(x, y, epilogue is not None) if wide else None
+    return _Way(plan, home, stack, None if stack else gemm.product(x, y))
 
 
 def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
@@ -104,8 +121,8 @@ def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
     return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
 
 
-def _of_contract(subscripts: str, home: Home, threaded: bool, rectified: bool = False) -> Kernel:
-    """A product, planned once for each way that its operands lie in memory; perhaps plus a bias, and rectified."""
+def _of_contract(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None) -> Kernel:
+    """A product, planned once for each way that its operands lie in memory."""
     ways: dict[Any, _Way] = {}
     multiply = _multiply if threaded else np.matmul
 
@@ -113,7 +130,7 @@ def _of_contract(subscripts: str, home: Home, threaded: bool, rectified: bool = 
         lie = (x.strides, y.strides)
         way = ways.get(lie)
         if way is None:
-            way = ways[lie] = _way(subscripts, home.again(), x, y, b, b is not None or rectified)
+            way = ways[lie] = _way(subscripts, home.again(), x, y, b, epilogue)
         plan = way.plan
         x, y = plan.operands(np, x, y)
         into = own.get(way.home)
@@ -126,7 +143,7 @@ def _of_contract(subscripts: str, home: Home, threaded: bool, rectified: bool = 
             made = np.empty((*x.shape[:-1], y.shape[-1]), x.dtype) if into is None else into
             x, y = _stacked(x, y)
             if way.stack is not None:
-                way.stack(x, y, made, b, rectified)
+                way.stack(x, y, made, b, epilogue is not None and epilogue.rectified)
             elif way.shared is not None:
                 way.shared(x, y, made)
         else:
@@ -134,21 +151,14 @@ def _of_contract(subscripts: str, home: Home, threaded: bool, rectified: bool = 
         if into is None and type(made) is np.ndarray:
             made = kept(own, way.home, made)
         made = plan.result(made)
-        if way.stack is None:
-            made = _finished(made, b, rectified)
+        if epilogue is not None and way.stack is None:
+            made = epilogue(made, b)
         if out is None or made is out:
             return made
         np.copyto(out, made)
         return out
 
     return Kernel(run, True)
-
-
-def _finished(made: Any, b: Any, rectified: bool) -> Any:
-    """A product plus a bias, and rectified."""
-    if b is not None:
-        made = np.add(made, b, out=made)
-    return np.maximum(made, 0, out=made) if rectified else made
 
 
 def _multiply(x: Any, y: Any, out: Any) -> Any:

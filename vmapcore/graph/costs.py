@@ -65,7 +65,7 @@ def _contract(ins: Any, outs: Any, *, subscripts: str) -> float:
     return 2 * products if any(n > 1 and c not in out for c, n in sizes.items()) else products
 
 
-def _contract_block(ins: Any, outs: Any, *, subscripts: str, rectified: bool) -> float:
+def _contract_block(ins: Any, outs: Any, *, subscripts: str, **params: Any) -> float:
     """As `contract`; the bias is one more."""
     return _contract(ins[:2], outs, subscripts=subscripts) + outs[0].size
 

@@ -7,9 +7,11 @@ from ..rules._blas import terms_of
 from ..rules.activations import rectify
 from ..rules.contract import contract
 from ..rules.conv import conv
+from ..rules.layout import reshape
 from ..rules.pooling import max_pool, max_pool_scatter
 from .fused import HALVES, contract_block, conv_block, max_pool_scatter_rectified, rectify_grad
-from .rewriting import Rule, Walk, like, rewrite
+from .products import with_ones
+from .rewriting import Rule, Shape, Walk, like, rewrite
 
 
 def fold_epilogues(graph: Graph) -> Graph:
@@ -23,6 +25,8 @@ def fold_epilogues(graph: Graph) -> Graph:
 
     Before: a = contract(x, w); b = add(a, bias); c = rectify(b); return c
     After:  c = contract_block(x, w, bias, rectified=True); return c
+
+    The bias goes as it was before it was given axes of length 1.
 
     Exact. What is pooled, rectified or masked must have no other readers; windows are those of 2x2.
     """
@@ -45,8 +49,25 @@ def _add(walk: Walk, step: Step) -> Atom | None:
         if made is None or not walk.sole(a) or not _sums(made.params["subscripts"]):
             continue
         if like(a, step.outputs[0]) and _is_bias(b, a):
-            return walk.emit(step, contract_block, (*made.inputs, b), **made.params, rectified=False)
+            bias, b = _named(walk, b, made.params["subscripts"], a.shape)
+            return walk.emit(step, contract_block, (*made.inputs, b), **made.params, bias=bias, rectified=False)
     return None
+
+
+def _named(walk: Walk, b: Atom, subscripts: str, shape: Shape) -> tuple[str, Atom]:
+    """The names of the axes of a bias of a product of `shape`, and the bias as it was before it was given axes of
+    length 1."""
+    _, _, out = terms_of(subscripts)
+    lead = len(shape) - len(b.shape)
+    bias = "".join([c if n == m else "1" for c, n, m in zip(out[lead:], b.shape, shape[lead:], strict=True)])
+    move = walk.maker(b, reshape)
+    while move is not None:
+        found = with_ones(bias, b.shape, move.inputs[0].shape)
+        if found is None:
+            break
+        bias, b = found, move.inputs[0]
+        move = walk.maker(b, reshape)
+    return bias, b
 
 
 def _sums(subscripts: str) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core import Primitive
+from ..rules._blas import terms_of
 from ..rules._reduce import largest, total
 from ..rules.activations import rectify, softmax_along
 from ..rules.contract import contract
@@ -57,10 +58,16 @@ def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectifie
 
 
 @fused
-def contract_block(xp: Any, x: Any, y: Any, b: Any, *, subscripts: str, rectified: bool) -> Any:
-    """`contract` plus `b`, which lacks axes of it or is the same along them, then perhaps `rectify`."""
-    out = contract.eval(xp, x, y, subscripts=subscripts) + b
+def contract_block(xp: Any, x: Any, y: Any, b: Any, *, subscripts: str, bias: str, rectified: bool) -> Any:
+    """`contract` plus `b`, whose axes `bias` names in the order of the result's, then perhaps `rectify`."""
+    out = contract.eval(xp, x, y, subscripts=subscripts) + b.reshape(aligned(b.shape, subscripts, bias))
     return rectify.eval(xp, out) if rectified else out
+
+
+def aligned(shape: tuple[int, ...], subscripts: str, bias: str) -> tuple[int, ...]:
+    """The shape of such a bias with an axis for each of the result's, of length 1 where it has none."""
+    lengths = {c: n for c, n in zip(bias, shape, strict=True) if c != "1"}
+    return tuple([lengths.get(c, 1) for c in terms_of(subscripts)[2]])
 
 
 @fused

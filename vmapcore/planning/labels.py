@@ -133,13 +133,11 @@ def _contract(shapes: list[Shape], outs: list[Shape], *, subscripts: str) -> Lab
     return Labels((terms[0], terms[1]), (terms[2],))
 
 
-def _contract_block(shapes: list[Shape], outs: list[Shape], *, subscripts: str, rectified: bool) -> Labels:
+def _contract_block(shapes: list[Shape], outs: list[Shape], *, subscripts: str, bias: str, rectified: bool) -> Labels:
     """Of what is summed no piece can be made: the bias belongs to the whole sum."""
     (x, y), (out,) = _contract(shapes, outs, subscripts=subscripts)
     x, y = [tuple([label if label in out else None for label in term]) for term in (x, y)]
-    lead = len(out) - len(shapes[2])
-    bias = tuple([label if n == m else None for label, n, m in zip(out[lead:], shapes[2], outs[0][lead:], strict=True)])
-    return Labels((x, y, bias), (out,))
+    return Labels((x, y, tuple([None if c == "1" else c for c in bias])), (out,))
 
 
 def _pool(shapes: list[Shape], outs: list[Shape], *, kernel: Any, **params: Any) -> Labels:

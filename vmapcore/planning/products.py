@@ -49,14 +49,14 @@ def _operand(walk: Walk, term: str, a: Atom) -> tuple[str, Atom]:
             perm = full_perm(move)
             term = "".join([term[perm.index(i)] for i in range(len(perm))])
         else:
-            found = _with_ones(term, a.shape, source.shape)
+            found = with_ones(term, a.shape, source.shape)
             if found is None:
                 return term, a
             term = found
         a = source
 
 
-def _with_ones(term: str, shape: Shape, other: Shape) -> str | None:
+def with_ones(term: str, shape: Shape, other: Shape) -> str | None:
     """The term of an array of `shape` once it has the shape `other`; None if they differ in more than axes of length 1.
 
     What names of length 1 the other terms have is no matter: `_contract` takes them from every product.
@@ -82,7 +82,7 @@ def _reshape(walk: Walk, step: Step) -> Atom | None:
     if product is None:
         return None
     x, y, out = terms_of(product.params["subscripts"])
-    found = _with_ones(out, product.outputs[0].shape, step.outputs[0].shape)
+    found = with_ones(out, product.outputs[0].shape, step.outputs[0].shape)
     return None if found is None else walk.emit(step, contract, product.inputs, subscripts=f"{x},{y}->{found}")
 
 
