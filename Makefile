@@ -8,7 +8,7 @@ JOBS ?= 2
 
 # Tests of plans and their kernels, which run twice: compiled by Numba, and in NumPy alone.
 PLANS := $(addprefix tests/test_, jit.py jit_inside.py jit_operations.py jit_results.py jit_threads.py plan.py runs.py \
-	tiles.py fusion.py kernels.py epilogues.py examples.py)
+	tiles.py fusion.py kernels.py epilogues.py examples.py stacks.py turned.py homes.py program.py)
 test test-deep: export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 
 .PHONY: demo test test-deep bench lint docs clean

@@ -17,6 +17,7 @@ from ..graph import Graph, Literal, Step, Var
 from ..planning.cuts import Cut, cuts_of, images_dimension
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
+from . import compiled
 from .homes import Home, Need
 from .kernels.lanes import lanes
 from .own import Own, borrowed, scratch
@@ -67,7 +68,7 @@ class TiledGroup:
         ]
         self.reads = list(dict.fromkeys(found))
         self.inputs = [a for a, _ in self.reads]
-        self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype))
+        self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype), compiled.AVAILABLE)
         self.has_images = images_dimension(graph, group) >= 0
         self.whole = all(len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts)
         self.blocked: set[Var] = set()

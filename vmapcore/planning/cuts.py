@@ -26,8 +26,9 @@ WORTH = 30_000_000
 TASKS = 4
 """How many pieces one step's work is cut into: more than threads, so that one that is disturbed gets less."""
 
-CALL = 8_000_000
-"""Multiply-adds of a step, on average, from which threads that run steps at once seldom wait for the interpreter."""
+CALL, SHARED = 6_000_000, 16_000_000
+"""Multiply-adds of a step, on average, from which threads that run steps at once seldom wait for the interpreter; and
+from which that is better than one thread whose steps a team shares."""
 
 MOST = 16
 """How many tasks a group becomes at most."""
@@ -47,8 +48,11 @@ class Cut:
     pieces: tuple[tuple[slice, ...], ...]
 
 
-def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
-    """How each dimension of the group's frame is cut; tiles of images have a multiple of `lanes` where they can."""
+def cuts_of(graph: Graph, group: Group, lanes: int = 1, team: bool = False) -> tuple[Cut, ...]:
+    """How each dimension of the group's frame is cut; tiles of images have a multiple of `lanes` where they can.
+
+    `team` is whether steps are shared in machine code, so that one thread may do.
+    """
     steps = [graph.steps[i] for i in sorted(group.steps)]
     work = sum(map(work_of, steps))
     tasks = max(1, min(MOST, work // WORTH))
@@ -60,7 +64,8 @@ def cuts_of(graph: Graph, group: Group, lanes: int = 1) -> tuple[Cut, ...]:
     members, *rest = group.lengths
     if not rest:
         if whole <= (ROOM if images < 0 else FOOTPRINT):
-            if work < tasks * len(steps) * CALL:  # threads would wait for the interpreter: large steps use all of them
+            calls = sum([step.primitive.name not in VIEWS for step in steps])
+            if work < tasks * calls * (SHARED if team else CALL):
                 return (_cut(members, 1, members),)
             return (_cut(members, min(tasks, members), members),)
         return (_cut(members, min(tasks, members), FOOTPRINT * members // whole, units[0]),)
