@@ -151,15 +151,19 @@ def report_command(options: argparse.Namespace) -> int:
         report.say(console, f"bench: there is nothing in {report.RESULTS}; make something with run --json", "red")
         return 2
     try:
-        documents = [report.load(path) for path in paths]
+        documents = [report.load(path, report.SCHEMA, sweep.SCHEMA) for path in paths]
     except (OSError, ValueError) as error:
         report.say(console, f"bench: {error}", "red")
         return 2
+    runs = [document for document in documents if document["schema"] == report.SCHEMA]
     if options.markdown:
-        for document in documents:
+        for document in runs:
             print(summary.markdown(document))
         return 0
-    return finish(documents, options)
+    for document in documents:
+        if document not in runs:
+            report.show_sweep(document, console)
+    return finish(runs, options) if runs else 0
 
 
 def gpu_check_command(options: argparse.Namespace) -> int:

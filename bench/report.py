@@ -27,8 +27,7 @@ from .workloads import WORKLOADS
 
 Document = dict[str, Any]
 
-SCHEMA, OLDER = 2, 1
-"""Documents of the older schema lack peaks, counts, memory and cold first calls, and their ratios are to vmap."""
+SCHEMA = 2
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -48,7 +47,7 @@ def load(path: Path, *schemas: Any) -> Document:
         ValueError: the file holds something else.
     """
     document: Document = json.loads(path.read_text())
-    if not isinstance(document, dict) or document.get("schema") not in (schemas or (SCHEMA, OLDER)):
+    if not isinstance(document, dict) or document.get("schema") not in (schemas or (SCHEMA,)):
         raise ValueError(f"{path} is not a result of this benchmark (schema {SCHEMA})")
     return document
 
@@ -81,8 +80,7 @@ def _table(title: str, *headings: str) -> Table:
 
 def show(document: Document, console: Console) -> None:
     """Prints a document: what it was measured on, then the tables."""
-    base = "vmapcore's vmap" + ("" if document["schema"] == OLDER else " under jit")
-    for line in (*headline(document), f"ratio: to the time of {base}, above 1 is slower"):
+    for line in (*headline(document), "ratio: to the time of vmapcore's vmap under jit, above 1 is slower"):
         say(console, line)
     for row in document["rows"]:
         if row["task"] != "overhead":

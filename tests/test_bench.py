@@ -289,6 +289,14 @@ def test_what_was_measured_stays_after_an_interruption(tmp_path, monkeypatch, ca
     assert "interrupted" in capsys.readouterr().out and [p.name for p in tmp_path.iterdir()] == ["i.json"]
 
 
+def test_report_shows_what_is_kept_with_the_project(capsys):
+    """Runs and sweeps."""
+    assert cli.main(["report"]) == 0
+    out = capsys.readouterr().out
+    assert "in short: the best peer's time over ours" in out and "mlp, gradients" in out
+    assert cli.main(["report", "--markdown"]) == 0
+
+
 def test_report_refuses_other_files(tmp_path, capsys):
     (tmp_path / "b.json").write_text("{}")
     assert cli.main(["report", str(tmp_path / "b.json")]) == 2
