@@ -37,8 +37,8 @@ class Plan:
     """
 
     def __init__(self, graph: Graph, donated: Sequence[bool] = ()) -> None:
-        limit = graph.peak_memory
-        graph = simplify(graph)
+        recorded = graph
+        graph = simplify(recorded)
         made = {v for step in graph.steps for v in step.outputs}
         roots = Roots(graph.steps)
         kept = list(dict.fromkeys([v for a in graph.outputs for v in (a, *roots[a])]))
@@ -46,7 +46,7 @@ class Plan:
         self.idle_tiles: list[Own] = []
         units = _units(graph, made.intersection(kept), self.idle_tiles)
         told = {v for unit in units if unit.writes for v in unit.outputs}.intersection(kept)
-        self.program = Program(units, graph.inputs, kept, told, told, limit)
+        self.program = Program(units, graph.inputs, kept, told, told, lambda: recorded.peak_memory)
         self.wanted = [v if v in told else None for v in kept]
         self.places = [kept.index(a) for a in graph.outputs]
         self.copied = [i for i, a in enumerate(graph.outputs) if not _is_apart(a, graph.outputs[:i], made, roots)]

@@ -6,12 +6,16 @@ the arrays in it, when it is first needed (`own.py`).
 """
 
 from bisect import insort
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 ALIGNMENT = 64
 """What lies in a block begins at multiples of this, so a value counts as that many bytes or a multiple of it."""
+
+
+LITTLE = 1 << 18
+"""Bytes that are no matter."""
 
 
 class Home:
@@ -107,13 +111,17 @@ class Needed(NamedTuple):
 
 
 def settle(
-    units: Sequence[Any], outputs: Iterable[Any], told: Collection[Any], made: Collection[Any], limit: float
+    units: Sequence[Any],
+    outputs: Iterable[Any],
+    told: Collection[Any],
+    made: Collection[Any],
+    limit: Callable[[], float],
 ) -> Needed:
     """Gives every home of the units its place.
 
     `outputs` are wanted at the end, of which those `told` are written into arrays of the call, and `made` are those
-    for which it makes these arrays. The block lives on while a call makes others: where both are more than `limit`
-    bytes, and it helps, the largest values are none of the block's, but passing.
+    for which it makes these arrays. The block lives on while a call makes others: where both are more than `limit()`
+    bytes, which is not asked for a `LITTLE`, and it helps, the largest values are none of the block's, but passing.
     """
     homes: list[tuple[Home, int, list[int]]] = []
     fresh: list[tuple[int, list[int]]] = []
@@ -152,7 +160,7 @@ class _Found(NamedTuple):
     starts: list[int]
 
 
-def _within(limit: float, lives: Sequence[Life], fresh: Sequence[Life]) -> _Found:
+def _within(limit: Callable[[], float], lives: Sequence[Life], fresh: Sequence[Life]) -> _Found:
     """The first of all ways that stays within the limit, or that which has all in the block."""
 
     def found(largest: int) -> _Found:
@@ -161,6 +169,9 @@ def _within(limit: float, lives: Sequence[Life], fresh: Sequence[Life]) -> _Foun
 
     sizes = [*sorted({life.size for life in lives}, reverse=True), 0]
     whole = found(sizes[0])
-    if sum(whole.needed) <= limit or sum(found(0).needed) > limit:
+    if sum(whole.needed) <= LITTLE:
         return whole
-    return next(way for way in map(found, sizes[1:]) if sum(way.needed) <= limit)
+    most_bytes = limit()
+    if sum(whole.needed) <= most_bytes or sum(found(0).needed) > most_bytes:
+        return whole
+    return next(way for way in map(found, sizes[1:]) if sum(way.needed) <= most_bytes)

@@ -30,7 +30,7 @@ class Program:
         outputs: Sequence[Any],
         told: Collection[Any],
         made: Collection[Any] = (),
-        limit: float = inf,
+        limit: Callable[[], float] = lambda: inf,
     ) -> None:
         self.needed = settle(units, outputs, told, made, limit)
         self.made = {outputs.index(v): v for v in made}
