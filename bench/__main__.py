@@ -161,7 +161,7 @@ def report_command(options: argparse.Namespace) -> int:
             print(summary.markdown(document))
         return 0
     for document in documents:
-        if document not in runs:
+        if document["schema"] == sweep.SCHEMA:
             report.show_sweep(document, console)
     return finish(runs, options) if runs else 0
 

@@ -32,14 +32,22 @@ def innermost(x: Any, new: Any, name: str) -> Any:
 
 def lying(x: Any, new: Any, name: str) -> tuple[Any, bool]:
     """Images (members, n, C, ...) as they lie, if they are contiguous, or a copy; whether images are innermost then."""
-    moved = x.transpose(0, *range(2, x.ndim), 1)
-    if moved.flags.c_contiguous:
-        return moved, True
-    if x.flags.c_contiguous:
+    lie = _lies_innermost(x)
+    if lie is False:
         return x, False
-    laid = new(name, moved.shape)
-    copy(laid, moved)
-    return laid, True
+    moved = x.transpose(0, *range(2, x.ndim), 1)
+    if lie is None:
+        laid = new(name, moved.shape)
+        copy(laid, moved)
+        return laid, True
+    return moved, True
+
+
+def _lies_innermost(x: Any) -> bool | None:
+    """Whether images (members, n, C, ...) are innermost in memory, or outermost; None if neither."""
+    if x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous:
+        return True
+    return False if x.flags.c_contiguous else None
 
 
 Shape = tuple[int, ...]
@@ -94,13 +102,6 @@ class Straight:
         made = scratch(own, dtype)(self.key, self.shape)
         self.run(*arrays, made.reshape(-1))
         return self.result(made)
-
-
-def _lies_innermost(x: Any) -> bool | None:
-    """Whether images (members, n, C, ...) are innermost in memory, or outermost; None if neither."""
-    if x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous:
-        return True
-    return False if x.flags.c_contiguous else None
 
 
 def _images(made: Any) -> Any:

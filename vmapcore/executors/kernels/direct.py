@@ -12,7 +12,7 @@ from .. import team
 from .columns import Columns, New
 from .lanes import WIDE, lanes
 from .members import Geometry, Lengths, convolve, needed_for, weight_grads
-from .products import COLUMNS, block_of, rows_of
+from .products import COLUMNS, block_of
 
 LEAST_TERMS, LEAST_HEIGHT = 8, 3
 """Sums of fewer terms are no dearer as columns and a matrix product; and that many rows are multiplied at a time."""
@@ -82,9 +82,8 @@ class Direct(Columns):
 
     def weight_grad_all(self, lead: Lead, x_innermost: bool, g_innermost: bool, accumulate: bool = False) -> Call:
         """weight_grad(x, g, out) of flat arrays, of members without variants, if the weights are `few`."""
-        side = rows_of(self.height, COLUMNS)
         pieces = self._pieces(lead, math.prod(self.win.out))
-        more = self._places, self._needed, self._lengths(lead), self._geometry, (side, COLUMNS[side]), pieces
+        more = self._places, self._needed, self._lengths(lead), self._geometry, block_of(self.height, COLUMNS), pieces
 
         def run(x: Any, g: Any, out: Any) -> None:
             weight_grads(x, x_innermost, g, g_innermost, out, accumulate, *more)

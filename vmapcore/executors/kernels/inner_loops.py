@@ -123,10 +123,6 @@ def apart(builder: Any, name: str, kinds: list[Any], code: Callable[..., None]) 
     return function
 
 
-def _steps_kind(steps: Any) -> Any:
-    return WORD.as_pointer() if isinstance(steps, (types.Array, types.CPointer)) else WORD
-
-
 def _place_of(code: Code, steps: Any, k: Any) -> Any:
     """The k-th of some places, or of places that lie equally far apart."""
     return code.pick(steps, k) if steps.type.is_pointer else code.times(k, steps)

@@ -6,7 +6,7 @@ for j in a run of numbers that lie together. A block of results, some rows `o` b
 time. `steps` is an array of places, or one int, the distance between equally distant ones.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -24,16 +24,12 @@ COLUMNS: dict[int, int] = {3: 6, 4: 6} if WIDE == 64 else {3: 4}
 """For sums along memory: how many rows of one side by how many of the other."""
 
 
-def rows_of(height: int, choice: Iterable[int] = REGISTERS) -> int:
-    """How many rows at a time are the fewest in all: the last ones may be multiplied twice."""
-    fitting = [rows for rows in choice if rows <= height]
-    return min(fitting, key=lambda rows: (-(-height // rows) * rows, -rows))
-
-
-def block_of(height: int) -> tuple[int, int]:
-    """Rows at a time, and by how many registers at most."""
-    rows = rows_of(height)
-    return rows, REGISTERS[rows]
+def block_of(height: int, table: dict[int, int] = REGISTERS) -> tuple[int, int]:
+    """How many rows at a time are the fewest in all, of which the last may be multiplied twice; and what the table has
+    for so many."""
+    fitting = [rows for rows in table if rows <= height]
+    rows = min(fitting, key=lambda rows: (-(-height // rows) * rows, -rows))
+    return rows, table[rows]
 
 
 @kernel

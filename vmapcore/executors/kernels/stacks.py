@@ -12,7 +12,7 @@ from .. import compiled, team
 from ..compiled import kernel
 from ..team import share
 from .lanes import WIDE, bare, behind, lanes, number, pick, put, room_for, zeros
-from .products import COLUMNS, block_of, inner, product, registers, rows_of, spread_run
+from .products import COLUMNS, REGISTERS, block_of, inner, product, registers, spread_run
 
 LEAST_NUMBERS, LEAST_DEPTH, LEAST_COLUMNS = 1 << 14, 32, 64
 """For smaller y calls cost more than what they save; shorter sums and rows leave registers half empty."""
@@ -37,8 +37,7 @@ class Stack:
         members, rows, depth = x.shape
         columns = y.shape[2]
         self.along = not y.flags.c_contiguous
-        self.side = max(rows, 3)
-        self.block = _sums_block(self.side) if self.along else block_of(self.side)
+        self.block = block_of(max(rows, 3), COLUMNS if self.along else REGISTERS)
         least = self.block[1] if self.along else 4 * lanes(x.dtype)
         terms = rows * depth * columns
         parts = max(1, min(columns // least, terms // PIECE))
@@ -58,11 +57,6 @@ class Stack:
         flat = laid.reshape(-1), steps, (y.swapaxes(1, 2) if self.along else y).reshape(-1)
         more = self.none if bias is None else bias.reshape(-1), self.floors[relu]
         _multiply(*flat, *more, out.reshape(-1), self.sizes, self.along, self.block, self.pieces)
-
-
-def _sums_block(height: int) -> tuple[int, int]:
-    rows = rows_of(height, COLUMNS)
-    return rows, COLUMNS[rows]
 
 
 def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
@@ -92,7 +86,7 @@ def takes(x: Any, y: Any) -> bool:
     least = lanes(x.dtype)
     if y.flags.c_contiguous:
         return bool(y.shape[2] >= least)
-    across = _sums_block(max(x.shape[1], 3))[1]
+    _, across = block_of(max(x.shape[1], 3), COLUMNS)
     return bool(y.swapaxes(1, 2).flags.c_contiguous and y.shape[1] >= least and y.shape[2] >= across)
 
 
