@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import ShapeError
-from .costs import Cost, cost_more, costs_of, summary
 from .drawing import dot
 from .printing import listing
+from .totals import Cost, cost_more, costs_of, summary
 from .values import Atom, Step, Var
 
 
@@ -80,12 +80,19 @@ class Graph:
 
     @property
     def flops(self) -> int:
-        """Operations on numbers; a product and the sum it goes into are two."""
+        """Operations on real numbers; a product and the sum it goes into are two, or eight if both are complex.
+
+        What only moves numbers, as a gather or a cast, counts none.
+        """
         return sum([cost.flops for cost in self.costs])
 
     @property
     def bytes(self) -> int:
-        """Bytes of arrays that steps read and write."""
+        """Bytes that steps read and write.
+
+        Views move nothing, and those of one array that a step reads count no more than the array. A gather reads what
+        it takes; a scatter makes a new array, and writes all of it.
+        """
         return sum([cost.bytes for cost in self.costs])
 
     def costs_more(self, work: int) -> bool:

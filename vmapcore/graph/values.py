@@ -23,6 +23,10 @@ class Var:
     def nbytes(self) -> int:
         return self.size * int(self.dtype.itemsize)
 
+    @property
+    def is_complex(self) -> bool:
+        return bool(self.dtype.kind == "c")
+
     def __repr__(self) -> str:
         return describe(self)
 
@@ -46,6 +50,11 @@ class Literal:
     @property
     def nbytes(self) -> int:
         return getattr(self.value, "nbytes", 0)
+
+    @property
+    def is_complex(self) -> bool:
+        dtype = getattr(self.value, "dtype", None)
+        return isinstance(self.value, complex) if dtype is None else bool(dtype.kind == "c")
 
     def __repr__(self) -> str:
         value = self.value
