@@ -21,7 +21,7 @@ MAX_FUNCTION = 45
 
 FLOORS = [
     {"errors"},
-    {"arrays", "memory", "threads"},
+    {"arrays", "memory", "refusals", "threads"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer"},
     {"core"},

@@ -1,6 +1,8 @@
 """What cannot be done right says so: the call, the argument with its shape, what is allowed, what to do instead."""
 
+import contextlib
 import copy
+import inspect
 import math
 import operator
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 import vmapcore
-from vmapcore import errors, grad, jacfwd, jacrev, jvp, value_and_grad, vjp, vmap
+from vmapcore import errors, grad, jacfwd, jacrev, jit, jvp, value_and_grad, vjp, vmap
 from vmapcore.core import PRIMITIVES, primitive
 from vmapcore.errors import (
     ArgumentError,
@@ -22,6 +24,7 @@ from vmapcore.errors import (
     StructureError,
     VmapcoreError,
 )
+from vmapcore.testing import assert_same
 
 A = np.arange(12.0).reshape(3, 4)
 V = np.arange(3.0)
@@ -314,12 +317,23 @@ def test_branches_on_batched_values(use):
 
 
 @pytest.mark.parametrize(
-    "use", [int, float, complex, math.sin, round, operator.methodcaller("item"), operator.methodcaller("tolist")]
+    "use",
+    [
+        int,
+        float,
+        complex,
+        math.sin,
+        round,
+        "{:.2f}".format,
+        operator.methodcaller("item"),
+        operator.methodcaller("tolist"),
+    ],
 )
 def test_numbers_of_batched_values(use):
     with fails(ConcretizationError, "a BatchedTensor f64[] of vmap(<lambda>) is not") as caught:
-        vmap(lambda x: use(x) if use is not round else int(x))(V)
-    assert "it has 3 of them" in str(caught.value)
+        vmap(lambda x: use(x))(V)
+    assert "it has 3 of them, at test_errors.py:" in str(caught.value)
+    assert "np.where" not in str(caught.value)
 
 
 @pytest.mark.parametrize("use", [range, lambda i: [10, 20, 30][i], operator.index, lambda i: "abc"[i:]])
@@ -340,9 +354,9 @@ def test_indices_of_batched_values(use):
 )
 @pytest.mark.parametrize("transform", [vmap, grad, lambda f: lambda x: jvp(f, (x,), (x,))])
 def test_plain_arrays_of_tracers(use, transform):
-    with fails(ConcretizationError, "np.asarray or a write into a plain array: a ") as caught:
+    with fails(ConcretizationError, "np.asarray, np.array or the like: a ") as caught:
         transform(lambda x: use(x))(V)
-    assert "vmapcore.numpy.zeros" in str(caught.value)
+    assert "np.stack(list) for a list of traced values" in str(caught.value)
 
 
 @pytest.mark.parametrize("use", [float, math.exp, operator.methodcaller("item"), operator.methodcaller("tolist")])
@@ -358,7 +372,7 @@ def test_text_of_tracers():
     """Without a format it says what it is; with one it needs one number, whose derivative no text can lose."""
     assert vmap(lambda x: f"{x}" and x)(V) is not None
     with fails(
-        ConcretizationError, "format: a BatchedTensor f64[] of vmap(<lambda>) is not one text: it has 3 of them."
+        ConcretizationError, "format: a BatchedTensor f64[] of vmap(<lambda>) is not one text: it has 3 of them"
     ):
         vmap(lambda x: f"{x:.3f}")(V)
     texts = []
@@ -414,19 +428,60 @@ def test_shapes_that_depend_on_values(use, kind, text):
 # Writes.
 
 
-@pytest.mark.parametrize("transform", [vmap, grad])
-def test_write_of_a_tracer_into_a_plain_array(transform):
-    """NumPy asks it for a number, and puts its own error on top of ours."""
+TRANSFORMS = {
+    "vmap": (vmap, "vmap(fill) into a plain array, at test_errors.py", "the values of all examples"),
+    "grad": (lambda f: lambda x: grad(f)(x[0]), "grad(fill) into", "a derivative"),
+    "jvp": (lambda f: lambda x: jvp(f, (x[0],), (x[0],)), "jvp(fill) into", "a derivative"),
+    "jit": (lambda f: lambda x: jit(f)(x[0]), "jit(fill) into", "the values of other calls"),
+    "jit of vmap": (lambda f: jit(vmap(f)), "vmap(fill) into", "the values of all examples"),
+    "jit of grad": (lambda f: lambda x: jit(grad(f))(x[0]), "grad(fill) into", "a derivative"),
+    "vmap of grad": (lambda f: vmap(grad(f)), "grad(fill) into", "a derivative"),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("dtype", [float, np.float32, complex])
+def test_write_of_a_tracer_into_a_plain_array(name, dtype):
+    """NumPy asks it for a number, and puts its own error in the place of ours."""
+    transform, what, place = TRANSFORMS[name]
 
     def fill(x):
-        z = np.zeros(3)
+        z = np.zeros(3, dtype)
         z[0] = x
         return z
 
-    with pytest.raises(ValueError) as caught:
-        transform(fill)(V if transform is vmap else 1.0)
-    assert isinstance(caught.value.__cause__, ConcretizationError)
-    assert "vmapcore.numpy.zeros" in str(caught.value.__cause__)
+    with fails(ConcretizationError, f"x[i] = v: writes a traced f64[] of {what}") as caught:
+        transform(fill)(V)
+    line = inspect.getsourcelines(fill)[1] + 2
+    assert f"test_errors.py:{line} in fill; a plain array has no place for {place}. Make the" in str(caught.value)
+    for remedy in ("vmapcore.numpy.zeros", "np.stack", "vmapcore.at(x)[i].set(v)"):
+        assert remedy in str(caught.value)
+    assert (line, "fill") in [(entry.lineno + 1, entry.name) for entry in caught.traceback]
+
+
+@pytest.mark.parametrize("transform", [vmap, lambda f: lambda x: jit(f)(x[0])])
+def test_writes_of_traced_ints_and_bools_into_plain_arrays(transform):
+    def write(x, value, index=0):
+        z = np.zeros(3, np.asarray(V).dtype if index is x else value.dtype)
+        z[index] = value
+        return z
+
+    with fails(ConcretizationError, "x[i] = v: writes a traced i64[] of"):
+        transform(lambda x: write(x, x))(np.arange(3))
+    with fails(ConcretizationError, "x[i] = v: writes a traced bool[] of"):
+        transform(lambda x: write(x, x > 1))(V)
+    with fails(ConcretizationError, "x[i] = v: has a traced i64[] of"):
+        transform(lambda x: write(x, 1.0, x))(np.arange(3))
+
+
+def test_what_to_write_instead():
+    for fill in (
+        lambda x: vmapcore.at(np.zeros(3))[1].set(x),
+        lambda x: np.stack([0.0, x, 0.0]),
+        lambda x: operator.setitem(z := vmapcore.numpy.zeros(3), 1, x) or z,
+    ):
+        assert_same(vmap(fill)(V), np.diag(V) @ np.ones((3, 1)) * [0.0, 1.0, 0.0])
+        assert_same(jit(fill)(V[1]), np.array([0.0, 1.0, 0.0]))
 
 
 def test_write_of_traced_rows_into_a_plain_array():
@@ -435,26 +490,103 @@ def test_write_of_traced_rows_into_a_plain_array():
         z[0] = x
         return z
 
-    for transform in (vmap, lambda f: lambda x: grad(f)(x[0])):
-        with fails(ConcretizationError, "vmapcore.numpy.zeros"):
+    for transform in (vmap, lambda f: lambda x: grad(f)(x[0]), lambda f: lambda x: jit(f)(x[0])):
+        with fails(ConcretizationError, "x[i] = v: writes a traced f64[4] of "):
             transform(fill)(A)
 
 
-def test_in_place_operation_on_a_plain_array():
-    def accumulate(x):
-        z = np.zeros(4)
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_in_place_operation_on_a_plain_array(name):
+    transform, what, place = TRANSFORMS[name]
+
+    def fill(x):
+        z = np.zeros(3)
         z += x
         return z
 
-    with fails(MutationError, "np.add: writes a BatchedTensor into a plain array") as caught:
-        vmap(accumulate)(A)
+    with fails(MutationError, f"np.add: writes a traced f64[3] of {what}") as caught:
+        transform(fill)(V)
+    line = inspect.getsourcelines(fill)[1] + 2
+    assert f"test_errors.py:{line} in fill; a plain array has no place for {place}." in str(caught.value)
     assert "vmapcore.numpy.zeros" in str(caught.value)
     assert "np.zeros_like" in str(caught.value)
 
 
 def test_out_that_is_a_plain_array():
-    with fails(MutationError, "writes a BatchedTensor into a plain array"):
+    with fails(MutationError, "np.add: writes a traced f64[4] of vmap("):
         vmap(lambda x: np.add(x, 1.0, out=np.zeros(4)))(A)
+
+
+def test_out_of_what_has_no_derivative_may_be_a_plain_array():
+    def positive(x):
+        mask = np.zeros(3, bool)
+        np.greater(x, 0, out=mask)
+        return np.sum(x * mask)
+
+    assert_same(grad(positive)(V), np.array([0.0, 1.0, 1.0]))
+
+
+# What C code hides.
+
+
+def test_errors_of_others_stay_what_they_are():
+    """Also after the transform has refused something, and where the user handles that."""
+
+    def f(x):
+        with contextlib.suppress(TypeError):
+            np.zeros(x)
+        return np.zeros("three")
+
+    for transform in (vmap, lambda f: lambda x: jit(f)(x[0])):
+        with pytest.raises(TypeError) as caught:
+            transform(f)(np.arange(3))
+        assert not isinstance(caught.value, VmapcoreError)
+    with pytest.raises(ZeroDivisionError):
+        vmap(lambda x: 1 // 0)(V)
+    with pytest.raises(ValueError, match="setting an array element with a sequence"):
+        vmap(lambda x: operator.setitem(np.zeros(3), 0, [1.0, 2.0]))(V)
+
+
+def test_asked_inside_functions_of_numpy():
+    """The line is the user's own."""
+    with fails(ConcretizationError, "index: a BatchedTensor i64[] of vmap(<lambda>) is not one int") as caught:
+        vmap(lambda n: np.full(n, 1.0))(np.arange(3))
+    assert "3 of them, at test_errors.py:" in str(caught.value)
+    assert "must be the same for all examples" in str(caught.value)
+
+
+@pytest.mark.parametrize("inner", [vmap, grad, lambda f: lambda x: jvp(f, (x,), (x,))[1]])
+@pytest.mark.parametrize("use", [float, np.asarray, np.unique, lambda x: range(x.astype(int))])
+def test_inner_transforms_of_a_recording_name_the_line(inner, use):
+    x = V if inner is vmap else V[0]
+    with fails(ConcretizationError, " at test_errors.py:"):
+        jit(inner(lambda x: use(x) and x))(x)
+
+
+@pytest.mark.parametrize("use", [bool, int, float, np.asarray])
+def test_leaked_tracers_have_no_value(use):
+    for transform, x in ((vmap, V), (jit, V)):
+        kept = []
+        transform(lambda x: kept.append(x[..., None]) or x)(x)
+        with fails(LeakedTracerError, "was used after it returned"):
+            use(kept[0])
+
+
+# Numbers rounded.
+
+
+def test_round_is_that_of_numpys_scalars():
+    x = np.array([2.567, -1.25, 0.5])
+    assert_same(vmap(lambda x: round(x, 1))(x), np.round(x, 1))
+    assert_same(jit(lambda x: round(x, 1))(x[0]), round(x[0], 1))
+    assert_same(grad(lambda x: round(x, 1) + x)(2.0), np.float64(1.0))
+    assert_same(vmap(lambda n: round(n, -1))(np.array([14, 25])), np.array([10, 20]))
+    assert jit(lambda x: x * round(vmapcore.numpy.full((), 2.5)))(3.0) == 6.0
+    for transform in (vmap, lambda f: lambda x: jit(f)(x[0])):
+        with fails(ConcretizationError, "Use round(x, 0) or np.rint(x)."):
+            transform(lambda x: round(x))(x)
+    with fails(ArgumentError, "round: the array is f64[4]; only a 0-d array has it. Use np.round."):
+        vmap(lambda x: round(x, 1))(A)
 
 
 def test_write_into_the_array_of_an_outer_transform():

@@ -5,7 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from vmapcore import grad, hessian, jvp, vmap
+import vmapcore.numpy as vnp
+from vmapcore import grad, hessian, jit, jvp, vmap
 from vmapcore.errors import AxisError, ConcretizationError, OptionError, ShapeError, VmapcoreError
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.testing import assert_same
@@ -154,6 +155,15 @@ def test_bincount_checks_its_bins():
     assert vmap(lambda x: np.bincount(x, minlength=3))(x).tolist() == [[1, 2, 0], [1, 0, 2]]
     with pytest.raises(OptionError, match="minlength"):
         vmap(lambda x: np.bincount(x, minlength=2))(x)
+    for transform, differs in (
+        (vmap, "between the examples"),
+        (lambda f: lambda x: jit(f)(x[0]), r"between the calls of jit\(<lambda>\)"),
+    ):
+        text = rf"result depends on the values of i64\[3\], which differs {differs}, at test_r.* Pass a minlength above"
+        with pytest.raises(ConcretizationError, match=text):
+            transform(lambda x: np.bincount(x))(x)
+    assert vmap(lambda x: np.bincount(x))(x[:, :0]).shape == (2, 0)
+    assert jit(lambda x: np.bincount(vnp.asarray([0, 2])) * x)(2).tolist() == [2, 0, 2]
     with pytest.raises(OptionError, match="found -1"):
         NUMPY[np.bincount](np.array([-1, 2]))
 

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -127,51 +128,58 @@ def test_trace_belongs_outside():
 
 # What a recorded value is asked for.
 
-REMEDY = (
-    "Use np.where in place of if; pass what shapes or branches depend on as a static argument; or leave this part out "
-    "of jit."
+BRANCH = "Use np.where in place of if; or pass what the branch depends on as a static argument."
+INDEX = (
+    "Pass a size or a count as a static argument; to index with it, use vmapcore.numpy.take(x, i, axis), of a list "
+    "after np.stack."
 )
-KEEP = (
-    "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them, and "
-    "vmapcore.numpy.zeros, or np.zeros_like of a traced array, makes an array to write it into."
+OUTSIDE = (
+    "Keep it an array, with NumPy's functions in place of math's and astype for another dtype; or return it from the "
+    "function, and convert it outside"
 )
-PLACE = " To index a plain array with it, use vmapcore.numpy.take(x, i, axis)."
+WRITE = "; to write it into an array, make that with vmapcore.numpy.zeros."
+INT = "Pass a size or a count as a static argument; for another dtype use x.astype(int)" + WRITE
+TEXT = "Return it from the function, and print what jit returns."
+ARRAYS = "np.asarray, np.array or the like"
+ITSELF = (
+    "Pass NumPy's functions the traced array itself, or np.stack(list) for a list of traced values, and so in place of "
+    "np.array and np.r_."
+)
+ZEROS = " To write it into an array, make that with vmapcore.numpy.zeros, or np.zeros_like of a traced one."
+PLACE = " To index a plain array with it, use vmapcore.numpy.take(x, i, axis); no length can depend on it."
 
 ASKED = {
-    "bool": (lambda x: 1 if x[0] > 0 else 2, "if/while/and/or/bool", "bool[]", "one truth value", REMEDY),
-    "and": (lambda x: x[0] and 1, "if/while/and/or/bool", "f64[]", "one truth value", REMEDY),
-    "int": (lambda x: int(x[0]), "int", "f64[]", "one int", REMEDY),
-    "float": (lambda x: float(x[0]), "float", "f64[]", "one float", REMEDY),
-    "complex": (lambda x: complex(x[0]), "complex", "f64[]", "one complex number", REMEDY),
-    "item": (lambda x: x[0].item(), "item", "f64[]", "one Python number", REMEDY),
-    "tolist": (lambda x: x.tolist(), "tolist", "f64[3]", "a list of Python numbers", REMEDY),
-    "range": (lambda x: range(np.argmax(x)), "index", "i64[]", "one int", REMEDY),
-    "index": (lambda x: [1, 2, 3][np.argmax(x)], "index", "i64[]", "one int", REMEDY),
-    "slice of an array": (lambda x: V[: np.argmax(x)], "index", "i64[]", "one int", REMEDY),
-    "shape": (lambda x: x.reshape(np.argmax(x), 1), "index", "i64[]", "one int", REMEDY),
-    "format": (lambda x: f"{x[0]:.2f}", "format", "f64[]", "one text", REMEDY),
-    "asarray": (np.asarray, "np.asarray or a write into a plain array", "f64[3]", "an ordinary array", KEEP),
-    "array": (
-        lambda x: np.array([x[0], 1.0]),
-        "np.asarray or a write into a plain array",
-        "f64[]",
+    "bool": (lambda x: 1 if x[0] > 0 else 2, "if/while/and/or/bool", "bool[]", "one truth value", BRANCH),
+    "and": (lambda x: x[0] and 1, "if/while/and/or/bool", "f64[]", "one truth value", BRANCH),
+    "int": (lambda x: int(x[0]), "int", "f64[]", "one int", INT),
+    "float": (lambda x: float(x[0]), "float", "f64[]", "one float", OUTSIDE + WRITE),
+    "complex": (lambda x: complex(x[0]), "complex", "f64[]", "one complex number", OUTSIDE + WRITE),
+    "bytes": (lambda x: struct.pack("f", x[0]), "float", "f64[]", "one float", OUTSIDE + WRITE),
+    "round": (lambda x: round(x[0]), "round", "f64[]", "one int", "Use round(x, 0) or np.rint(x)."),
+    "item": (lambda x: x[0].item(), "item", "f64[]", "one Python number", OUTSIDE + "."),
+    "tolist": (lambda x: x.tolist(), "tolist", "f64[3]", "a list of Python numbers", OUTSIDE + "."),
+    "range": (lambda x: range(np.argmax(x)), "index", "i64[]", "one int", INDEX),
+    "index": (lambda x: [1, 2, 3][np.argmax(x)], "index", "i64[]", "one int", INDEX),
+    "slice of an array": (lambda x: V[: np.argmax(x)], "index", "i64[]", "one int", INDEX),
+    "shape": (lambda x: x.reshape(np.argmax(x), 1), "index", "i64[]", "one int", INDEX),
+    "zeros": (lambda x: np.zeros(np.argmax(x)), "index", "i64[]", "one int", INDEX),
+    "full of so many": (lambda x: np.full(np.argmax(x), 1.0), "index", "i64[]", "one int", INDEX),
+    "shape of a plain array": (lambda x: V.reshape(np.argmax(x)), "index", "i64[]", "one int", INDEX),
+    "format": (lambda x: f"{x[0]:.2f}", "format", "f64[]", "one text", TEXT),
+    "asarray": (np.asarray, ARRAYS, "f64[3]", "an ordinary array", ITSELF + ZEROS),
+    "array": (lambda x: np.array([x[0], 1.0]), ARRAYS, "f64[]", "an ordinary array", ITSELF + ZEROS),
+    "full": (lambda x: np.full(3, x[0]), ARRAYS, "f64[]", "an ordinary array", ITSELF + ZEROS),
+    "sum of a list": (lambda x: np.sum([x[0], x[1]]), ARRAYS, "f64[]", "an ordinary array", ITSELF + ZEROS),
+    "r_": (lambda x: np.r_[x, 1.0], ARRAYS, "f64[3]", "an ordinary array", ITSELF + ZEROS),
+    "float32": (
+        lambda x: np.float32(x),
+        ARRAYS,
+        "f64[3]",
         "an ordinary array",
-        KEEP,
+        "For another dtype use x.astype(np.float32). " + ITSELF + ZEROS,
     ),
-    "full": (
-        lambda x: np.full(3, x[0]),
-        "np.asarray or a write into a plain array",
-        "f64[]",
-        "an ordinary array",
-        KEEP,
-    ),
-    "plain index": (
-        lambda x: V[np.argmax(x)],
-        "np.asarray or a write into a plain array",
-        "i64[]",
-        "an ordinary array",
-        KEEP[:-1] + "." + PLACE,
-    ),
+    "plain index": (lambda x: V[np.argmax(x)], ARRAYS, "i64[]", "an ordinary array", ITSELF + PLACE + ZEROS),
+    "arange": (lambda x: np.arange(np.argmax(x)), ARRAYS, "i64[]", "an ordinary array", ITSELF + PLACE + ZEROS),
 }
 
 
@@ -204,6 +212,21 @@ def test_what_is_asked_for_a_value_says_where(name, wrap, door):
     )
     line = int(re.search(r"test_trace\.py:(\d+)", message)[1])
     assert 0 <= line - first <= 2
+
+
+def test_a_graph_is_of_the_recorded_shapes_and_dtypes():
+    graph = trace(lambda w, x: np.sum(w * x))(V, V)
+    with pytest.raises(errors.ShapeError) as found:
+        graph(V, np.ones((7, 7)))
+    assert str(found.value) == (
+        "graph: argument 'x' is f64[7,7], and was f64[3] when it was recorded; a graph is of these shapes and dtypes "
+        "alone. Record another, or use jit, which does so."
+    )
+    with pytest.raises(errors.DTypeError, match=r"argument 'w' is f32\[3\], and was f64\[3\] when"):
+        graph(V.astype(np.float32), V)
+    nameless = Graph(graph.inputs, graph.steps, graph.outputs)
+    with pytest.raises(errors.ShapeError, match=r"argument 1 is f64\[2\]"):
+        nameless(V, V[:2])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from .axes import InAxes, check_entries, spread_prefix
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError, AxisError, ShapeError, describe, name_of
 from .pytree import flatten, paths, unflatten
-from .tracer import TRUTH, Tracer
+from .refusals import BY_EXAMPLE, OTHERWISE, reveal
+from .tracer import Tracer
 
 ALL_OF_ONE = (True,)
 REDUCTIONS = ("sum", "mean")
@@ -34,16 +35,8 @@ class BatchedTensor(Tracer):
     def shape(self) -> tuple[int, ...]:
         return self.value.shape[1:]
 
-    def _concrete(self, call: str, wanted: str) -> Any:
-        remedy = (
-            "Use np.where(condition, a, b)"
-            if wanted == TRUTH
-            else "Index a traced array with it, or use vmapcore.numpy.take(x, i, axis)"
-            if call == "index"
-            else "Keep it an array, with astype for another dtype; return it from the function to print it; make an "
-            "array to write it into with vmapcore.numpy.zeros"
-        )
-        raise self._concretization(call, wanted + f": it has {self._trace.size} of them", remedy)
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE)
 
 
 class BatchTrace(Trace):
@@ -167,6 +160,9 @@ class _Door:
         token = RUNNING.set((*RUNNING.get(), trace))
         try:
             result = self._results(trace, self.fun(*args, **kwargs))
+        except Exception as error:
+            reveal(error)
+            raise
         finally:
             RUNNING.reset(token)
             trace.ended = True

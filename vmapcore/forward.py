@@ -9,6 +9,7 @@ from .arguments import check_callable, check_differentiable, separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
+from .refusals import DERIVATIVE, may_lose_derivative, reveal, without_derivative
 from .tracer import Tracer
 from .views import as_argument
 
@@ -28,8 +29,13 @@ class JVPTracer(Tracer):
         self.value = other.value
         self.tangent = other.tangent
 
-    def _concrete(self, call: str, wanted: str) -> Any:
-        return self._value_without_derivative(call, wanted, self.tangent is None)
+    beyond = DERIVATIVE
+
+    def _known(self, wanted: str) -> Any:
+        return self.value if self.tangent is None or may_lose_derivative(wanted, self.dtype) else None
+
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        return without_derivative(call, wanted)
 
 
 class JVPTrace(Trace):
@@ -120,6 +126,9 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     try:
         out_leaves, out_tree = flatten(fun(*unflatten(tree, tracers)))
         outs, out_tangents = _unwrap(trace, out_leaves)
+    except Exception as error:
+        reveal(error)
+        raise
     finally:
         RUNNING.reset(token)
         trace.ended = True

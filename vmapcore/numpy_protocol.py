@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .errors import ArgumentError, MissingRuleError, MutationError
+from .refusals import parts_of_write
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -179,18 +180,11 @@ def _in_loop_dtypes(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, casting: An
 
 
 def assign(call: str, target: Any, value: Any, where: Any = True) -> Any:
-    """Writes `value` into the tracer `target` in place (what `out=` means) and returns `target`."""
-    if not hasattr(target, "_assign"):
-        raise into_plain_array(call, value)
-    target._assign(call, value, where)
+    """Writes `value` into `target` in place (what `out=` means) and returns `target`."""
+    if hasattr(target, "_assign"):
+        target._assign(call, value, where)
+    elif hasattr(value, "_assign"):
+        raise MutationError(*parts_of_write(call, value))
+    else:  # ints and bools, which leave a derivative as they are
+        np.copyto(target, value, where=where)
     return target
-
-
-def into_plain_array(call: str, value: Any) -> MutationError:
-    """The error for a write of a tracer into an ordinary array, which has no room for it."""
-    return MutationError(
-        call,
-        f"writes a {type(value).__name__} into a plain array",
-        "a plain array holds one value per element, not one per batch member or a derivative",
-        "Make the array with vmapcore.numpy.zeros (or empty, ones, full) or with np.zeros_like of a traced array",
-    )

@@ -13,6 +13,7 @@ from .arrays import namespace
 from .core import RUNNING, SEQUENCES, Dynamic, Primitive, Trace
 from .errors import ArgumentError, ConcretizationError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
+from .refusals import BY_CALL, OTHERWISE, reveal
 from .tracer import Tracer
 
 
@@ -20,6 +21,8 @@ class RecordTracer(Tracer):
     """A value of the run and the variable, or the constant, it is in the graph."""
 
     __slots__ = ("atom",)
+
+    beyond = "the values of other calls"
 
     def __init__(self, trace: "RecordTrace", value: Any, atom: Atom) -> None:
         self._trace = trace
@@ -35,25 +38,16 @@ class RecordTracer(Tracer):
     def differs(self) -> str:
         return f"differs between the calls of {self._trace.call}, at {callers_line()}"
 
-    def _concretization(self, call: str, wanted: str, remedy: str) -> Any:
-        if self._trace.ended:
-            return self._trace.leaked()
-        return ConcretizationError(
-            call,
-            f"the value {describe(self)} at {callers_line()} is recorded by {self._trace.call}, "
-            f"so it is not {wanted}: other calls have other values",
-            "",
-            remedy,
-        )
+    def _known(self, wanted: str) -> Any:
+        return self.value if isinstance(self.atom, Literal) else None  # the same in every call
 
-    def _concrete(self, call: str, wanted: str) -> Any:
-        if isinstance(self.atom, Literal):  # the same in every call
-            return self.value
-        raise self._concretization(
-            call,
-            wanted,
-            "Use np.where in place of if; pass what shapes or branches depend on as a static argument; or leave this "
-            "part out of jit",
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        return wanted, BY_CALL.get(call, OTHERWISE)
+
+    def _is_not(self, wanted: str) -> str:
+        return (
+            f"the value {describe(self)} at {callers_line()} is recorded by {self._trace.call}, "
+            f"so it is not {wanted}: other calls have other values"
         )
 
 
@@ -176,6 +170,9 @@ def record(
     try:
         results = run([RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)])
         pairs = [trace.result(x) for x in results]
+    except Exception as error:
+        reveal(error)
+        raise
     finally:
         RUNNING.reset(token)
         trace.ended = True

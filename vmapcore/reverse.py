@@ -13,6 +13,7 @@ from .arguments import separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
+from .refusals import DERIVATIVE, may_lose_derivative, reveal, without_derivative
 from .tracer import Tracer
 from .views import as_argument
 
@@ -34,8 +35,13 @@ class GradTracer(Tracer):
         self.value = other.value
         self.node = other.node
 
-    def _concrete(self, call: str, wanted: str) -> Any:
-        return self._value_without_derivative(call, wanted, self.node is None)
+    beyond = DERIVATIVE
+
+    def _known(self, wanted: str) -> Any:
+        return self.value if self.node is None or may_lose_derivative(wanted, self.dtype) else None
+
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        return without_derivative(call, wanted)
 
 
 class GradTrace(Trace):
@@ -209,6 +215,9 @@ class Recording:
             self.values, self.out_nodes = _unwrap(trace, leaves)
             aux_leaves, aux_tree = flatten(aux)
             self.aux = unflatten(aux_tree, _unwrap(trace, aux_leaves)[0])
+        except Exception as error:
+            reveal(error)
+            raise
         finally:
             RUNNING.reset(token)
             trace.ended = True

@@ -12,37 +12,27 @@ import numpy as np
 
 from .errors import (
     ArgumentError,
-    ConcretizationError,
     MissingAttributeError,
     MutationError,
     ShapeError,
+    VmapcoreError,
+    callers_line,
     describe,
 )
 from .numpy_protocol import NUMPY, array_function, array_ufunc
+from .refusals import (
+    ABSENT,
+    ARRAY,
+    BOOL,
+    ELEMENTS,
+    TEXT,
+    TRUTH,
+    instead_of_array,
+    is_written,
+    parts_of_write,
+    refuse,
+)
 from .views import Storage
-
-TRUTH, TEXT = "one truth value", "one text"
-"""What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
-
-ABSENT = {
-    "base": "",
-    "byteswap": "",
-    "ctypes": "Pass what a foreign function returns into the transform as an argument",
-    "data": "",
-    "dump": "Return the array from the function to save it",
-    "dumps": "Return the array from the function to save it",
-    "flags": "",
-    "flat": "Use x.reshape(-1)",
-    "getfield": "Use x.real, x.imag or astype",
-    "resize": "Use np.resize, or np.pad",
-    "setfield": "Write into x.real or x.imag",
-    "setflags": "",
-    "strides": "",
-    "tobytes": "Return the array from the function to save it",
-    "tofile": "Return the array from the function to save it",
-    "view": "Use astype for another dtype, x[...] for a view of the same",
-}
-"""Attributes of NumPy's arrays that tracers do not have, and what to use instead."""
 
 
 class Tracer:
@@ -130,43 +120,47 @@ class Tracer:
         return NUMPY["namespace"]()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        remedy = (
-            "Leave the traced array as it is: NumPy functions take it, np.stack joins a list of them, and "
-            "vmapcore.numpy.zeros, or np.zeros_like of a traced array, makes an array to write it into"
-        )
-        if self.dtype.kind in "biu":
-            remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis)"
-        raise self._concretization("np.asarray or a write into a plain array", "an ordinary array", remedy)
+        raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
 
     @property
     def differs(self) -> str:
         """Why a length cannot depend on it, in an error."""
-        return "differs between the examples"
+        return f"differs between the examples, at {callers_line()}"
+
+    beyond = "the values of all examples"
+    """What a plain array has no place for, in an error."""
 
     # One Python value out of a tracer: subclasses allow what is exact.
 
-    def _concretization(self, call: str, wanted: str, remedy: str) -> ConcretizationError:
-        return ConcretizationError(
-            call, f"a {type(self).__name__} {describe(self)} of {self._trace.call} is not {wanted}", "", remedy
-        )
+    def _known(self, wanted: str) -> Any:
+        """The array behind this tracer where asking for one Python value is exact, else None."""
+        return None
 
     def _concrete(self, call: str, wanted: str) -> Any:
-        """The array behind this tracer where asking for one Python value is exact; else raises."""
-        raise self._concretization(call, wanted, "Use array operations instead")
+        """The same; else raises."""
+        value = self._known(wanted)
+        if value is None:
+            raise self._concretization(call, *self._instead(call, wanted))
+        return value
 
-    def _value_without_derivative(self, call: str, wanted: str, is_constant: bool) -> Any:
-        """`_concrete` of a tracer that has one value and carries a derivative, which a branch or a count may lose."""
-        if is_constant or wanted in (TRUTH, TEXT) or self.dtype.kind in "biu":
-            return self.value
-        raise self._concretization(
-            call,
-            wanted + " without losing its derivative",
-            "Keep it an array; make an array to write it into with vmapcore.numpy.zeros; or use "
-            "vmapcore.stop_gradient(x) first if the derivative is not wanted",
-        )
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        """What it is not, and what to do instead."""
+        return wanted, "Use array operations"
+
+    def _concretization(self, call: str, wanted: str, remedy: str) -> VmapcoreError:
+        """The error for asking this tracer for a value that it does not have."""
+        if self._trace.ended:
+            return self._trace.leaked()
+        if call in ELEMENTS and is_written():
+            return refuse(*parts_of_write("x[i] = v", self, call == ARRAY and self.dtype.kind in "biu"))
+        return refuse(call, self._is_not(wanted), "", remedy)
+
+    def _is_not(self, wanted: str) -> str:
+        what = f"a {type(self).__name__} {describe(self)} of {self._trace.call}"
+        return f"{what} is not {wanted}, at {callers_line()}"
 
     def __bool__(self) -> bool:
-        return bool(self._concrete("if/while/and/or/bool", TRUTH))
+        return bool(self._concrete(BOOL, TRUTH))
 
     def __int__(self) -> int:
         return int(self._concrete("int", "one int"))
@@ -179,6 +173,14 @@ class Tracer:
 
     def __complex__(self) -> complex:
         return complex(self._concrete("complex", "one complex number"))
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        if self.shape:
+            raise ArgumentError("round", f"the array is {describe(self)}", "only a 0-d array has it", "Use np.round")
+        if ndigits is not None:
+            return NUMPY[np.round](self, ndigits)
+        value = self._concrete("round", "one int")
+        return round(value if isinstance(value, Tracer) else value.item())
 
     def __format__(self, spec: str) -> str:
         return format(self._concrete("format", TEXT), spec) if spec else repr(self)

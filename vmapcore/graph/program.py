@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..errors import ShapeError
+from ..errors import DTypeError, ShapeError, VmapcoreError, describe
 from .drawing import dot
 from .printing import listing
 from .totals import Cost, cost_more, costs_of, summary
@@ -37,6 +37,9 @@ class Graph:
         """Runs every step by its `eval`; takes and returns flat lists of arrays."""
         if len(arrays) != len(self.inputs):
             raise ShapeError("graph", f"{len(arrays)} arrays for {len(self.inputs)} inputs")
+        for i, (x, v) in enumerate(zip(arrays, self.inputs, strict=True)):
+            if getattr(x, "shape", v.shape) != v.shape or getattr(x, "dtype", v.dtype) != v.dtype:
+                raise self._unlike(i, x)
         values: dict[Var, Any] = dict(zip(self.inputs, arrays, strict=True))
         last = self.last_uses()
         for i, step in enumerate(self.steps):
@@ -45,6 +48,16 @@ class Graph:
             for v in last[i]:
                 values.pop(v, None)
         return [values[a] if isinstance(a, Var) else a.value for a in self.outputs]
+
+    def _unlike(self, i: int, x: Any) -> VmapcoreError:
+        """The error for an array that is not what was recorded."""
+        v = self.inputs[i]
+        name = f"argument '{self.names[i]}'" if self.names else f"argument {i}"
+        fact = f"{name} is {describe(x)}, and was {describe(v)} when it was recorded"
+        kind = DTypeError if getattr(x, "shape", v.shape) == v.shape else ShapeError
+        return kind(
+            "graph", fact, "a graph is of these shapes and dtypes alone", "Record another, or use jit, which does so"
+        )
 
     def last_uses(self) -> list[list[Var]]:
         """For each step, the values that nothing reads after it."""

@@ -104,7 +104,7 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
         array = array.astype(np.intp)
     kind = array.dtype.kind
     if kind == "b":
-        mask = concrete_mask(array)
+        mask = concrete(array)
         if isinstance(mask, Tracer):
             masks.append(mask if mask.shape else mask.reshape((1,)))
         else:
@@ -134,15 +134,12 @@ def has_tracer(value: Any) -> bool:
     return any(has_tracer(v) if isinstance(v, (list, tuple)) else isinstance(v, Tracer) for v in value)
 
 
-def concrete_mask(mask: Any) -> Any:
-    """The plain mask behind a tracer that has only one, else the mask as it is."""
-    plain = mask
+def concrete(x: Any) -> Any:
+    """The plain array of ints or bools behind a tracer that has only one, else the tracer as it is."""
+    plain = x
     while isinstance(plain, Tracer):
-        try:
-            plain = plain._concrete(CALL, "a mask of known count")
-        except ConcretizationError:
-            return mask
-    return plain
+        plain = plain._known("a plain array")
+    return x if plain is None else plain
 
 
 # From a pattern to a plan.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Dynamic, Primitive, multiple, primitive
-from ..errors import ConcretizationError, OptionError, ShapeError
+from ..errors import ConcretizationError, OptionError, ShapeError, callers_line
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
@@ -95,7 +95,8 @@ def _dynamic(made: Primitive, call: str, instead: str) -> None:
 
     @made.def_vmap
     def dynamic_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
-        raise ConcretizationError(call, "the array is mapped, and results may differ in length", "", instead)
+        fact = f"the array is mapped, and results may differ in length, at {callers_line()}"
+        raise ConcretizationError(call, fact, "", instead)
 
     made.def_zero_derivative()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Primitive, primitive
-from ..errors import ConcretizationError, OptionError
+from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ._families import into, linear, match, operand, trailing
 from .cumulative import along, converted, single_axis
@@ -169,7 +169,8 @@ def _ranks(call: str, kth: Any) -> tuple[int, ...]:
     try:
         return tuple([int(k) for k in kth]) if np.ndim(kth) else (int(kth),)
     except ConcretizationError:
-        raise ConcretizationError(call, "kth is mapped", "it must be ints", "Sort, and take the element") from None
+        fact = f"kth is traced, at {callers_line()}"
+        raise ConcretizationError(call, fact, "it must be ints", "Sort, and take the element") from None
 
 
 @implements(np.lexsort)

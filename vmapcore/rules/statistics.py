@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..core import primitive
-from ..errors import DTypeError, OptionError, ShapeError, describe
+from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import hashable_axis, into, last_axes, operand, trailing
 from ._reduce import kept_shape, total
+from .brackets import concrete
 from .cumulative import converted
 from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_, within
 from .sorting import scatter_along
@@ -217,7 +218,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 # Counts.
 
 
-BINS = "Mapped values need a minlength above all of them, so that their results have one length"
+BINS = "Pass a minlength above all of them, so that the result has one length"
 
 
 @implements(np.bincount)
@@ -225,9 +226,12 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     x = operand(x)
     if len(x.shape) != 1 or x.dtype.kind not in "iub":
         raise DTypeError("np.bincount", f"x is an array of {x.dtype} of shape {x.shape}", "it must be 1-d, of ints")
-    length = minlength
-    if not isinstance(x, Tracer):
-        length = max(minlength, int(x.max()) + 1 if x.size else 0)
+    known, length = concrete(x), minlength
+    if not isinstance(known, Tracer):
+        length = max(minlength, int(known.max()) + 1 if known.size else 0)
+    elif x.shape[0] and not minlength:
+        fact = f"the length of its result depends on the values of {describe(x)}, which {x.differs}"
+        raise ConcretizationError("np.bincount", fact, "", BINS)
     x = within(converted(x, np.intp), low=0, high=length - 1, call="np.bincount", remedy=BINS)
     weightless = weights is None or not x.shape[0]
     counted = np.ones_like(x, dtype=np.float64) if weightless else converted(weights, np.float64)

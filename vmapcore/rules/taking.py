@@ -15,7 +15,7 @@ from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeE
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import into, last_axes, operand, trailing
-from .brackets import as_array, concrete_mask
+from .brackets import as_array, concrete
 from .gather import OutOfRangeError, gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
 from .slicing import slice_write
@@ -67,7 +67,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    mask = concrete_mask(as_array(condition))
+    mask = concrete(as_array(condition))
     if isinstance(mask, Tracer):
         raise unknown_count("np.compress", mask)
     if mask.ndim != 1:

@@ -1,0 +1,159 @@
+"""What a tracer answers when it is asked for one Python value, and how that reaches the user.
+
+C code may put an error of its own in the place of what a tracer raises, as NumPy does in `plain[i] = tracer` and in
+`np.zeros(tracer)`. So the text is kept with the place of the question, and the transform raises it there again.
+"""
+
+import dis
+import sys
+from contextvars import ContextVar
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import PACKAGE, ConcretizationError, VmapcoreError, callers_line, describe
+
+TRUTH, TEXT = "one truth value", "one text"
+"""What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
+
+BOOL, ARRAY = "if/while/and/or/bool", "np.asarray, np.array or the like"
+"""What asked, for a truth value and for an array; others are called `int`, `index` and so on."""
+
+ELEMENTS = (BOOL, ARRAY, "int", "float", "complex")
+"""What a plain array asks of a value that is written into it."""
+
+INTO_PLAIN = (
+    "Make the array with vmapcore.numpy.zeros (or empty, ones, full) or with np.zeros_like of a traced array; or use "
+    "np.stack of a list of values, or vmapcore.at(x)[i].set(v)"
+)
+TO_WRITE = "; to write it into an array, make that with vmapcore.numpy.zeros"
+TAKE = "to index with it, use vmapcore.numpy.take(x, i, axis), of a list after np.stack"
+KEEP = "Keep it an array, with NumPy's functions in place of math's and astype for another dtype"
+OUTSIDE = "; or return it from the function, and convert it outside"
+
+BY_EXAMPLE = {
+    BOOL: "Use np.where(condition, a, b)",
+    "index": "A size or a count must be the same for all examples; " + TAKE,
+    "round": "Use round(x, 0) or np.rint(x)",
+    "format": "Return it from the function to print it",
+    "item": KEEP + OUTSIDE,
+    "tolist": KEEP + OUTSIDE,
+}
+BY_CALL = BY_EXAMPLE | {
+    BOOL: "Use np.where in place of if; or pass what the branch depends on as a static argument",
+    "index": "Pass a size or a count as a static argument; " + TAKE,
+    "int": "Pass a size or a count as a static argument; for another dtype use x.astype(int)" + TO_WRITE,
+    "format": "Return it from the function, and print what jit returns",
+}
+"""What to do instead, by what asked, where a value differs between examples or between calls."""
+
+OTHERWISE = KEEP + OUTSIDE + TO_WRITE
+"""And for all else that asks."""
+
+DERIVATIVE = "a derivative"
+"""What a plain array has no place for, of a tracer that carries one."""
+
+ABSENT = {
+    "base": "",
+    "byteswap": "",
+    "ctypes": "Pass what a foreign function returns into the transform as an argument",
+    "data": "",
+    "dump": "Return the array from the function to save it",
+    "dumps": "Return the array from the function to save it",
+    "flags": "",
+    "flat": "Use x.reshape(-1)",
+    "getfield": "Use x.real, x.imag or astype",
+    "resize": "Use np.resize, or np.pad",
+    "setfield": "Write into x.real or x.imag",
+    "setflags": "",
+    "strides": "",
+    "tobytes": "Return the array from the function to save it",
+    "tofile": "Return the array from the function to save it",
+    "view": "Use astype for another dtype, x[...] for a view of the same",
+}
+"""Attributes of NumPy's arrays that tracers do not have, and what to use instead."""
+
+
+class Refusal(NamedTuple):
+    """What was said, and to which instruction."""
+
+    code: CodeType
+    instruction: int
+    text: str
+
+
+LAST: ContextVar[Refusal | None] = ContextVar("last refusal", default=None)
+"""The last one in this context, which may have been caught or hidden since."""
+
+
+def refuse(call: str, fact: str, allowed: str, remedy: str) -> ConcretizationError:
+    """The error, and keeps its text for `reveal`."""
+    error = ConcretizationError(call, fact, allowed, remedy)
+    frame, _ = _asking()
+    LAST.set(Refusal(frame.f_code, frame.f_lasti, str(error)))
+    return error
+
+
+def reveal(error: Exception) -> None:
+    """Raises the last refusal if `error` is what C code made of it; called in the handler of `error`."""
+    refusal, innermost = LAST.get(), error.__traceback__
+    if refusal is None or innermost is None or isinstance(error, VmapcoreError):
+        return
+    while innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    if innermost.tb_frame.f_code is refusal.code and innermost.tb_lasti == refusal.instruction:
+        raise ConcretizationError(refusal.text).with_traceback(error.__traceback__) from None
+
+
+def _asking() -> tuple[FrameType, bool]:
+    """The innermost frame outside this package, and whether what it does is a write into a tracer."""
+    frame, ours = sys._getframe(2), False
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        ours = ours or frame.f_code.co_name == "__setitem__"
+        frame = frame.f_back
+    return frame, ours
+
+
+def is_written() -> bool:
+    """Whether a tracer is asked by `plain[i] = v`, for its value or as an index."""
+    frame, ours = _asking()
+    name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    return not ours and name in ("STORE_SUBSCR", "STORE_SLICE")
+
+
+def parts_of_write(call: str, value: Any, is_index: bool = False) -> tuple[str, str, str, str]:
+    """The message for a write of a tracer, or perhaps at one, into an ordinary array, which has no room for it."""
+    what = f"a traced {describe(value)} of {value._trace.call}"
+    does = f"has {what} as index or value of a write" if is_index else f"writes {what}"
+    return (
+        call,
+        f"{does} into a plain array, at {callers_line()}",
+        f"a plain array has no place for {value.beyond}",
+        INTO_PLAIN,
+    )
+
+
+def may_lose_derivative(wanted: str, dtype: Any) -> bool:
+    """Whether no derivative goes into what is asked for: a branch, a text, an int of an int."""
+    return wanted in (TRUTH, TEXT) or dtype.kind in "biu"
+
+
+def without_derivative(call: str, wanted: str) -> tuple[str, str]:
+    """What a tracer is not that carries a derivative, and what to do instead."""
+    remedy = KEEP + TO_WRITE if call in ELEMENTS else KEEP
+    remedy += "; or use vmapcore.stop_gradient(x) first if the derivative is not wanted"
+    return wanted + " without losing its derivative", remedy
+
+
+def instead_of_array(dtype: Any, wanted: Any) -> str:
+    """What to do instead of making a plain array, of the dtype `wanted` if any, of a tracer of `dtype`."""
+    remedy = (
+        "Pass NumPy's functions the traced array itself, or np.stack(list) for a list of traced values, and so in "
+        "place of np.array and np.r_"
+    )
+    if wanted is not None:
+        remedy = f"For another dtype use x.astype(np.{np.dtype(wanted).name}). {remedy}"
+    if dtype.kind in "biu":
+        remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis); no length can depend on it"
+    return remedy + ". To write it into an array, make that with vmapcore.numpy.zeros, or np.zeros_like of a traced one"
