@@ -23,7 +23,7 @@ FLOORS = [
     {"errors"},
     {"arrays", "memory", "refusals", "threads"},
     {"views", "numpy_protocol", "pytree"},
-    {"tracer"},
+    {"tracer", "parameters"},
     {"core"},
     {"graph"},
     {"rules"},

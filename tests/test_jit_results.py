@@ -1,16 +1,19 @@
 """jit: donated arguments, what callables it takes, its results and what it keeps."""
 
+import copy
 import functools
 import gc
+import pickle
 import warnings
 import weakref
 
 import numpy as np
 import pytest
 
-from vmapcore import PerformanceWarning, errors, grad, jit, vmap
+from vmapcore import PerformanceWarning, custom_op, errors, external, grad, jit, value_and_grad, vmap
 from vmapcore import numpy as vnp
 from vmapcore.core import RUNNING
+from vmapcore.pytree import flatten
 from vmapcore.testing import assert_same, check_jit
 
 A = np.arange(12.0).reshape(3, 4)
@@ -188,6 +191,120 @@ def test_numbers_and_other_objects_are_the_same_in_every_call():
     box = object()
     f = jit(lambda x: (3, "a", box, True))
     assert f(A) == f(A) == (3, "a", box, True)
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: np.sum(np.sin(x) * 2),
+        lambda x: np.max(x),
+        lambda x: x[0] @ x[1],
+        lambda x: (x * 2)[0, 0],
+        lambda x: np.linalg.norm(x),
+        lambda x: (x, {"loss": np.mean(x), "count": x.sum() > 3}),
+        lambda x: grad(lambda c: np.sum(x * c))(np.float64(2)),
+        lambda x: value_and_grad(lambda x: np.sum(x**2))(x),
+    ],
+    ids=range(8),
+)
+@pytest.mark.parametrize("size", [3, 300])
+def test_results_without_axes_are_numpy_scalars(fun, size):
+    x = np.linspace(1, 2, size * size).reshape(size, size)
+    replayed = jit(fun)
+    expected = [type(leaf) for leaf in flatten(fun(x))[0]]
+    for _ in range(10):
+        assert [type(leaf) for leaf in flatten(replayed(x))[0]] == expected
+
+
+def test_scalars_that_come_back_are_recorded_once():
+    runs = []
+
+    @jit
+    def step(count, x):
+        runs.append(1)
+        return count + 1, x * 2.0
+
+    count, x = np.zeros((), np.int64), A
+    for _ in range(4):
+        count, x = step(count, x)
+    assert count == 4 and len(runs) == 1
+
+
+class Holder:
+    def __init__(self, x):
+        self.x = x
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: Holder(x * 2),
+        lambda x: Holder([{"k": x * 2}]),
+        lambda x: {"k": x * 2}.values(),
+        lambda x: (y := x * 2, lambda: y)[1],
+    ],
+)
+def test_objects_that_hold_a_recorded_value_are_refused(fun):
+    with pytest.raises(errors.ArgumentError, match=r"the function returned a .* that holds a recorded value; results"):
+        jit(fun)(A)
+
+
+def test_dtypes_and_types_may_be_returned():
+    f = jit(lambda x: (x.dtype, type(x).__name__ and float, x.shape, Holder, {1, 2}))
+    for _ in range(3):
+        assert f(A) == (A.dtype, float, A.shape, Holder, {1, 2})
+
+
+def test_results_do_not_share_memory_with_what_an_operation_keeps():
+    buffer = np.zeros(3)
+
+    @custom_op
+    def twice(xp, x):
+        xp.multiply(x, 2, out=buffer)
+        return buffer
+
+    f = jit(lambda x: (twice(x), twice(x)[1:]))
+    for i in range(3):
+        found = f(np.full(3, float(i)))
+        buffer[...] = -1
+        assert_same(found, (np.full(3, 2.0 * i), np.full(2, 2.0 * i)))
+
+
+def test_external_code_may_keep_its_arguments():
+    seen = []
+
+    @external(vmap_method="expand_dims")
+    def keep(x):
+        seen.append(x)
+        return x
+
+    f = jit(lambda x: keep(np.sin(x) * 2).sum())
+    for i in range(4):
+        f(np.full(2, float(i)))
+    assert_same(seen, [np.sin(np.full(2, float(i))) * 2 for i in range(4)])
+
+
+@jit
+def halved(x):
+    """A function that is decorated where it is defined."""
+    return x / 2
+
+
+class Halving:
+    @jit
+    def method(self, x):
+        return x / 2
+
+
+def test_pickling():
+    assert pickle.loads(pickle.dumps(halved)) is halved
+    assert copy.deepcopy(halved) is halved
+    assert pickle.loads(pickle.dumps(Halving.method)) is Halving.method
+    other = pickle.loads(pickle.dumps(jit(np.multiply, donate_argnums=0)))
+    assert_same(other(A.copy(), 2), A * 2)
+    assert other.donated == (0,)
+    with pytest.raises((AttributeError, pickle.PicklingError)):  # as plain functions that have no name of their own
+        pickle.dumps(jit(lambda x: x))
 
 
 def test_generators_are_refused():

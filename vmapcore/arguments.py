@@ -150,7 +150,7 @@ def separate(results: list[Any], given: list[Any]) -> list[Any]:
     A rule may hand on what it got, or a zero-stride view of it.
     """
     owned = []
-    seen = {id(_root(x)) for x in given}
+    seen = {id(_root(x)) for x in given if is_array(x)}
     for x in results:
         if isinstance(x, Tracer):
             x = x.snapshot()

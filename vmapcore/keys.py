@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from .arrays import is_array
 from .errors import ArgumentError, describe
-from .pytree import FIELDS, flatten, paths, unflatten
+from .pytree import FIELDS, flatten, one_level, paths
 
 Key = tuple[Any, ...]
 
@@ -40,27 +41,31 @@ def collect(values: Iterable[Any], arrays: list[Any], key: list[Any]) -> None:
         elif kind in FIELDS:
             children, static = FIELDS[kind]
             key.append(kind)
-            key.append(static(x))
+            key.append(tuple([value_key(value) for value in static(x)]))
             collect(children(x), arrays, key)
         else:
             _collect_other(x, arrays, key)
 
 
 def _collect_other(x: Any, arrays: list[Any], key: list[Any]) -> None:
-    if type(x) in PLAIN:
+    kind = type(x)
+    if kind in PLAIN:
         key.append(value_key(x))
     elif is_recorded(x):
+        if isinstance(x, np.generic):  # to NumPy the same as an array without axes
+            collect((np.asarray(x),), arrays, key)
+            return
         arrays.append(x)
-        key.append((type(x), x.shape, x.dtype, getattr(x, "device", None)))
+        key.append((kind, x.shape, x.dtype, getattr(x, "device", None)))
     else:
-        leaves, tree = flatten(x)
-        if tree.is_leaf():
+        node = one_level(x)
+        if node is None:
             key.append(value_key(x))
-        elif type(x) in FIELDS:  # a dataclass that was not known before
+        elif kind in FIELDS:  # a dataclass or named tuple that was not known before
             collect((x,), arrays, key)
         else:
-            key.append(tree)
-            collect(leaves, arrays, key)
+            key.append((kind, len(node.children), value_key(node.static)))
+            collect(node.children, arrays, key)
 
 
 def is_recorded(x: Any) -> bool:
@@ -69,32 +74,56 @@ def is_recorded(x: Any) -> bool:
 
 
 def value_key(x: Any) -> tuple[Any, ...]:
-    """A value, so that keys are equal for those alone that are the same in every respect."""
+    """A value, so that keys are equal for those alone that are the same in every respect, in what they hold too."""
     kind = type(x)
+    if kind is str:
+        return kind, x
     if kind in NUMBERS:
         return kind, repr(x)  # 0.0 and -0.0 are equal, a NaN is not even to itself
-    return (kind, x.dtype, x.tobytes()) if isinstance(x, np.generic) else (kind, x)
+    if isinstance(x, np.generic):
+        return kind, x.dtype, x.tobytes()
+    if isinstance(x, (tuple, list)):
+        return kind, *map(value_key, x)
+    if isinstance(x, (set, frozenset)):
+        return kind, frozenset(map(value_key, x))
+    if isinstance(x, dict):
+        return kind, *[(value_key(name), value_key(value)) for name, value in x.items()]
+    if is_dataclass(x) and not isinstance(x, type):
+        return kind, x, *[value_key(getattr(x, f.name)) for f in fields(x)]
+    return kind, x
 
 
-def static_key(call: str, position: int, x: Any) -> tuple[Any, ...]:
+def static_key(call: str, name: int | str, x: Any) -> tuple[Any, ...]:
     """What a recording depends on of a static argument: its value."""
-    leaves, tree = flatten(x)
-    for leaf, path in zip(leaves, paths(x), strict=True) if any(map(is_array, leaves)) else ():
-        if is_array(leaf) and not isinstance(leaf, np.generic):
-            raise ArgumentError(
-                call,
-                f"static argument {position}{path} is {describe(leaf)}",
-                "static arguments are hashable values, not arrays",
-                "Leave it out of static_argnums",
-            )
-    return (position, tree, *map(value_key, leaves))
+    if type(x) not in PLAIN:
+        leaves, _ = flatten(x)
+        for leaf, path in zip(leaves, paths(x), strict=True) if any(map(is_array, leaves)) else ():
+            if is_array(leaf) and not isinstance(leaf, np.generic):
+                raise ArgumentError(
+                    call,
+                    f"static argument {name}{path} is {describe(leaf)}",
+                    "static arguments are hashable values, not arrays",
+                    "Leave it out of the static ones",
+                )
+    return name, _tree_key(x)
 
 
-def is_hashable(x: Any) -> bool:
-    """Whether a leaf can be part of a key."""
+def _tree_key(x: Any) -> tuple[Any, ...]:
+    """A pytree of values: unlike `value_key` it sees nodes, which need not be hashable."""
+    node = None if type(x) in PLAIN else one_level(x)
+    if node is None:
+        return value_key(x)
+    return type(x), value_key(node.static), *map(_tree_key, node.children)
+
+
+def is_value(x: Any) -> bool:
+    """Whether a leaf can be part of a key: it can be hashed and compared, or is an array."""
+    if is_recorded(x):
+        return True
     try:
-        hash(x if not is_recorded(x) else None)
-    except TypeError:
+        hash(value_key(x))
+        bool(x == x)  # what compares element by element has no truth
+    except (TypeError, ValueError):
         return False
     return True
 
@@ -127,8 +156,8 @@ def _marked(x: Any, count: Iterator[int]) -> Any:
         return kind([_marked(value, count) for value in x])
     if kind in FIELDS:
         return [_marked(child, count) for child in FIELDS[kind][0](x)]
-    leaves, tree = flatten(x)
-    return x if tree.is_leaf() else unflatten(tree, [_marked(leaf, count) for leaf in leaves])
+    node = one_level(x)
+    return x if node is None else node.with_children([_marked(child, count) for child in node.children])
 
 
 def positions(argnums: Collection[int], count: int) -> list[int]:

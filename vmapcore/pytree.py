@@ -7,7 +7,7 @@ as soon as it is met; a field declared with `field(metadata={"static": True})` i
 import dataclasses
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import optree
 
@@ -19,7 +19,7 @@ Treedef = Any
 _registered: set[type] = set()
 
 FIELDS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any], tuple[Any, ...]]]] = {}
-"""For dataclasses: what returns the children of one, and what returns its static fields."""
+"""For dataclasses and named tuples: what returns the children of one, and what returns its static fields."""
 
 _NONE = object()  # stands for a None that is a leaf
 
@@ -92,6 +92,26 @@ def flatten(tree: Any) -> tuple[list[Any], Treedef]:
     if _new_dataclasses(leaves):
         return flatten(tree)
     return leaves, treedef
+
+
+class Node(NamedTuple):
+    """A container: its children, what else it is, and what makes another one of other children."""
+
+    children: list[Any]
+    static: Any
+    with_children: Callable[[Any], Any]
+
+
+def one_level(tree: Any) -> Node | None:
+    """Returns `tree` taken apart, its children left whole; None if it is a leaf."""
+    if optree.tree_is_leaf(tree, namespace=NAMESPACE) and not _new_dataclasses([tree]):
+        return None
+    static: Any
+    children, static, _, unflatten_one = optree.tree_flatten_one_level(tree, namespace=NAMESPACE)
+    kind = type(tree)
+    if optree.is_namedtuple_class(kind) and static == kind:
+        FIELDS[kind] = tuple, lambda _: ()
+    return Node(children, static, lambda values: unflatten_one(static, values))
 
 
 def flatten_axes(axes: Any) -> list[Any]:

@@ -4,15 +4,17 @@ It is the outermost trace, so what it sees is batched and differentiated already
 decide anything: a later run of the graph has others.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from .arrays import namespace
-from .core import RUNNING, SEQUENCES, Dynamic, Primitive, Trace
+from .arrays import is_array, namespace
+from .core import PRIMITIVES, RUNNING, SEQUENCES, Dynamic, Primitive, Trace
 from .errors import ArgumentError, ConcretizationError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
+from .pytree import flatten
 from .refusals import BY_CALL, OTHERWISE, reveal
 from .tracer import Tracer
 
@@ -54,12 +56,13 @@ class RecordTracer(Tracer):
 class RecordTrace(Trace):
     """One run being recorded."""
 
-    __slots__ = ("literals", "steps")
+    __slots__ = ("kept", "literals", "steps")
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
         self.steps: list[Step] = []
         self.literals: dict[int, tuple[Any, Literal]] = {}
+        self.kept: list[Any] = []  # results of an author's code, which may have them too
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
@@ -81,9 +84,13 @@ class RecordTrace(Trace):
         out = primitive.eval(namespace(values), *values, **params)
         if not primitive.multiple:
             variable = Var(out.shape, out.dtype)
+            if PRIMITIVES.get(primitive.name) is not primitive:
+                self.kept.append(out)
             self.steps.append(Step(primitive, tuple(inputs), params, (variable,), callers_line()))
             return RecordTracer(self, out, variable)
         outs = tuple(out)
+        if PRIMITIVES.get(primitive.name) is not primitive:
+            self.kept += outs
         variables = tuple([Var(o.shape, o.dtype) for o in outs])
         self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
         return tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
@@ -102,7 +109,7 @@ class RecordTrace(Trace):
             return Literal(value)
         if isinstance(value, Tracer):
             raise self._foreign(value)
-        if not hasattr(value, "shape") or isinstance(value, np.generic):
+        if not is_array(value) or isinstance(value, np.generic):
             return Literal(value)
         seen, found = self.literals.get(id(value), (None, None))
         if found is None or seen is not value or not _same(found.value, value):
@@ -120,6 +127,13 @@ class RecordTrace(Trace):
                 f"the function returned a {type(x).__name__}, which runs after the recording",
                 "",
                 "Return a list or an array",
+            )
+        if _holds_tracer(x):
+            raise ArgumentError(
+                self.call,
+                f"the function returned a {type(x).__name__} that holds a recorded value",
+                "results are pytrees of arrays and of what is the same in every call",
+                "Register its type with register_pytree, or return the arrays alone",
             )
         literal = self.literal(x)
         return literal.value, literal
@@ -144,6 +158,16 @@ class RecordTrace(Trace):
         )
 
 
+def _holds_tracer(x: Any) -> bool:
+    """Whether a leaf of results, which is no array, has a tracer in it: as an attribute, an item, or closed over."""
+    if is_array(x) or isinstance(x, (str, bytes, type)):
+        return False
+    inside: list[Any] = [*getattr(x, "__dict__", {}).values(), *(x if isinstance(x, Collection) else ())]
+    with suppress(ValueError):  # a name that is closed over and not yet bound
+        inside += [cell.cell_contents for cell in getattr(x, "__closure__", None) or ()]
+    return any(isinstance(y, Tracer) for y in flatten(inside)[0])
+
+
 def _same(a: Any, b: Any) -> bool:
     """Whether two arrays are equal to the last bit, NaNs and all."""
     if a.shape != b.shape or a.dtype != b.dtype:
@@ -159,10 +183,11 @@ def _bits(x: Any) -> Any:
 
 def record(
     call: str, run: Callable[[list[Any]], Sequence[Any]], arrays: Sequence[Any], names: Sequence[str]
-) -> tuple[Graph, list[Any]]:
-    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph and the results' values.
+) -> tuple[Graph, list[Any], list[Any]]:
+    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph, the results' values, and
+    what an author's code returned on the way.
 
-    Values may share memory with `arrays`, with one another and with constants of the graph.
+    Values may share memory with `arrays`, with one another, with constants of the graph and with what was returned.
     """
     trace = RecordTrace(call)
     inputs = [Var(x.shape, x.dtype) for x in arrays]
@@ -177,4 +202,4 @@ def record(
         RUNNING.reset(token)
         trace.ended = True
     graph = Graph(tuple(inputs), tuple(trace.steps), tuple([atom for _, atom in pairs]), tuple(names))
-    return graph, [value for value, _ in pairs]
+    return graph, [value for value, _ in pairs], trace.kept

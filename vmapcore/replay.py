@@ -1,18 +1,19 @@
 """The doors of recording: `trace` returns the graph of a run, `jit` replays a planned one."""
 
 import functools
-import inspect
+import sys
 from collections.abc import Callable, Collection, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from .arguments import check_callable, separate
 from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
-from .graph import Graph, Literal
-from .keys import Key, collect, is_hashable, is_recorded, places_of, positions, static_key, without_numbers
-from .pytree import flatten, paths, unflatten
+from .graph import Graph, Literal, Var
+from .keys import Key, collect, is_recorded, is_value, places_of, positions, static_key, without_numbers
+from .parameters import Parameters, leaves_of, named_arguments
+from .pytree import flatten, unflatten
 from .recording import record
 from .tracer import Tracer
 from .views import as_argument
@@ -52,7 +53,10 @@ def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
 
 
 def jit(
-    fun: Callable[..., Any], static_argnums: int | Sequence[int] = (), donate_argnums: int | Sequence[int] = ()
+    fun: Callable[..., Any],
+    static_argnums: int | Sequence[int] = (),
+    donate_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
 ) -> Callable[..., Any]:
     """Records the primitives of `fun` in its first call, and replays a faster plan of them in later ones.
 
@@ -67,15 +71,19 @@ def jit(
 
     Args:
         fun: a function of arrays in any pytree, with any transforms inside.
-        static_argnums: positions of hashable arguments to record anew for each value.
+        static_argnums: positions of hashable arguments to record anew for each value, also where they are passed by
+            keyword. Negative ones count from the last argument that is passed by position.
         donate_argnums: positions of arguments whose arrays the results may overwrite; the caller uses them no more.
+        static_argnames: names of further static arguments, which are passed by keyword.
 
     Returns:
-        A function of the same signature. Its results share no memory with its arguments, unless these are donated.
+        A function of the same signature. Its results share no memory with its arguments, unless these are donated;
+        those without axes are NumPy scalars, as NumPy's own are.
 
     Raises:
         ConcretizationError: `fun` asks for the value of an array, as `if`, `float` or `np.asarray` do.
-        ArgumentError: an argument is neither an array nor hashable.
+        ArgumentError: an argument is neither an array nor hashable; or `fun` has no such parameter, or returns an
+            object that holds an array but is no pytree.
 
     Example:
         >>> import numpy as np
@@ -86,22 +94,41 @@ def jit(
         (5, 3)
     """
     check_callable("jit", fun)
-    return functools.update_wrapper(Replayed(fun, static_argnums, donate_argnums), fun, updated=())
+    replayed = Replayed(fun, static_argnums, donate_argnums, static_argnames)
+    return functools.update_wrapper(replayed, fun, updated=())
 
 
 class Replayed:
     """A function with the plans of its recordings."""
 
-    def __init__(self, fun: Callable[..., Any], static_argnums: Any, donate_argnums: Any) -> None:
+    def __init__(self, fun: Callable[..., Any], static_argnums: Any, donate_argnums: Any, static_argnames: Any) -> None:
         self.fun = fun
         self.call = f"jit({name_of(fun)})"
-        self.static = _argnums(self.call, "static_argnums", static_argnums)
-        self.donated = _argnums(self.call, "donate_argnums", donate_argnums)
+        parameters = Parameters(self.call, fun)
+        self.static = parameters.positions("static_argnums", static_argnums)
+        self.donated = parameters.positions("donate_argnums", donate_argnums)
+        if set(self.static).intersection(self.donated):
+            raise ArgumentError(
+                self.call,
+                f"static_argnums is {static_argnums!r} and donate_argnums {donate_argnums!r}",
+                "an argument is either static or an array that may be overwritten",
+            )
+        self.names = parameters.names("static_argnames", static_argnames) | parameters.names_of(self.static)
+        self.options = static_argnums, donate_argnums, static_argnames
         self.plans: dict[Key, Any] = {}
         self.alike: dict[Key, int] = {}
 
     def __repr__(self) -> str:
         return f"<{self.call}>"
+
+    def __reduce__(self) -> Any:
+        """By name where it stands in the place of the function, as a decorator puts it there; else made anew."""
+        name = getattr(self, "__qualname__", "")
+        try:
+            standing = attrgetter(name)(sys.modules[self.__module__])
+        except (AttributeError, KeyError, ValueError):
+            standing = None
+        return name if standing is self else (jit, (self.fun, *self.options))
 
     @property
     def peak_memory(self) -> int:
@@ -130,10 +157,13 @@ class Replayed:
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], arrays: list[Any]) -> Key:
         """What a recording of these arguments is kept under; adds all arrays but those of static ones to `arrays`."""
         key: list[Any] = [len(args)]
-        if self.static:
+        if self.static or self.names:
             static = positions(self.static, len(args))
+            named = self.names.intersection(kwargs)
             key += [static_key(self.call, i, args[i]) for i in static]
+            key += [static_key(self.call, name, kwargs[name]) for name in sorted(named)]
             args = tuple([x for i, x in enumerate(args) if i not in static])
+            kwargs = {name: x for name, x in kwargs.items() if name not in named}
         collect(args, arrays, key)
         if kwargs:
             key.append(tuple(kwargs))
@@ -146,26 +176,34 @@ class Replayed:
             return self.fun(*args, **kwargs)
         self._check(key, args, kwargs)
         static = positions(self.static, len(args))
-        recorded = Recorded(self.call, self.fun, args, kwargs, static)
+        recorded = Recorded(self.call, self.fun, args, kwargs, static, self.names)
         replay = build(recorded.graph, recorded.arrays, recorded.donated(positions(self.donated, len(args))))
         self.plans.setdefault(key, _Plan(replay, recorded))
         self._count(key)
         return recorded.results()
 
     def _check(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Raises if the key cannot be hashed, and says by which argument."""
-        try:
-            hash(key)
-        except TypeError as error:
-            for name, x in _leaves(self.fun, args, kwargs, ()):
-                if not is_hashable(x):
-                    raise ArgumentError(
-                        self.call,
-                        f"argument {name} is {describe(x)}",
-                        "arguments are arrays, pytrees of them, and hashable values",
-                        "Register its type with register_pytree, or close over it",
-                    ) from None
-            raise ArgumentError(self.call, f"the structure of the arguments cannot be hashed: {error}") from None
+        """Raises if the key cannot be hashed and compared, and says by which argument."""
+        for name, x in leaves_of(self.fun, args, kwargs):
+            if not is_value(x):
+                raise ArgumentError(
+                    self.call,
+                    f"argument {name} is {describe(x)}",
+                    "arguments are arrays, pytrees of them, and values that can be hashed and compared",
+                    "Register its type with register_pytree, or close over it",
+                )
+        for name, x in named_arguments(self.fun, args, kwargs):
+            own: list[Any] = []
+            collect((x,), [], own)
+            try:
+                hash(tuple(own))
+            except TypeError as error:
+                raise ArgumentError(
+                    self.call,
+                    f"argument {name} has a static part that cannot be part of a key ({error})",
+                    "what is static must be hashable",
+                    "Make it a tuple, or declare the field without static",
+                ) from None
 
     def _count(self, key: Key) -> None:
         alike = without_numbers(key)
@@ -195,8 +233,11 @@ class Recorded:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         static: Collection[int] = (),
+        names: Collection[str] = (),
     ) -> None:
         dynamic = [x for i, x in enumerate(args) if i not in static]
+        options = {name: x for name, x in kwargs.items() if name in names}
+        kwargs = {name: x for name, x in kwargs.items() if name not in names}
         leaves, tree = flatten((dynamic, kwargs))
         self.places = [i for i, x in enumerate(leaves) if is_recorded(x)]
         self.arrays = [leaves[i] for i in self.places]
@@ -210,63 +251,53 @@ class Recorded:
                 full[i] = as_argument(leaves[i], t)
             rest, named = unflatten(tree, full)
             others = iter(rest)
-            results, self.out_tree = flatten(
-                fun(*[x if i in static else next(others) for i, x in enumerate(args)], **named)
-            )
+            full_args = [x if i in static else next(others) for i, x in enumerate(args)]
+            results, self.out_tree = flatten(fun(*full_args, **named, **options))
             return results
 
-        names = [name for name, _ in _leaves(fun, args, kwargs, static)]
-        self.graph, self.values = record(call, run, self.arrays, [names[i] for i in self.places])
+        labels = [name for name, _ in leaves_of(fun, args, kwargs, static)]
+        self.graph, self.values, self.kept = record(call, run, self.arrays, [labels[i] for i in self.places])
 
     def donated(self, positions: Collection[int]) -> list[bool]:
         """For every array, whether it is part of an argument at one of these positions."""
         return [self.owners[i] in positions for i in self.places]
 
     def results(self) -> Any:
-        """What the function returned, in memory that nothing else has: no argument, and no constant of the graph."""
+        """What the function returned, in memory that nothing else has: no argument, no constant of the graph, and
+        nothing that an author's code may have kept."""
         atoms = [a for step in self.graph.steps for a in step.inputs] + list(self.graph.outputs)
         constants = [a.value for a in atoms if isinstance(a, Literal)]
-        return unflatten(self.out_tree, separate(self.values, [*self.arrays, *constants]))
+        results = separate(self.values, [*self.arrays, *constants, *self.kept])
+        return unflatten(self.out_tree, _as_scalars(results, scalars_of(self.graph)))
 
 
 class _Plan:
     """What a call does when its key is known."""
 
-    __slots__ = ("places", "replay", "structured")
+    __slots__ = ("places", "replay", "scalars", "structured")
 
     def __init__(self, replay: Callable[[list[Any]], list[Any]], recorded: Recorded) -> None:
         places = recorded.order
         self.replay = replay
         self.places = None if places == sorted(places) else places
+        self.scalars = scalars_of(recorded.graph)
         self.structured = itemgetter(0) if recorded.out_tree.is_leaf() else recorded.out_tree.unflatten
 
     def __call__(self, arrays: list[Any]) -> Any:
         if self.places is not None:
             arrays = [arrays[i] for i in self.places]
-        return self.structured(self.replay(arrays))
+        results = self.replay(arrays)
+        if self.scalars:
+            results = _as_scalars(results, self.scalars)
+        return self.structured(results)
 
 
-def _leaves(
-    fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], static: Collection[int]
-) -> list[tuple[str, Any]]:
-    """The leaves of all arguments but the static ones, each with what it is called: `params['w']`."""
-    try:
-        parameters = list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):  # a builtin or a ufunc without a signature
-        parameters = []
-    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    labels = [named[i] if i < len(named) else f"args[{i}]" for i in range(len(args))]
-    pairs = [(labels[i], x) for i, x in enumerate(args) if i not in static]
-    pairs += [(name, kwargs[name]) for name in sorted(kwargs)]
-    return [(label + path, leaf) for label, x in pairs for leaf, path in zip(flatten(x)[0], paths(x), strict=True)]
+def scalars_of(graph: Graph) -> list[int]:
+    """Which outputs are NumPy scalars: those without axes, as what NumPy computes is, but for constants."""
+    return [i for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a.shape == ()]
 
 
-def _argnums(call: str, name: str, given: Any) -> tuple[int, ...]:
-    positions = (given,) if isinstance(given, int) else given
-    if (
-        isinstance(given, bool)
-        or not isinstance(positions, (tuple, list))
-        or not all(type(i) is int for i in positions)
-    ):
-        raise ArgumentError(call, f"{name} is {given!r}", "it must be an int or a tuple of ints")
-    return tuple(positions)
+def _as_scalars(results: list[Any], scalars: Sequence[int]) -> list[Any]:
+    for i in scalars:
+        results[i] = results[i][()]  # CuPy, which has no scalars, leaves it as it is
+    return results

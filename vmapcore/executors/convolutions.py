@@ -121,8 +121,8 @@ class Forward(Convolution):
 
     def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
         way = self.straight(x, w)
-        if way is not None and (b is None or b.size == w.shape[0] * w.shape[1]):
-            bias = None if b is None else b.reshape(-1)
+        if way is not None and (b is None or (b.ndim == w.ndim and b.shape[:2] == w.shape[:2])):
+            bias = None if b is None else b.ravel()
             return copied(way(own, self.dtype, x.ravel("K"), w.reshape(-1), bias), out)
         new = scratch(own, self.dtype)
         given = x, w, b
@@ -130,6 +130,7 @@ class Forward(Convolution):
         bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
         if b is not None and bias is None:  # one that has leading axes of its own
             return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
+        bias = None if bias is None else np.ascontiguousarray(bias)
         images = x.shape[2]
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
         kernel, size = self._kernel(x.shape, w.shape[1:])

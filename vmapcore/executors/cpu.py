@@ -9,6 +9,7 @@ from .. import threads
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
+from ..planning.kinds import pure
 from . import team
 from .own import Own, borrowed, held
 from .program import Program
@@ -32,8 +33,9 @@ class Plan:
     """A graph, ready to be run on NumPy arrays: takes a list of them and returns one.
 
     What a plan keeps for the next call is never part of a result: results, and what they may be views of, are put into
-    new arrays, and one that would share memory with an argument, a constant or another result is copied. Only donated
-    arguments, which nobody reads any more, may become results.
+    new arrays, and one that would share memory with an argument, a constant or another result is copied. Nor does an
+    author's code get it, which may keep what it gets. Only donated arguments, which nobody reads any more, may become
+    results.
     """
 
     def __init__(self, graph: Graph, donated: Sequence[bool] = ()) -> None:
@@ -41,7 +43,8 @@ class Plan:
         graph = simplify(recorded)
         made = {v for step in graph.steps for v in step.outputs}
         roots = Roots(graph.steps)
-        kept = list(dict.fromkeys([v for a in graph.outputs for v in (a, *roots[a])]))
+        given = [a for step in graph.steps if not pure(step.primitive) for a in step.inputs if isinstance(a, Var)]
+        kept = list(dict.fromkeys([v for a in (*graph.outputs, *given) for v in (a, *roots[a])]))
         self.idle: list[Own] = []
         self.idle_tiles: list[Own] = []
         units = _units(graph, made.intersection(kept), self.idle_tiles)

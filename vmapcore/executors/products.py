@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +93,7 @@ def _way(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None
         return _Way(plan, home, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
     given, laid = (y, x) if plan.swap else (x, y), _stacked(*plan.operands(np, x, y))
     shape = (*laid[0].shape[:-1], laid[1].shape[-1])
-    stack = stacks.stack(*laid, epilogue is not None) if _in_rows(plan, epilogue, laid[1], b) else None
+    stack = stacks.stack(*laid, epilogue is not None) if _in_rows(plan, epilogue, shape, x.dtype, b) else None
     if plan.axes is None and plan.shape in (None, shape) and all(map(_same, given, laid)):
         plan = plan._replace(x=None, y=None, shape=None)  # stacks of matrices as they are
     if stack:
@@ -104,13 +105,19 @@ def _way(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None
     return _Way(plan, home, lambda x, y, out, b: multiply(x, y, out=out), epilogue)
 
 
-def _in_rows(plan: Plan, epilogue: _Epilogue | None, y: Any, b: Any) -> bool:
-    """Whether a bias, if any, is a row of numbers for the rows of each matrix, or of all."""
+def _in_rows(plan: Plan, epilogue: _Epilogue | None, shape: tuple[int, ...], dtype: Any, b: Any) -> bool:
+    """Whether a bias, if any, is a row of numbers for the rows of each matrix, or of all; `shape` is the product's."""
     if epilogue is None:
         return True
-    members, columns = len(y), y.shape[-1]
-    fits = plan.axes is None and epilogue.shape[-1] == columns and b.size in (columns, members * columns)
-    return fits and bool(b.dtype == y.dtype)
+    columns = shape[-1]
+    if plan.axes is not None or epilogue.shape[-1] != columns or b.dtype != dtype:
+        return False
+    members = shape[0] if len(shape) == 3 else 1
+    if b.size == columns:
+        return True
+    result = plan.shape or shape
+    leading = [k for k in range(len(result)) if prod(result[:k]) == members]
+    return b.size == members * columns and any(epilogue.shape[:k] == result[:k] for k in leading)
 
 
 def _by(kernel: Callable[..., Any]) -> Multiply:

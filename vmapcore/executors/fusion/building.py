@@ -148,10 +148,12 @@ class Builder:
         for i in reached:
             s = self.statements[i]
             below = [varies[a] for a in s.args if isinstance(a, int)]
-            varies[i] = set().union(self._own(i), *below) - set(map(self.find, s.over))
+            whole = set().union(self._own(i), *below)
+            varies[i] = whole - set(map(self.find, s.over))
             if varies[i].isdisjoint(names):
                 made[i] = i
                 continue
+            self.nodes.note({names.get(n, n) for n in whole})
             args = tuple([made.get(a, a) if isinstance(a, int) else a for a in s.args])
             axes, over = [tuple([names.get(self.find(n), n) for n in ns]) for ns in (s.axes, s.over)]
             dims = [d._replace(axis=names.get(self.find(d.axis), d.axis)) if d.axis >= 0 else d for d in s.dims]

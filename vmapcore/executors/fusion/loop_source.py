@@ -108,7 +108,7 @@ class _Writer:
             elif isinstance(item, Fetch):
                 self.line(depth, f"v{item.statement} = {self.read(item.statement)}")
             elif isinstance(item, Start):
-                self.start(item.statement, depth)
+                self.start(item.statement, item.axes, depth)
             else:
                 self.finish(item, depth)
 
@@ -147,12 +147,12 @@ class _Writer:
 
     # Reductions: in a variable, or in the array where they are kept.
 
-    def start(self, i: int, depth: int) -> None:
+    def start(self, i: int, axes: Any, depth: int) -> None:
         s = self.statements[i]
         if i not in self.nest.kept:
             self.line(depth, f"a{i} = {_first(s, self.wide(s))}")
             return
-        for axis in self.nest.kept[i]:
+        for axis in axes:
             self.line(depth, f"for i{axis} in range({'lo, hi' if axis == 0 else f'n{axis}'}):")
             depth += 1
         self.write(i, _first(s, s.dtype), depth)
@@ -173,6 +173,9 @@ class _Writer:
 
     def finish(self, item: Finish, depth: int) -> None:
         s = self.statements[item.statement]
+        if item.statement in self.nest.kept:  # for a loop that comes later
+            self.line(depth, f"v{item.statement} = {self.read(item.statement)}")
+            return
         narrow = f"{_type(s.dtype)}(a{item.statement})" if s.dtype.kind == "f" else f"a{item.statement}"
         self.line(depth, f"v{item.statement} = {narrow}")
 

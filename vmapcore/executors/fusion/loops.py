@@ -33,6 +33,7 @@ class Start(NamedTuple):
     """Sets a reduction, held in one variable or in the array where it is kept, to what terms are combined with."""
 
     statement: int
+    axes: Axes = ()
 
 
 class Finish(NamedTuple):
@@ -142,7 +143,7 @@ class _Scheduler:
         for i in started:
             if rest := tuple([a for a in self.statements[i].axes if a not in opened]):
                 self.kept[i] = rest
-            items.append(Start(i))
+            items.append(Start(i, rest))
         items.append(Loop(axis, self.block(taken, tuple(sorted((*opened, axis))), scope, done)))
         for job in taken:
             if isinstance(job, Run) and axis not in self.statements[job.statement].over:

@@ -57,7 +57,7 @@ class Direct(Columns):
 
     def _forward(self, x: Any, weights: Any, bias: Any, relu: bool, pooled: bool, out: Any) -> None:
         run = self.forward_all((1, 1, len(x)), True, relu, pooled)
-        run(x.reshape(-1), weights.reshape(-1), None if bias is None else bias.reshape(-1), out.reshape(-1))
+        run(x.reshape(-1), weights.reshape(-1), None if bias is None else bias.ravel(), out.reshape(-1))
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
         if self.turns:
