@@ -5,8 +5,8 @@ import fractions
 import numpy as np
 import pytest
 
-from vmapcore import grad, jvp, numpy_protocol, value_and_grad, vjp, vmap
-from vmapcore.testing import assert_same, check_grads, check_vmap, vmap_loop
+from vmapcore import errors, grad, jit, jvp, numpy_protocol, value_and_grad, vjp, vmap
+from vmapcore.testing import assert_same, check_grads, check_jit, check_vmap, vmap_loop
 
 A = np.linspace(-1.0, 2.0, 24).reshape(2, 3, 4)
 
@@ -208,3 +208,47 @@ def test_metadata_functions():
 
     vmap(g)(A)
     assert seen == [((3, 4), 2, 12, 3, False, True), (np.dtype("float64"), True)]
+
+
+class Unit(np.ndarray):
+    """A class whose operations are its own."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        raise NotImplementedError
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize(
+    "kind, make",
+    [
+        ("MaskedArray", lambda x: np.ma.masked_array(x, x > 0)),
+        ("matrix", np.matrix),
+        ("Unit", lambda x: x.view(Unit)),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: vmap(lambda y: y * 2)(x),
+        lambda x: vmap(lambda y: y * x)(np.ones(3)),
+        lambda x: vmap(lambda y, z: y * z, (0, None))(np.ones(3), x),
+        lambda x: vmap(lambda y: x)(np.ones(3)),
+        lambda x: grad(lambda y: np.sum(y * y))(x),
+        lambda x: grad(lambda y: np.sum(y * x))(np.ones((2, 2))),
+        lambda x: jvp(np.sin, (x,), (x,)),
+        lambda x: jit(lambda t: t["x"] * 2)({"x": x}),
+        lambda x: jit(lambda y: np.sum(y @ x))(np.ones((2, 2))),
+        lambda x: jit(lambda y: np.stack([y, x]))(np.ones((2, 2))),
+    ],
+)
+def test_subclasses_with_operations_of_their_own_are_refused(call, kind, make):
+    with pytest.raises(errors.ArgumentError, match=rf"array: a {kind} is an array whose operations mean "):
+        call(make(np.array([[1.0, -2.0], [3.0, 4.0]])))
+
+
+def test_arrays_mapped_from_files(tmp_path):
+    np.save(tmp_path / "x.npy", A)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert isinstance(x, np.memmap)
+    check_vmap(f, x)
+    check_jit(vmap(f), x)

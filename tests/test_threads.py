@@ -83,7 +83,7 @@ def test_counts_that_are_refused(restored, count):
 
 
 def test_what_decides_the_count(restored, monkeypatch):
-    """What was set, else the environment variable if it is a count, else the cores."""
+    """What was set, else the environment variable, else the cores."""
     cores = threads.available()
     assert cores == (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     set_threads(7)
@@ -92,9 +92,14 @@ def test_what_decides_the_count(restored, monkeypatch):
     assert threads.available() == 7
     set_threads(None)
     assert threads.available() == 5
-    for nonsense in ("", "0", "-2", "two", "1.5"):
+    monkeypatch.setenv("VMAPCORE_NUM_THREADS", "")
+    assert threads.available() == cores
+    for nonsense in ("0", "-2", "two", "1.5"):
         monkeypatch.setenv("VMAPCORE_NUM_THREADS", nonsense)
-        assert threads.available() == cores
+        with pytest.raises(
+            errors.OptionError, match=f"VMAPCORE_NUM_THREADS is '{nonsense}'; it must be a positive int"
+        ):
+            threads.available()
 
 
 def test_the_count_is_the_whole_process(restored):

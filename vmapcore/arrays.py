@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import ArgumentError
+
 Array = Any
 """A NumPy array, a CuPy array or a tracer of either."""
 
@@ -21,9 +23,20 @@ UNTRACED = frozenset({np.ndarray, int, float, bool, complex, np.float64, np.floa
 """Types common enough to be known at a glance for what they are: no tracer, and not CuPy's."""
 
 
+MEANINGS = ("__add__", "__mul__", "__pow__", "__matmul__", "__array_ufunc__", "__array_function__")
+"""What a subclass of NumPy's arrays has of its own if its operations are others: a mask, a unit, products of matrices."""
+
+
 def _find(kind: type) -> Any:
     """The array library that defines `kind`, or None; remembered per type."""
     if issubclass(kind, (np.ndarray, np.generic)):
+        if issubclass(kind, np.ndarray) and any(getattr(kind, f) is not getattr(np.ndarray, f) for f in MEANINGS):
+            raise ArgumentError(
+                "array",
+                f"a {kind.__name__} is an array whose operations mean something else than NumPy's",
+                "arrays are np.ndarray, or a subclass that computes as it does",
+                "Pass np.asarray(x); of a masked array x.filled(value), or its data and its mask as two arrays",
+            )
         found = np
     elif kind.__module__.partition(".")[0] == "cupy":
         found = sys.modules["cupy"]

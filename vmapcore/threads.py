@@ -52,9 +52,11 @@ def available() -> int:
     if _chosen is not None:
         return _chosen
     wanted = os.environ.get("VMAPCORE_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return _cores()
+    if not wanted:
+        return _cores()
+    if not (wanted.isdigit() and int(wanted) > 0):
+        raise OptionError("threads", f"VMAPCORE_NUM_THREADS is {wanted!r}", "it must be a positive int, or not be set")
+    return int(wanted)
 
 
 @functools.cache
