@@ -92,7 +92,8 @@ def explain(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
 
     Returns:
         An `Explanation`, whose text is a table: per operation how it batches, calls, bytes read and written, copies,
-        examples looped over, and time. Formulas of derivatives that run on plain arrays count as outside.
+        examples looped over, and time. Formulas of derivatives that run on plain arrays count as outside, and so does
+        the plan of a jitted function: explain the function itself.
 
     Example:
         >>> import numpy as np
