@@ -24,7 +24,7 @@ UNTRACED = frozenset({np.ndarray, int, float, bool, complex, np.float64, np.floa
 
 
 MEANINGS = ("__add__", "__mul__", "__pow__", "__matmul__", "__array_ufunc__", "__array_function__")
-"""What a subclass of NumPy's arrays has of its own if its operations are others: a mask, a unit, a matrix's products."""
+"""What a subclass of NumPy's arrays has of its own if its operations are others: a mask, a unit, a matrix product."""
 
 
 def _find(kind: type) -> Any:
