@@ -38,10 +38,10 @@ def simplify(graph: Graph) -> Graph:
 
     Law:  simplify(graph)(*arrays) == graph(*arrays), up to rounding
     """
-    for _ in range(ROUNDS):
-        before = graph
-        for step in PASSES:
-            graph = step(graph)
-        if graph is before:
+    unchanged = 0
+    for step in PASSES * ROUNDS:
+        before, graph = graph, step(graph)
+        unchanged = unchanged + 1 if graph is before else 0
+        if unchanged == len(PASSES):
             break
     return graph
