@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vmapcore import grad, trace
+from vmapcore import grad, jit, trace
 from vmapcore.nn import functional as F
 from vmapcore.planning import simplify
 from vmapcore.planning.dead import drop_dead
@@ -82,3 +82,22 @@ def test_products_add_their_bias():
 )
 def test_what_is_no_bias_is_added_as_it_is(fun):
     assert "contract_block" not in folded(fun, A, B, BIAS)
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 1}, {"kernel_size": 3, "stride": 2, "padding": 1}])
+@pytest.mark.parametrize("images", [1, 3, 16, 40])
+def test_pooling_sends_back_where_the_winner_was_positive(options, images):
+    """In a window with a NaN the winner is its first element, whatever the others are."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((images, 3, 8, 8)).astype("f")
+    x[rng.random(x.shape) < 0.1] = np.nan
+    w = rng.standard_normal(x.shape)
+
+    def loss(x):
+        pooled = F.max_pool2d(F.relu(x), **{"kernel_size": 2, **options})
+        return np.sum(np.where(np.isnan(pooled), 1, 0.5) * pooled * w[:, :, : pooled.shape[2], : pooled.shape[3]])
+
+    expected, replayed = grad(loss)(x), jit(grad(loss))
+    for _ in range(2):
+        np.testing.assert_allclose(replayed(x), expected, rtol=1e-5)
+    assert (expected[np.isnan(x)] == 0).all() and np.count_nonzero(expected) > images

@@ -12,7 +12,7 @@ from .. import threads
 from ..graph import Step
 from ..planning.cuts import TASKS
 from ..planning.fused import aligned
-from ..rules._blas import Plan, plan_product
+from ..rules._blas import Layout, Plan, plan_product
 from ..rules.contract import contract
 from .homes import Home
 from .kernels import gemm, stacks
@@ -91,10 +91,12 @@ def _way(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None
         return _Way(plan, home, lambda x, y, out, b: np.einsum(plan.names, x, y, out=out), epilogue)
     if plan.function == "multiply":
         return _Way(plan, home, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
-    given, laid = (y, x) if plan.swap else (x, y), _stacked(*plan.operands(np, x, y))
+    given, operands = (y, x) if plan.swap else (x, y), plan.operands(np, x, y)
+    laid = _stacked(*operands)
     shape = (*laid[0].shape[:-1], laid[1].shape[-1])
     stack = stacks.stack(*laid, epilogue is not None) if _in_rows(plan, epilogue, shape, x.dtype, b) else None
-    if plan.axes is None and plan.shape in (None, shape) and all(map(_same, given, laid)):
+    result = plan.shape or (*operands[0].shape[:-1], operands[1].shape[-1])
+    if plan.axes is None and result == shape and all(map(_is_bare, (plan.x, plan.y), given, laid)):
         plan = plan._replace(x=None, y=None, shape=None)  # stacks of matrices as they are
     if stack:
         return _Way(plan, home, _by(partial(stack, relu=epilogue is not None and epilogue.rectified)), None)
@@ -137,10 +139,10 @@ def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
     return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
 
 
-def _same(x: Any, y: Any) -> bool:
-    """Whether y is x, but for the strides of axes of length 1."""
-    lie = [[s for s, n in zip(a.strides, a.shape, strict=True) if n != 1] for a in (x, y)]
-    return x.shape == y.shape and lie[0] == lie[1]
+def _is_bare(layout: Layout | None, given: Any, laid: Any) -> bool:
+    """Whether an operand is a stack of matrices as it is: at most an axis of length 1 was dropped, and came back."""
+    viewed = layout is None or (layout.axes is None and not layout.copy and not layout.flip)
+    return viewed and bool(given.shape == laid.shape)
 
 
 def _multiply(x: Any, y: Any, out: Any) -> Any:

@@ -43,6 +43,7 @@ for _name in UFUNCS:
     RULES[_name] = _ufunc_rule(getattr(np, _name))
 
 
+RULES["root"] = _ufunc_rule(np.sqrt)
 RULES["conjugate"] = lambda b, x: x
 
 

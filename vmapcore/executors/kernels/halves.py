@@ -54,9 +54,9 @@ def pool_lines(x: Any, top: int, low: int, count: int, n: int, out: Any, to: int
 def _scatter_at(none: Any, g: Any, x: Any, out: Any, result: Any, at: int, i: int, j: int, n: int, relu: bool) -> None:
     """A register of cotangents, to the windows whose rows begin at `i` and `j`."""
     most, rest = load(none, out, at), load(none, g, at)
-    if relu:
-        rest = where_less(none, most, rest, none)
     a, b, c, d = load(none, x, i), load(none, x, i + n), load(none, x, j), load(none, x, j + n)
+    if relu:  # in a window with a NaN the first gets it
+        rest = where_less(none, most, rest, where_less(none, a, rest, none))
     store(result, i, where_less(a, most, none, rest))
     rest = where_less(a, most, rest, none)
     store(result, i + n, where_less(b, most, none, rest))
@@ -88,7 +88,8 @@ def _scatter_lines(
     for q in range(whole, count):
         for k in range(2 * q * n, 2 * q * n + n):
             most = pick(out, at + k - q * n)
-            rest = zero if relu and not most > zero else pick(g, at + k - q * n)
+            shut = relu and not (most > zero or pick(x, top + k) > zero)
+            rest = zero if shut else pick(g, at + k - q * n)
             for place in (top + k, top + n + k, low + k, low + n + k):
                 less = pick(x, place) < most
                 put(result, place, zero if less else rest)

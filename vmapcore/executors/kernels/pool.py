@@ -43,7 +43,10 @@ def max_pool(x: Any, out: Any, win: Windows) -> None:
 
 
 def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: bool = False) -> None:
-    """Writes into `result` g at the first maximum of each window of x and 0 elsewhere; `out` is max_pool of x."""
+    """Writes into `result` g at the first maximum of each window of x and 0 elsewhere; `out` is max_pool of x.
+
+    If `relu`, only where that maximum is larger than 0.
+    """
     native = compilable(x, len(win.size))
     halves = native and _is_halves(win)
     if not halves or any(n % 2 for n in win.size):
@@ -56,13 +59,16 @@ def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: 
         _scatter(*flat, x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation, relu, _pieces(x))
         return
     bits = BITS[g.dtype.itemsize]
-    sent = g if not relu else np.where(out > 0, g, g.dtype.type(0))
+    by_winner = relu and bool(np.isnan(out).any())  # which is not the largest of its window then
+    sent = np.where(out > 0, g, g.dtype.type(0)) if relu and not by_winner else g
     free = np.full(out.shape, -1, np.int8)
     for there, inside in _positions(win):
         won = np.less(x[inside], out[there]).view(np.int8)
         won -= 1  # -1 for those that are not less
         won &= free[there]
         free[there] ^= won
+        if by_winner:
+            won &= np.negative((x[inside] > 0).view(np.int8))
         result[inside] += np.bitwise_and(sent[there].view(bits), won).view(g.dtype)
 
 
@@ -248,8 +254,8 @@ def _scatter_window(
     whole = n - n % width(none)
     for k in range(0, whole, width(none)):
         most, rest = load(none, out, at + k), load(none, g, at + k)
-        if relu:
-            rest = where_less(none, most, rest, none)
+        if relu:  # in a window with a NaN the first gets it
+            rest = where_less(none, most, rest, where_less(none, load(none, x, start + k), rest, none))
         for i in range(high):
             for j in range(wide):
                 place = start + k + i * down + j * right
@@ -259,7 +265,7 @@ def _scatter_window(
     zero = number(x, 0)
     for k in range(whole, n):
         top = pick(out, at + k)
-        left = zero if relu and not top > zero else pick(g, at + k)
+        left = zero if relu and not (top > zero or pick(x, start + k) > zero) else pick(g, at + k)
         for i in range(high):
             for j in range(wide):
                 place = start + k + i * down + j * right
