@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vmapcore import grad, jvp, vmap
+from vmapcore import grad, jit, jvp, vmap
 from vmapcore.errors import ArgumentError, ConcretizationError, DTypeError, MutationError, ShapeError
 from vmapcore.numpy_protocol import NUMPY
 
@@ -57,6 +57,50 @@ def test_ufunc_methods():
     assert np.array_equal(vmap(np.add.reduce)(X), X.sum(1))
     out = vmap(lambda x: np.divmod(x, 2, out=(np.zeros_like(x), np.zeros_like(x))))(X)
     assert np.array_equal(out, np.divmod(X, 2))
+
+
+def test_what_is_masked_out_has_no_derivative():
+    """It is not computed, so a pole there is not seen: neither in a derivative nor as a warning."""
+    x = np.array([2.0, 0.0, -1.0], np.float32)
+
+    def inverse(x):
+        return np.divide(1, x, out=np.zeros_like(x), where=x != 0)
+
+    def root_in_place(x):
+        x = x + 0
+        return np.sqrt(x, out=x, where=x > 0)
+
+    def both(x):
+        return np.power(x, x, out=x * 3, where=np.array([[True, False, False]]).any(0))
+
+    def angle(x):
+        return np.arctanh(x / 2, out=np.zeros_like(x), where=[False, True, False])
+
+    for f, slopes, curvatures in [
+        (inverse, [-0.25, 0, -1], [0.25, 0, -2]),
+        (root_in_place, [8**-0.5, 1, 1], [-(128**-0.5), 0, 0]),
+        (both, [4 * (1 + np.log(2)), 3, 3], [4 * (1 + np.log(2)) ** 2 + 2, 0, 0]),
+        (angle, [0, 0.5, 0], [0, 0, 0]),
+    ]:
+        slope = grad(lambda x, f=f: f(x).sum())
+        np.testing.assert_allclose(slope(x), slopes, rtol=1e-6)
+        np.testing.assert_allclose(jvp(f, (x,), (np.ones_like(x),))[1], slopes, rtol=1e-6)
+        np.testing.assert_allclose(grad(lambda x, s=slope: s(x).sum())(x), curvatures, rtol=1e-6)
+        np.testing.assert_array_equal(vmap(slope)(np.stack([x, x]))[1], slope(x))
+        assert slope(x).dtype == f(x).dtype == np.float32
+    with np.errstate(all="raise"):
+        assert np.array_equal(vmap(inverse)(x[None])[0], inverse(x))
+
+
+@pytest.mark.parametrize("exponent", [2, 0.5, -1])
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.int64, float])
+def test_powers_are_promoted_as_numpys(exponent, number):
+    y = number(exponent) if number(exponent) == exponent else number(2)
+    for x in (np.abs(X), np.abs(X) + 1j):
+        x = x.astype(np.result_type(x, np.float32))
+        for transform in (vmap, jit):
+            assert transform(lambda x: x**y)(x).dtype == (x**y).dtype
+        np.testing.assert_allclose(vmap(lambda x: x**y)(x), x**y, rtol=1e-15 if (x**y).dtype.char in "dD" else 1e-6)
 
 
 def test_positions_need_unmapped_conditions():

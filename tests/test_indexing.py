@@ -539,6 +539,36 @@ def test_overwritten_values_have_no_gradient():
     np.testing.assert_array_equal(steep, [0, np.inf])
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        (True, [0, 0]),
+        (np.array([True, False]), [0, 0]),
+        ([0, 0], np.array([True, False, False])),
+        (np.array([[True, False, False], [False, False, False]]), [0, 0]),
+        (np.array([True, False]), 1, [0, 0]),
+        (np.array([True, False]), np.array(2)),
+        (np.array([True, True]), [0, 1]),
+    ],
+    ids=repr,
+)
+def test_a_mask_beside_an_array_may_name_a_place_twice(index, rng):
+    x = rng.normal(size=(2, 3, 2))
+    values = rng.normal(size=x[index].shape)
+    counts = np.zeros_like(x)
+    np.add.at(counts, index, values)
+    np.testing.assert_array_equal(vc.grad(lambda x: np.sum(x[index] * values))(x), counts)
+    np.testing.assert_allclose(at(x)[index].add(values), x + counts)
+
+    def written(v):
+        y = np.zeros_like(v, shape=x.shape)
+        y[index] = v
+        return y
+
+    check_grads(written, values)
+    np.testing.assert_array_equal(vc.vmap(written)(np.stack([values, -values]))[1], written(-values))
+
+
 @pytest.mark.parametrize("rows", [3, 300])
 @pytest.mark.parametrize("columns", [(), (1,), (40,), (2, 700)])
 def test_sums_are_numpys_for_every_size(rows, columns, rng):

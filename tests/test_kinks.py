@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vmapcore import grad, jvp, vmap
+from vmapcore import grad, hessian, jit, jvp, vmap
 from vmapcore.rules import activations as A
 from vmapcore.rules import losses as L
 
@@ -85,6 +85,59 @@ def test_complex_kinks():
     zero = np.zeros(1, complex)
     for f in (np.absolute, lambda z: np.sign(z).real):
         assert grad(lambda z: np.sum(f(z)))(zero) == 0
+
+
+@pytest.mark.parametrize(
+    ("f", "cut"),
+    [
+        (np.arcsin, [2, -3]),
+        (np.arccos, [2, -3]),
+        (np.arccosh, [0.5, -3]),
+        (np.arcsinh, [2j, -3j]),
+        (np.arctanh, [2, -3]),
+        (np.arctan, [2j, -3j]),
+        (np.sqrt, [-2]),
+        (np.log, [-2]),
+    ],
+)
+def test_a_branch_cut_belongs_to_the_side_of_its_zero(f, cut):
+    """The sign of a zero part says from which side the cut is reached, in the derivatives as in the values."""
+
+    def real(f):
+        return lambda z: f(z).real
+
+    slope = grad(real(f))
+    for z in np.array(cut, complex):
+        for side in (0.0, -0.0):
+            on, near = [complex(z.real, s) if z.real else complex(s, z.imag) for s in (side, math.copysign(1e-9, side))]
+            assert np.isclose(f(on), f(near))
+            for derivative in (slope, grad(real(slope)), lambda z: jvp(f, (z,), (1 + 0j,))[1]):
+                np.testing.assert_allclose(derivative(on), derivative(near), rtol=1e-7)
+
+
+def deviations():
+    full = np.array([True, False, True])
+    return [
+        np.std,
+        lambda x: np.std(x, ddof=1, keepdims=True)[0],
+        lambda x: np.std(x * (1 + 1j)),
+        lambda x: np.std(x, where=full),
+        np.nanstd,
+        lambda x: np.nanstd(np.where(full, x, np.nan)),
+    ]
+
+
+@pytest.mark.parametrize("f", deviations())
+def test_the_deviation_of_equal_numbers_is_a_kink(f):
+    x = np.ones(3)
+    assert f(x) == 0
+    with np.errstate(all="raise"):
+        assert grad(f)(x).tolist() == [0, 0, 0]
+        assert jvp(f, (x,), (np.arange(3.0),))[1] == 0
+        assert vmap(grad(f))(np.stack([x, x])).tolist() == [[0, 0, 0]] * 2
+        assert np.isfinite(hessian(f)(x)).all()
+        assert jit(grad(f))(x).tolist() == [0, 0, 0]
+    assert np.isnan(grad(np.std)(np.array([1.0, np.nan]))).all()
 
 
 def test_ties_are_shared():

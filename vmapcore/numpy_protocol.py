@@ -152,6 +152,8 @@ def _call_with_options(
         )
     if dtype is not None:
         inputs = _in_loop_dtypes(ufunc, inputs, dtype, casting)
+    if out is not None and where is not True:
+        inputs = tuple([_masked(x, where) for x in inputs])
     result = array_ufunc(ufunc, "__call__", inputs, {})
     if out is None and where is True:
         return result
@@ -168,6 +170,15 @@ def _call_with_options(
         if target is not None:
             assign(f"np.{ufunc.__name__}", target, value, where)
     return out if isinstance(out, tuple) and len(out) > 1 else outs[0]
+
+
+def _masked(x: Any, where: Any) -> Any:
+    """An input, with 0.5 outside the mask, where nothing is computed, if it is traced and inexact.
+
+    So a pole there gives no warning: none of NumPy's ufuncs has one at 0.5, and only arccosh is not defined there. In
+    a derivative this choice and the one that `assign` makes drop whatever the ufunc's own is there.
+    """
+    return NUMPY[np.where](where, x, 0.5) if hasattr(x, "_assign") and x.dtype.kind in "fc" else x
 
 
 def _in_loop_dtypes(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, casting: Any) -> tuple[Any, ...]:

@@ -74,7 +74,14 @@ def split(index: Any) -> Chosen:
             "each time it would choose another number of elements",
             "Use np.where with one mask for all",
         )
-    return Chosen(tuple(pattern), tuple(arrays), mapped[0] if mapped else None, len(masks) == 1 and not mapped)
+    return Chosen(tuple(pattern), tuple(arrays), mapped[0] if mapped else None, _is_unique(arrays, masks, mapped))
+
+
+def _is_unique(arrays: list[Any], masks: list[Any], mapped: list[Any]) -> bool:
+    """Whether no place is named twice: one mask does not, until what broadcasts with its places repeats them."""
+    if len(masks) != 1 or mapped:
+        return False
+    return sum([bool(a.shape) for a in arrays]) == max(masks[0].ndim, 1)
 
 
 def _bound(e: Any) -> int | None:

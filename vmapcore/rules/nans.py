@@ -13,7 +13,7 @@ from ..numpy_protocol import implements
 from ._families import hashable_axis, into, last_axes, operand, trailing
 from .cumulative import converted, without_nan
 from .reductions import all_, masked, max_, mean, min_, position, prod, reduce_sum, sum_
-from .statistics import freedom_lost, real_dtype, squared, var
+from .statistics import freedom_lost, real_dtype, root, squared, var
 
 
 @implements(np.nansum)
@@ -150,4 +150,4 @@ def nanstd(
     correction: Any = None,
 ) -> Any:
     variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    return into("np.nanstd", out, np.sqrt(variance))
+    return into("np.nanstd", out, root(variance))

@@ -1,6 +1,7 @@
 """Variance, averages, covariance and counts: plain functions of reductions.
 
-One primitive, `deviation`, is the sum of squares that a variance is of; it batches as itself.
+Two primitives, which batch as themselves: `deviation` is the sum of squares that a variance is of, and `root` makes a
+standard deviation of a variance.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from ..core import primitive
 from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import hashable_axis, into, last_axes, operand, trailing
+from ._families import Over, hashable_axis, into, last_axes, operand, pointwise, trailing
 from ._reduce import kept_shape, total
 from .brackets import concrete
 from .cumulative import converted
@@ -49,6 +50,17 @@ deviation.def_vjp(deviation_vjp)
 def deviation_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     change = tangents[0] * _twice_centred(x, axis)
     return reduce_sum(change.real if change.dtype.kind == "c" else change, axis=axis, keepdims=keepdims)
+
+
+@trailing
+@primitive
+def root(xp: Any, x: Any) -> Any:
+    """Square root of a variance. Its derivative at zero is taken to be zero, as of a norm."""
+    return xp.sqrt(x)
+
+
+root.ufunc = np.sqrt
+pointwise(root, Over(lambda out, x: np.where(out == 0, np.inf, 2 * out)))
 
 
 @implements(np.var)
@@ -96,7 +108,7 @@ def std(
     correction: Any = None,
 ) -> Any:
     variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    return into("np.std", out, np.sqrt(variance))
+    return into("np.std", out, root(variance))
 
 
 def freedom_lost(call: str, ddof: Any, correction: Any) -> Any:

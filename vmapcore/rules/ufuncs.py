@@ -59,7 +59,7 @@ SPECIAL_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
 @primitive
 def power(xp: Any, x: Any, y: Any) -> Any:
     """`np.power`, element by element."""
-    if isinstance(y, (int, float)) and y in SPECIAL_POWERS and getattr(x, "dtype", None) in FLOATING:
+    if type(y) in (int, float) and y in SPECIAL_POWERS and getattr(x, "dtype", None) in FLOATING:
         return getattr(xp, SPECIAL_POWERS[y])(x)
     return xp.power(x, y)
 
@@ -162,20 +162,29 @@ logaddexp2 = elementwise(
     np.logaddexp2, lambda out, x, y: np.exp2(x - bounded(out)), lambda out, x, y: np.exp2(y - bounded(out))
 )
 
-# Trigonometric and hyperbolic functions. 1 - x * x is written as a product, exact near 1.
+# Trigonometric and hyperbolic functions.
+#
+# Next to a branch cut the sign of a zero imaginary part is the side. Adding a number loses it (0 + -0 is 0), and so
+# does subtracting from one; subtracting a number keeps it, so x + 1 is written x - (-1).
+
+
+def one_less_square(x: Any) -> Any:
+    """`1 - x * x` as a product, exact near 1 and -1; of complex numbers, with the sign of a zero imaginary part."""
+    return -(x - 1) * (x - (-1)) if x.dtype.kind == "c" else (1 - x) * (1 + x)
+
 
 sin = elementwise(np.sin, lambda out, x: np.cos(x))
 cos = elementwise(np.cos, lambda out, x: -np.sin(x))
 tan = elementwise(np.tan, lambda out, x: 1 + out * out)
-arcsin = elementwise(np.arcsin, Over(lambda out, x: np.sqrt((1 - x) * (1 + x))))
-arccos = elementwise(np.arccos, Over(lambda out, x: -np.sqrt((1 - x) * (1 + x))))
+arcsin = elementwise(np.arcsin, Over(lambda out, x: np.sqrt(one_less_square(x))))
+arccos = elementwise(np.arccos, Over(lambda out, x: -np.sqrt(one_less_square(x))))
 arctan = elementwise(np.arctan, Over(lambda out, x: 1 + x * x))
 arctan2 = elementwise(np.arctan2, lambda out, y, x: x / (x * x + y * y), lambda out, y, x: -y / (x * x + y * y))
 sinh = elementwise(np.sinh, lambda out, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: np.sinh(x))
 tanh = elementwise(np.tanh, lambda out, x: 1 - out * out)
-arcsinh = elementwise(np.arcsinh, Over(lambda out, x: np.sqrt(1 + x * x)))
-arccosh = elementwise(np.arccosh, Over(lambda out, x: np.sqrt(x - 1) * np.sqrt(x + 1)))
+arcsinh = elementwise(np.arcsinh, Over(lambda out, x: np.sqrt(x * x - (-1))))
+arccosh = elementwise(np.arccosh, Over(lambda out, x: np.sqrt(x - 1) * np.sqrt(x - (-1))))
 arctanh = elementwise(np.arctanh, Over(lambda out, x: (1 - x) * (1 + x)))
 deg2rad, radians = [elementwise(ufunc, lambda out, x: math.pi / 180) for ufunc in (np.deg2rad, np.radians)]
 rad2deg, degrees = [elementwise(ufunc, lambda out, x: 180 / math.pi) for ufunc in (np.rad2deg, np.degrees)]
