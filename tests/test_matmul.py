@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from vmapcore import grad, jvp, vjp, vmap
+from vmapcore import errors, grad, jvp, vjp, vmap
 from vmapcore.errors import AxisError, ShapeError
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.rules import contract as module
@@ -230,3 +230,11 @@ def test_random_einsums(seed):
     subscripts, operands = random_einsum(rng)
     assert_same(NUMPY[np.einsum](subscripts, *operands), np.einsum(subscripts, *operands), subscripts)
     check_vmap(lambda *xs: np.einsum(subscripts, *xs), *[np.stack([x, 2 * x]) for x in operands])
+
+
+def test_there_is_no_mask():
+    x = np.ones((2, 3, 3))
+    with pytest.raises(TypeError):
+        np.matmul(x, x, out=np.zeros_like(x), where=x > 0)
+    with pytest.raises(errors.ArgumentError, match="np.matmul: got where=; it works on whole rows"):
+        vmap(lambda x: np.matmul(x, x, out=np.zeros_like(x), where=x > 0))(x)
