@@ -143,8 +143,6 @@ def _call_with_options(
 ) -> Any:
     """A ufunc call with `out=`, `where=` or `dtype=`, spelled as calls without them."""
     rest = {k: v for k, v in rest.items() if not (k == "order" or (k == "subok" and v))}
-    if ufunc.signature is not None and where is not True:
-        raise ArgumentError(f"np.{ufunc.__name__}", "got where=", "it works on whole rows, of which NumPy masks none")
     if rest:
         raise ArgumentError(
             f"np.{ufunc.__name__}",
