@@ -96,8 +96,9 @@ def _way(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None
     shape = (*laid[0].shape[:-1], laid[1].shape[-1])
     stack = stacks.stack(*laid, epilogue is not None) if _in_rows(plan, epilogue, shape, x.dtype, b) else None
     result = plan.shape or (*operands[0].shape[:-1], operands[1].shape[-1])
-    if plan.axes is None and result == shape and all(map(_is_bare, (plan.x, plan.y), given, laid)):
-        plan = plan._replace(x=None, y=None, shape=None)  # stacks of matrices as they are
+    bare = [_bare(*each) for each in zip((plan.x, plan.y), given, laid, strict=True)]
+    if plan.axes is None and result == shape and all(bare):
+        plan = plan._replace(x=bare[0][0], y=bare[1][0], shape=None)  # stacks of matrices as they are
     if stack:
         return _Way(plan, home, _by(partial(stack, relu=epilogue is not None and epilogue.rectified)), None)
     product = gemm.product(*laid)
@@ -139,10 +140,24 @@ def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
     return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
 
 
-def _is_bare(layout: Layout | None, given: Any, laid: Any) -> bool:
-    """Whether an operand is a stack of matrices as it is: at most an axis of length 1 was dropped, and came back."""
-    viewed = layout is None or (layout.axes is None and not layout.copy and not layout.flip)
-    return viewed and bool(given.shape == laid.shape)
+TURNED = Layout(None, False, None, flip=True)
+
+
+def _bare(layout: Layout | None, given: Any, laid: Any) -> list[Layout | None]:
+    """What does the same as the layout of an operand that is a stack of matrices as it is, or turned; else nothing.
+
+    Then the layout dropped axes of length 1, which came back.
+    """
+    if given.ndim != 3 or (layout is not None and layout.copy) or not np.may_share_memory(given, laid):
+        return []
+    views = {None: given, TURNED: given.swapaxes(1, 2)}
+    return [how for how, view in views.items() if _is(view, laid)][:1]
+
+
+def _is(x: Any, y: Any) -> bool:
+    """Whether two views of one array are the same, but for the strides of axes of length 1."""
+    lie = [[s for s, n in zip(a.strides, a.shape, strict=True) if n != 1] for a in (x, y)]
+    return bool(x.shape == y.shape and lie[0] == lie[1])
 
 
 def _multiply(x: Any, y: Any, out: Any) -> Any:
