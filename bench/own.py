@@ -1,6 +1,7 @@
 """vmapcore: the function of one member in a Python loop on plain arrays, and vmapped; each as it is and under jit."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Own(NumPyLibrary):
     jitted: tuple[Any, ...] = ()
 
     def start(self, device: str, precision: str) -> dict[str, Any]:
+        import_module("vmapcore.executors.cpu")  # which is loaded once a process: no part of planning
         return {**super().start(device, precision), "numba": compiled.AVAILABLE}
 
     def vmap(self, f: Callable[..., Any], axes: Axes) -> Callable[..., Any]:

@@ -137,7 +137,9 @@ def settle(
                 s[1] = i
             if need.home:
                 homes.append((home, need.home, [i, i] if v in told else span))
-            fresh.append((v.nbytes if v in made else need.fresh, span))
+            anew = v.nbytes if v in made else need.fresh
+            if anew:
+                fresh.append((anew, span))
     for a in outputs:
         for span in spans.get(a, ()):
             span[1] = len(units)

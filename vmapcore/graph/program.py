@@ -80,6 +80,11 @@ class Graph:
                     found.setdefault(a, []).append(i)
         return found
 
+    @cached_property
+    def makers(self) -> dict[Var, Step]:
+        """The step that makes each value."""
+        return {v: step for step in self.steps for v in step.outputs}
+
     def with_steps(self, steps: Iterable[Step], outputs: Iterable[Atom] | None = None) -> "Graph":
         """The same inputs, other steps, and other outputs if given."""
         return replace(self, steps=tuple(steps), outputs=self.outputs if outputs is None else tuple(outputs))

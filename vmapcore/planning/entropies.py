@@ -37,7 +37,7 @@ def fuse_cross_entropy(graph: Graph) -> Graph:
     """
     if not any(step.primitive is log_softmax_along for step in graph.steps):
         return graph
-    makers = {v: step for step in graph.steps for v in step.outputs}
+    makers = graph.makers
     counts = readers(graph)
     found: dict[Var, Match] = {}
     for step in graph.steps:
