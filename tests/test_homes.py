@@ -110,13 +110,14 @@ def test_what_would_be_above_the_step_by_step_run_is_not_kept():
 
 
 def weigh(call):
-    """The most bytes of a second call, and those of arrays that are kept between."""
+    """The most bytes of a second call, and those that are kept for it; not what the pool keeps of the results before."""
     memory.clear()
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         call()
+        memory.clear()
         tracemalloc.reset_peak()
         call()
         return tracemalloc.get_traced_memory()[1] - before

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Literal
-from ..memory import empty
+from ..memory import KEPT, empty
 from .homes import settle
 from .own import Own
 
@@ -90,7 +90,7 @@ class Program:
     def _given(self, t: int, outs: Sequence[Any]) -> Any:
         """Where an output is to be put, which is number `t` of the program's."""
         if t >= 0 and outs[t] is None and t in self.made:
-            return empty(np, self.made[t].shape, self.made[t].dtype)
+            return empty(np, self.made[t].shape, self.made[t].dtype, KEPT)
         return None if t < 0 else outs[t]
 
     def _target(self, t: int) -> str:
@@ -103,7 +103,7 @@ class Program:
         """All calls written out one after the other: a microsecond less for each than to go through them in a loop."""
         known: dict[str, Any] = {f"v{n}": None for n in self.results}  # what a unit keeps to itself
         known |= {f"v{n}": value for n, value in self.constants}
-        known |= {f"new{t}": partial(empty, np, v.shape, v.dtype) for t, v in self.made.items()}
+        known |= {f"new{t}": partial(empty, np, v.shape, v.dtype, KEPT) for t, v in self.made.items()}
         lines = ["def program(own, ins, outs):", f"    {_names(range(self.count))} = ins" if self.count else ""]
         for i, (unit, sources, results, targets, ends) in enumerate(self.calls):
             given = [self._target(t) for t in targets]
