@@ -70,10 +70,13 @@ class Process:
 
     def _last_error(self) -> str:
         """The last line it wrote, which may come a moment after it let go of the channel."""
-        for _ in range(20):
-            for path in self.errors:
-                if path.exists() and (text := path.read_text().strip()):
-                    return text.splitlines()[-1]
+        before = ""
+        for _ in range(40):
+            texts = [path.read_text().strip() for path in self.errors if path.exists()]
+            text = next(filter(None, texts), "")
+            if text and text == before:  # it may write a line at a time
+                return text.splitlines()[-1]
+            before = text
             time.sleep(0.05)
         return "no word of why"
 

@@ -110,7 +110,7 @@ def test_what_would_be_above_the_step_by_step_run_is_not_kept():
 
 
 def weigh(call):
-    """The most bytes of a second call, and those that are kept for it; not what the pool keeps of the results before."""
+    """The most bytes of a second call, and those that are kept for it; not what the pool keeps of earlier results."""
     memory.clear()
     gc.collect()
     tracemalloc.start()
