@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .building import SHORT, UnfusibleError
-from .expression import Argument, Constant, Dimensions, Expression, Statement
+from .expression import Argument, Axes, Constant, Dimensions, Expression, Statement
 from .loops import Fetch, Finish, Item, Loop, Put, Run, Start, nest
 from .operations import template
 
@@ -147,7 +147,7 @@ class _Writer:
 
     # Reductions: in a variable, or in the array where they are kept.
 
-    def start(self, i: int, axes: Any, depth: int) -> None:
+    def start(self, i: int, axes: Axes, depth: int) -> None:
         s = self.statements[i]
         if i not in self.nest.kept:
             self.line(depth, f"a{i} = {_first(s, self.wide(s))}")

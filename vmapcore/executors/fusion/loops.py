@@ -33,7 +33,7 @@ class Start(NamedTuple):
     """Sets a reduction, held in one variable or in the array where it is kept, to what terms are combined with."""
 
     statement: int
-    axes: Axes = ()
+    axes: Axes
 
 
 class Finish(NamedTuple):
