@@ -236,6 +236,7 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
         run: Any,
         sums: Any,
         to: Any,
+        stride: Any,
     ) -> None:
         code = Code(builder, real)
         totals = _Registers(builder, code.vector, rows, columns)
@@ -254,12 +255,16 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
                 for r in range(rows):
                     totals.add(r, c, left[r], right)
         found = [totals.get(r, c) for r in range(rows) for c in range(columns)]
+        together = []
         for begin in range(0, len(found), code.wide):
             some = found[begin : begin + code.wide]
             count = 1 << (len(some) - 1).bit_length()
-            together = code.totals(some + [zero] * (count - len(some)))
-            few = builder.shuffle_vector(together, together, constant_indices(range(len(some))))
-            code.store(few, sums, to, WORD(begin))
+            together.append(code.totals(some + [zero] * (count - len(some))))
+        for r in range(rows):  # a row of sums may begin in one register and end in the next
+            which, first = divmod(r * columns, code.wide)
+            both = together[which], together[min(which + 1, len(together) - 1)]
+            row = builder.shuffle_vector(*both, constant_indices(range(first, first + columns)))
+            code.store(row, sums, to, code.times(stride, r))
 
     return body
 
@@ -281,6 +286,7 @@ def _inner(columns_of: dict[int, int]) -> Any:
         run: Any,
         sums: Any,
         to: Any,
+        stride: Any,
     ) -> Any:
         n = types.intp
 
@@ -297,7 +303,7 @@ def _inner(columns_of: dict[int, int]) -> Any:
             return context.get_dummy_value()
 
         steps = n if isinstance(steps, types.Integer) else steps
-        return types.void(n, g, n, n, x, n, steps, n, n, n, n, sums, n), code
+        return types.void(n, g, n, n, x, n, steps, n, n, n, n, sums, n, n), code
 
     return inner
 

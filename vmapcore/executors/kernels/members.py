@@ -271,14 +271,16 @@ def _sums(
         o = min(begin, height - side)
         for first in range(0, depth, across):
             k = min(first, depth - across)
-            start = laid + o * down * whole
-            inner(side, room, start, down * whole, x, at, places, k, step, down, run, room, sums)
+            start, into = laid + o * down * whole, to + o * depth + k
+            if not accumulate:
+                inner(side, room, start, down * whole, x, at, places, k, step, down, run, out, into, depth)
+                continue
+            inner(side, room, start, down * whole, x, at, places, k, step, down, run, room, sums, across)
             # ends of rows and of columns come twice, and are added once
             for i in range(begin - o, side):
-                into = to + (o + i) * depth + k
                 for j in range(first - k, across):
-                    before = pick(out, into + j) if accumulate else number(x, 0)
-                    put(out, into + j, before + pick(room, sums + i * across + j))
+                    which = into + i * depth + j
+                    put(out, which, pick(out, which) + pick(room, sums + i * across + j))
 
 
 @kernel

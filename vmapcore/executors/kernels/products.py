@@ -112,8 +112,9 @@ def inner(
     run: int,
     sums: Any,
     to: int,
+    stride: int,
 ) -> None:
-    """Writes rows by `COLUMNS[rows]` sums into `sums`, of products along memory.
+    """Writes rows by `COLUMNS[rows]` sums of products along memory into `sums` at `to`, a row every `stride` numbers.
 
     The rows of g are at `at`, `step` apart; those of x at `start` + place(steps, k) and the next ones. A row is `runs`
     runs of `run` numbers, at least a register of them. In x runs lie `down` apart; in g they lie one after the other as
@@ -129,7 +130,7 @@ def inner(
                 i = start + place(steps, k + c) + q // whole * down + min(q % whole * wide, run - wide)
                 u = at + r * step + q * wide
                 total += np.dot(g[u : u + wide], x[i : i + wide])
-            sums[to + r * COLUMNS[rows] + c] = total
+            sums[to + r * stride + c] = total
 
 
 @kernel

@@ -225,23 +225,25 @@ def _sums(
 ) -> None:
     """Some columns of one member, a chunk of the sums after the other."""
     _, rows, depth, columns, _ = sizes
-    bias, first, bias_step, floor = finish
     side, across = block
     for begin in range(0, depth, CHUNK):
-        run, last = min(CHUNK, depth - begin), begin + CHUNK >= depth
+        run = min(CHUNK, depth - begin)
         for c in range(span[0], span[1], across):
             column = min(c, span[1] - across)
             for r in range(0, rows, side):
                 row = max(min(r, rows - side), 0)
-                at, start = x_at + row * whole + begin, y_at + column * depth + begin
-                inner(side, x, at, whole, y, start, depth, 0, 0, 1, run, room, sums)
+                at, start, into = x_at + row * whole + begin, y_at + column * depth + begin, to + row * columns + column
+                if begin == 0 and side <= rows:
+                    inner(side, x, at, whole, y, start, depth, 0, 0, 1, run, out, into, columns)
+                    continue
+                inner(side, x, at, whole, y, start, depth, 0, 0, 1, run, room, sums, across)
                 # ends of rows and of columns come twice, and are added once
                 for i in range(r - row, min(side, rows - row)):
                     for j in range(c - column, across):
-                        into = to + (row + i) * columns + column + j
-                        value = pick(room, sums + i * across + j)
-                        if begin:
-                            value += pick(out, into)
-                        if last:
-                            value = _finished(value, bias, bias_step, first + column + j, floor)
-                        put(out, into, value)
+                        before = pick(out, into + i * columns + j) if begin else number(x, 0)
+                        put(out, into + i * columns + j, before + pick(room, sums + i * across + j))
+    bias, first, bias_step, floor = finish
+    for r in range(rows):
+        for k in range(span[0], span[1]):
+            into = to + r * columns + k
+            put(out, into, _finished(pick(out, into), bias, bias_step, first + k, floor))
