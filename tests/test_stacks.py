@@ -10,7 +10,7 @@ from vmapcore import jit, set_threads, vmap
 from vmapcore.executors import compiled, steps
 from vmapcore.executors.homes import Home
 from vmapcore.executors.kernels import stacks
-from vmapcore.executors.kernels.lanes import lanes
+from vmapcore.executors.kernels.lanes import WIDE, lanes
 from vmapcore.graph import Step, Var
 from vmapcore.planning.fused import contract_block
 from vmapcore.rules.contract import contract
@@ -58,11 +58,13 @@ def test_stacks(dtype, data):
 
 
 def test_what_stacks_are_for():
-    x, y = np.ones((4, 3, 400), np.float32), np.ones((4, 400, 120), np.float32)
+    x, y = np.ones((4, 3, 120), np.float32), np.ones((4, 120, 400), np.float32)
     assert bool(stacks.stack(x, y)) == compiled.AVAILABLE
     assert bool(stacks.stack(x, turned(y))) == compiled.AVAILABLE
     many = np.ones((1, 64, 784)), turned(np.ones((1, 784, 128)))
-    assert bool(stacks.stack(*many)) == (compiled.AVAILABLE and stacks.LARGE)
+    assert bool(stacks.stack(*many)) == (compiled.AVAILABLE and WIDE == 64)
+    assert bool(stacks.stack(*many, True)) == compiled.AVAILABLE
+    assert stacks.stack(np.ones((1, 300, 784)), many[1], True) is None
     small = np.ones((4, 3, 84), np.float32), turned(np.ones((4, 84, 10), np.float32))
     assert stacks.stack(*small) is None and bool(stacks.stack(*small, True)) == compiled.AVAILABLE
     for a, b in [(x[0], y[0]), (x, y[:, ::2]), (x[:, :1], y), (x, y[:1]), (x, y.astype(np.float64)), (x[:0], y[:0])]:

@@ -14,11 +14,20 @@ from ..team import share
 from .lanes import WIDE, bare, behind, lanes, number, pick, put, room_for, zeros
 from .products import COLUMNS, REGISTERS, block_of, inner, product, registers, spread_run
 
-LEAST_NUMBERS, LEAST_DEPTH, LEAST_COLUMNS = 1 << 14, 32, 64
-"""For smaller y calls cost more than what they save; shorter sums and rows leave registers half empty."""
+LEAST_NUMBERS, LEAST_DEPTH = 1 << 14, 32
+"""For smaller y calls cost more than what they save; shorter sums leave registers half empty."""
 
-LARGE = WIDE == 64
-"""Whether more than a few rows pay: blocks of 24 sums read little for each product, those of 12 no less than BLAS."""
+MOST_ROWS = 128
+"""BLAS's own blocks of more rows are as good."""
+
+if WIDE == 64:
+    LEAST_COLUMNS, FEW_ROWS, FEW_RESULTS, FEW_TERMS = 256, 32, 1024, 1_000_000
+    LONG = {False: (2, 64), True: (1, 32)}
+else:
+    LEAST_COLUMNS, FEW_ROWS, FEW_RESULTS, FEW_TERMS = 64, 8, 0, 0
+    LONG = {False: (16, 128), True: (1, 64)}
+"""Least columns, most rows, and results and terms up to which BLAS has loops of its own for this processor, which copy
+nothing. And how long sums must be: for each row, and at least, by whether there is a bias or a floor."""
 
 CHUNK = 1024
 """Numbers of a sum whose operands stay in a cache."""
@@ -67,13 +76,15 @@ def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
     if not takes(x, y) or y.size < LEAST_NUMBERS >> 3 * finished or x.shape[1] < 2 or y.shape[1] < LEAST_DEPTH:
         return None
     _, rows, depth = x.shape
+    columns = y.shape[2]
     if y.flags.c_contiguous:
-        fits = y.shape[2] >= LEAST_COLUMNS and rows <= 8
-    elif rows in (2, 3):
+        fits = columns >= LEAST_COLUMNS and (rows == 3 or (rows <= FEW_ROWS and rows * depth * columns > FEW_TERMS))
+    elif rows == 3 or (rows == 2 and not FEW_RESULTS):
         fits = True
     else:
-        as_it_lies = x.flags.c_contiguous and depth % lanes(x.dtype) == 0
-        fits = LARGE and as_it_lies and 16 <= rows <= 128 and depth >= (2 if finished else 4) * rows
+        for_each, least = LONG[finished]
+        long = depth >= max(least, for_each * rows)
+        fits = long and x.flags.c_contiguous and rows <= MOST_ROWS and rows * columns > FEW_RESULTS
     return Stack(x, y) if fits else None
 
 
