@@ -23,6 +23,11 @@ def reciprocals(x, limit):
         raise ValueError("too large")
     x[:] = room
 
+@kernel
+def twice(x, limit):
+    reciprocals(x, limit)
+    reciprocals(x, limit)
+
 def ready():
     return len(cpu_target.target_context._registries) > 0
 
@@ -39,6 +44,13 @@ assert called("d") == ([1, 2, 4], "too large")
 print(ready())
 assert called(sys.argv[1]) == ([1, 2, 4], "too large")
 print(ready())
+if sys.argv[2:]:
+    x = np.array([1, 0.5, 0.25])
+    twice(x, 10.0)
+    assert x.tolist() == [1, 0.5, 0.25]
+    code = twice.inspect_llvm(twice.signatures[0])
+    assert not [line for line in code.splitlines() if "declare" in line and "reciprocals" in line]
+    print(ready())
 """
 
 
@@ -48,9 +60,9 @@ def test_what_was_compiled_is_loaded_before_the_compiler_is_ready(tmp_path):
     path.write_text(PROGRAM)
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
 
-    def run(dtype):
+    def run(*args):
         done = subprocess.run(
-            [sys.executable, str(path), dtype], env=environment, cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, str(path), *args], env=environment, cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.split()
@@ -58,3 +70,4 @@ def test_what_was_compiled_is_loaded_before_the_compiler_is_ready(tmp_path):
     assert run("d") == ["True", "True"]
     assert run("d") == ["False", "False"]
     assert run("f") == ["False", "True"]  # one was loaded, the other compiled after it
+    assert run("d", "twice") == ["False", "False", "True"]  # the compiler needs more of the one that was loaded

@@ -4,6 +4,7 @@ The environment variable VMAPCORE_NUMBA=0 keeps it out; it is read once, here. K
 when they are about to run, so that a test can set it to False.
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable
@@ -30,6 +31,7 @@ numba: Any = _numba()
 extending: Any = numba and import_module("numba.extending")
 caching: Any = numba and import_module("numba.core.caching")
 runtime: Any = numba and import_module("numba.core.runtime")
+binding: Any = numba and import_module("llvmlite.binding")
 ir: Any = numba and import_module("llvmlite.ir")
 """For kernels that write instructions of LLVM."""
 
@@ -51,12 +53,34 @@ AVAILABLE = numba is not None
 
 if numba is not None:
 
-    class _Cache(caching.FunctionCache):  # type: ignore[misc] # Numba has no types
+    class _Code(caching.CompileResultCacheImpl):  # type: ignore[misc] # Numba has no types
+        """Numba's own, but that loading machine code reads nothing else: that would take twice as long.
+
+        Beside it lies the code that kernels which call this one are made with, here as bytes until one is compiled; and
+        where Numba's own functions are, imported for messages with values that kernels never give.
+        """
+
+        def reduce(self, result: Any) -> Any:
+            (name, kind, (machine, code)), about, *rest, environments = super().reduce(result)
+            names = about.llvm_func_name, about.llvm_cpython_wrapper_name, about.llvm_cfunc_wrapper_name
+            empty = binding.parse_assembly("".join([f'define void @"{name}"() {{ ret void }}\n' for name in names]))
+            own = tuple([env for env in environments if not env.globals["__name__"].startswith("numba.")])
+            return ((name, kind, (machine, empty.as_bitcode())), about, *rest, own), code
+
+        def rebuild(self, context: Any, kept: Any) -> Any:
+            payload, code = kept
+            result = super().rebuild(context, payload)
+            result.library._get_module_for_linking = functools.cache(lambda: binding.parse_bitcode(code))
+            return result
+
+    class _Cache(caching.FunctionCache):  # type: ignore[misc]
         """Numba's own, but that what was compiled is loaded without first making ready all that could be compiled.
 
         That takes a fifth of a second, and the machine code of a kernel a few milliseconds. Of Numba itself it calls
         nothing but what counts references, whose names the linker must know. Who compiles makes all ready anyway.
         """
+
+        _impl_class = _Code
 
         def load_overload(self, signature: Any, context: Any) -> Any:
             runtime.rtsys.initialize(context)
