@@ -7,9 +7,8 @@ Messages read `<call>: <argument> <fact>; <allowed>. <remedy>.`
 import os
 import sys
 import warnings
-from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -109,32 +108,45 @@ def name_of(fun: Any) -> str:
     return getattr(fun, "__name__", None) or type(fun).__name__
 
 
-def _caller() -> tuple[FrameType, int]:
-    """The innermost frame outside this package and NumPy; its stacklevel for the caller of this function's caller."""
-    level, frame = 0, sys._getframe(2)
-    while frame.f_back is not None and _is_others(frame.f_code.co_filename):
-        level, frame = level + 1, frame.f_back
-    return frame, level
+def _caller() -> FrameType:
+    """The innermost frame outside this package and NumPy."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and _OF_OTHERS[frame.f_code.co_filename]:
+        frame = frame.f_back
+    return frame
 
 
-@lru_cache(maxsize=1024)
-def _is_others(path: str) -> bool:
-    return path.startswith(OTHERS)
+class _OfOthers(dict[str, bool]):
+    """Whether a file is this package's or NumPy's: a dict, as a recording asks of some frames for each step."""
+
+    def __missing__(self, path: str) -> bool:
+        found = self[path] = path.startswith(OTHERS)
+        return found
+
+
+_OF_OTHERS = _OfOthers()
+MOST_LINES = 1024
+_LINES: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""Lines by code and instruction; with the code, which so keeps its id."""
 
 
 def callers_line() -> str:
     """The line of the user's code that led here: `file.py:12 in f`."""
-    frame, _ = _caller()
+    frame = _caller()
     code = frame.f_code
-    return _line(code.co_filename, frame.f_lineno, code.co_name)
-
-
-@lru_cache(maxsize=1024)
-def _line(path: str, number: int, function: str) -> str:
-    return f"{os.path.basename(path)}:{number} in {function}"
+    key = id(code), frame.f_lasti
+    found = _LINES.get(key)
+    if found is None:
+        if len(_LINES) > MOST_LINES:
+            _LINES.clear()
+        name = f"{os.path.basename(code.co_filename)}:{frame.f_lineno} in {code.co_name}"
+        found = _LINES[key] = code, name
+    return found[1]
 
 
 def warn_caller(call: str, fact: str, allowed: str = "", remedy: str = "") -> None:
     """Gives a PerformanceWarning at the line of the user's code that led here."""
-    _, level = _caller()
-    warnings.warn(message(call, fact, allowed, remedy), PerformanceWarning, stacklevel=level + 2)
+    caller, frame, level = _caller(), sys._getframe(), 1
+    while frame is not caller and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message(call, fact, allowed, remedy), PerformanceWarning, stacklevel=level)

@@ -47,7 +47,7 @@ class Plan:
         kept = list(dict.fromkeys([v for a in (*graph.outputs, *given) for v in (a, *roots[a])]))
         self.idle: list[Own] = []
         self.idle_tiles: list[Own] = []
-        units = _units(graph, made.intersection(kept), self.idle_tiles)
+        units = _units(graph, roots, made.intersection(kept), self.idle_tiles)
         told = {v for unit in units if unit.writes for v in unit.outputs}.intersection(kept)
         self.program = Program(units, graph.inputs, kept, told, told, lambda: recorded.peak_memory)
         self.wanted = [v if v in told else None for v in kept]
@@ -56,13 +56,15 @@ class Plan:
         self.viewed = [i for i, a in enumerate(graph.outputs) if a not in told and i not in self.copied]
         repeated = [i for i in self.viewed if _repeats(graph.outputs[i], roots)]
         self.copied_bytes = sum([graph.outputs[i].nbytes for i in (*self.copied, *repeated)])
-        self.multiplies = any(map(may_multiply, graph.steps))
+        self.multiplies = any(map(may_multiply, graph.applications))
         self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given], roots)
         self.teamwork = graph.costs_more(TEAMWORK)
 
     def _gifts(self, graph: Graph, donated: Sequence[Var], roots: Roots) -> list[_Gift]:
         """Which results are put into which donated arguments: of equal shape and dtype, and read for the last time
         before the result is made, or by a kernel that reads each element where it writes it."""
+        if not donated:
+            return []
         units = [unit for unit, *_ in self.program.calls]
         made = {v: n for n, unit in enumerate(units) for v in unit.outputs}
         reads = {v: [(n, a) for n, unit in enumerate(units) for a in unit.inputs if v in roots[a]] for v in donated}
@@ -146,7 +148,7 @@ def _copy(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
-def _units(graph: Graph, wanted: set[Any], idle: list[Own]) -> list[Any]:
+def _units(graph: Graph, roots: Roots, wanted: set[Any], idle: list[Own]) -> list[Any]:
     """Groups that are cut, and what is between them; `wanted` is not written again by a later call.
 
     Threads that run tiles take their memory from `idle`.
@@ -159,15 +161,22 @@ def _units(graph: Graph, wanted: set[Any], idle: list[Own]) -> list[Any]:
             between += [item] if group is None else group.numbers
             continue
         if between:
-            inside = set(between)
             steps = [graph.steps[i] for i in between]
-            elsewhere = {v for step in steps for v in step.outputs if not inside.issuperset(graph.readers.get(v, ()))}
-            units += units_of(steps, elsewhere | wanted, threaded=True)
+            units += units_of(steps, wanted | _read_elsewhere(graph, between), roots, threaded=True)
             between = []
         if group is not None:
             units.append(group)
     keep_in_blocks(units, wanted)
     return units
+
+
+def _read_elsewhere(graph: Graph, numbers: Sequence[int]) -> set[Any]:
+    """What the steps of these numbers make and others read."""
+    if len(numbers) == len(graph.steps):
+        return set()
+    inside = set(numbers)
+    made = [v for i in numbers for v in graph.steps[i].outputs]
+    return {v for v in made if not inside.issuperset(graph.readers.get(v, ()))}
 
 
 def _order(graph: Graph, groups: Sequence[Group]) -> list[Any]:

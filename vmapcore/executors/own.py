@@ -65,8 +65,11 @@ def kept(own: Own, home: Home, made: Any) -> Any:
     """`made`, moved home and remembered there, with its axes in the same order in memory; or as it is, if passing."""
     if home.passing:
         return made
-    order = sorted(range(made.ndim), key=lambda i: -made.strides[i])
-    laid = room(own, home, [made.shape[i] for i in order], made.dtype).transpose(np.argsort(order))
+    if made.flags.c_contiguous:
+        laid = room(own, home, made.shape, made.dtype)
+    else:
+        order = sorted(range(made.ndim), key=lambda i: -made.strides[i])
+        laid = room(own, home, [made.shape[i] for i in order], made.dtype).transpose(np.argsort(order))
     np.copyto(laid, made)
     own[home] = laid
     return laid

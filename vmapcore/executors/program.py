@@ -61,8 +61,11 @@ class Program:
         seen = {*self.results, *[n for n, _ in self.constants]}
         found = []
         for unit, sources, results, targets in reversed(calls):
-            ends = [i for i in dict.fromkeys([*sources, *results]) if i not in seen]
-            seen.update(ends)
+            ends = []
+            for n in (*sources, *results):
+                if n not in seen:
+                    seen.add(n)
+                    ends.append(n)
             found.append((unit, sources, results, targets, ends))
         return found[::-1]
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core import Primitive
 from ..graph import Step, Var
 from ..graph.costs import MOVES, VIEWS, flops_of
 from ..planning.fused import contract_block
@@ -98,9 +99,9 @@ MULTIPLYING = frozenset({p for p in OWN if p.name not in VIEWS | MOVES}) - ELEME
 """Primitives that may call BLAS; so may an author's code."""
 
 
-def may_multiply(step: Step) -> bool:
-    """Whether a step may call BLAS."""
-    return step.primitive in MULTIPLYING or not pure(step.primitive)
+def may_multiply(primitive: Primitive) -> bool:
+    """Whether it may call BLAS."""
+    return primitive in MULTIPLYING or not pure(primitive)
 
 
 COPIES = frozenset({"concatenate", "stack", "pad", "roll", "repeat", "previous", "set_diagonal", "slice_place"})

@@ -22,6 +22,7 @@ from .homes import Home, Need
 from .kernels.lanes import lanes
 from .own import Own, borrowed, scratch
 from .program import Program
+from .steps import Roots
 from .units import is_scalar, units_of
 
 Tile = tuple[slice, ...]
@@ -168,7 +169,7 @@ class TiledGroup:
         wanted = [made[v] for v in self.outputs]
         told = {made[v] for v in self.outputs if v not in self.group.sums}
         alone = lengths == self.group.lengths
-        return Program(units_of(steps, set(wanted), threaded=alone), list(read.values()), wanted, told)
+        return Program(units_of(steps, set(wanted), Roots(steps), threaded=alone), list(read.values()), wanted, told)
 
 
 def _cut(shape: tuple[int, ...], places: Places, lengths: tuple[int, ...]) -> tuple[int, ...]:

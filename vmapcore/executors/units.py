@@ -197,12 +197,15 @@ SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 """Reductions, for which NumPy is slow where arrays do not lie in their own order."""
 
 
-def units_of(steps: Sequence[Step], wanted: set[Any], threaded: bool = False) -> list[Unit]:
-    """The units of a program that makes `wanted` and may write again, for the next call, into all else it made."""
+def units_of(steps: Sequence[Step], wanted: set[Any], roots: Roots, threaded: bool = False) -> list[Unit]:
+    """The units of a program that makes `wanted` and may write again, for the next call, into all else it made.
+
+    `roots` may be those of a graph with more steps.
+    """
     fusing = compiled.AVAILABLE or _any_large(steps)
     runs = runs_of(steps, can_fuse, cut) if fusing else [[step] for step in steps]
     order = [step for run in runs for step in run]
-    last = last_reads(order, wanted)
+    last = last_reads(order, wanted, roots)
     read = {a: i for i, step in enumerate(order) for a in step.inputs}
     units: list[Unit] = []
     known: dict[Any, Fused | None] = {}
@@ -274,9 +277,8 @@ def _constant(a: Literal) -> Any:
     return id(a) if a.shape else (type(a.value), repr(a.value))
 
 
-def last_reads(steps: Sequence[Step], wanted: set[Any]) -> dict[Any, int]:
+def last_reads(steps: Sequence[Step], wanted: set[Any], roots: Roots) -> dict[Any, int]:
     """For the values that steps make: the number of the step that reads their memory last, also by way of a view."""
-    roots = Roots(steps)
     last: dict[Any, int] = {}
     for number, step in enumerate(steps):
         for a in step.inputs:

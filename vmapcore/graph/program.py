@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from ..core import Primitive
 from ..errors import DTypeError, ShapeError, VmapcoreError, describe
 from .drawing import dot
 from .printing import listing
@@ -78,6 +79,14 @@ class Graph:
             for a in step.inputs:
                 if isinstance(a, Var):
                     found.setdefault(a, []).append(i)
+        return found
+
+    @cached_property
+    def applications(self) -> dict[Primitive, list[int]]:
+        """The numbers of the steps that apply each primitive."""
+        found: dict[Primitive, list[int]] = {}
+        for i, step in enumerate(self.steps):
+            found.setdefault(step.primitive, []).append(i)
         return found
 
     @cached_property

@@ -15,6 +15,8 @@ from ..rules.ufuncs import power
 from .kinds import ELEMENTWISE
 from .rewriting import Rule, Shape, Walk, dtype_of, rewrite
 
+REPEATS = (repeat_along, broadcast_to)
+
 
 def keep_broadcasts_lazy(graph: Graph) -> Graph:
     """Gives operands of elementwise steps and products as they were before they were repeated.
@@ -50,8 +52,8 @@ def _narrow(walk: Walk, a: Atom) -> tuple[Atom, Shape] | None:
     """The array that `a` repeats, and the shape that it broadcasts from; None if it repeats none."""
     if isinstance(a, Literal):
         return _uniform(a)
-    made = walk.maker(a, repeat_along, broadcast_to)
-    if made is None:
+    made = walk.makers.get(a)
+    if made is None or made.primitive not in REPEATS:
         return None
     source = made.inputs[0]
     if made.primitive is broadcast_to:

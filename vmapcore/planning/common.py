@@ -1,5 +1,6 @@
 """Common subexpressions: equal steps of equal inputs, merged."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,11 @@ def merge_equal(graph: Graph) -> Graph:
                 if a in replaced:
                     step = step._replace(inputs=tuple([replaced.get(a, a) for a in step.inputs]))
                     break
-        key = _key(step, values) if pure(step.primitive) else None
-        first = None if key is None else seen.setdefault(key, step.outputs)
-        if first is None or first is step.outputs:
+        first = step.outputs
+        if pure(step.primitive):
+            with suppress(TypeError):  # a parameter that is not hashable
+                first = seen.setdefault(_key(step, values), first)
+        if first is step.outputs:
             kept.append(step)
         else:
             replaced.update(zip(step.outputs, first, strict=True))
@@ -40,7 +43,7 @@ def merge_equal(graph: Graph) -> Graph:
 
 
 def _key(step: Step, values: dict[Literal, Any]) -> Any:
-    """What equal steps have in common; None if a parameter is not hashable."""
+    """What equal steps have in common."""
     key: list[Any] = [step.primitive]
     for a in step.inputs:
         if isinstance(a, Literal):
@@ -52,12 +55,7 @@ def _key(step: Step, values: dict[Literal, Any]) -> Any:
     for name, value in step.params.items():
         key.append(name)
         key.append(_exact(value))
-    found = tuple(key)
-    try:
-        hash(found)
-    except TypeError:
-        return None
-    return found
+    return tuple(key)
 
 
 def bits(value: Any) -> Any:

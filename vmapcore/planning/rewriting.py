@@ -93,7 +93,7 @@ def rewrite(graph: Graph, rules: Mapping[Primitive, Rule]) -> Graph:
 
     What comes before the first that a rule replaces is taken over as it is.
     """
-    places = [i for i, step in enumerate(graph.steps) if step.primitive in rules]
+    places = sorted([i for p, numbers in graph.applications.items() if p in rules for i in numbers])
     if not places:
         return graph
     walk = Walk(graph)
