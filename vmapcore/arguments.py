@@ -1,6 +1,5 @@
 """What the differentiating transforms ask of their arguments and results, checked at the door."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from .arrays import is_array
 from .errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
+from .parameters import named_arguments
 from .pytree import flatten, paths, unflatten
 from .tracer import Tracer
 
@@ -64,16 +64,8 @@ class Split:
         return full
 
     def _path(self, fun: Callable[..., Any], leaf: int) -> str:
-        try:
-            names = list(inspect.signature(fun).parameters)
-        except (TypeError, ValueError):  # a builtin or a ufunc without a signature
-            names = []
-        every = [
-            f"argument '{names[i] if i < len(names) else f'args[{i}]'}{path}'"
-            for i in self.positions
-            for path in paths(self.args[i])
-        ]
-        return every[leaf]
+        names = [name for name, _ in named_arguments(fun, self.args, {})]
+        return [f"argument '{names[i]}{path}'" for i in self.positions for path in paths(self.args[i])][leaf]
 
 
 def _positions(call: str, argnums: Any, count: int) -> list[int]:

@@ -3,13 +3,13 @@
 Every error about arguments and the axes to map them over is raised here, before anything runs.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from .arrays import is_array
 from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
-from .pytree import broadcast_prefix, flatten, flatten_axes, paths
+from .parameters import Parameters, leaves_of, named_arguments
+from .pytree import broadcast_prefix, flatten, flatten_axes
 from .tracer import Tracer
 
 
@@ -68,11 +68,12 @@ class InAxes:
         if isinstance(spec, dict):
             return self._by_name(spec, args, kwargs)
         if kwargs:
+            entries = [f"'{name}': 0" for name, _ in named_arguments(self.fun, args, kwargs)]
             raise StructureError(
                 self.call,
                 f"keyword argument '{next(iter(kwargs))}' has no entry in in_axes, which is a {type(spec).__name__}",
                 "a tuple or list covers positional arguments only",
-                "Name the arguments: in_axes={" + ", ".join(f"'{n}': 0" for n in self._names(args, kwargs)) + "}",
+                f"Name the arguments: in_axes={{{', '.join(entries)}}}",
             )
         if len(spec) != len(args):
             raise StructureError(
@@ -85,12 +86,13 @@ class InAxes:
             if prefix is None or isinstance(prefix, int):
                 axes += [prefix] * len(flatten(arg)[0])
             else:
-                what = f"argument '{self._names(args, kwargs)[i]}'"
+                what = f"argument '{named_arguments(self.fun, args, kwargs)[i][0]}'"
                 axes += spread_prefix(self.call, "in_axes", prefix, arg, what)
         return axes
 
     def _by_name(self, spec: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
-        names = self._names(args, kwargs)
+        named = named_arguments(self.fun, args, kwargs)
+        names = [name for name, _ in named]
         unnamed = [n for n in names if n not in spec]
         if unnamed:
             raise StructureError(
@@ -99,32 +101,14 @@ class InAxes:
                 "a dict needs one for every argument passed",
                 f"Add '{unnamed[0]}': None if it is not mapped",
             )
-        unknown = [n for n in spec if n not in names and n not in self._parameters()]
+        known = [*names, *[p.name for p in Parameters(self.call, self.fun).known]]
+        unknown = [n for n in spec if n not in known]
         if unknown:
             raise StructureError(self.call, f"in_axes names '{unknown[0]}'", f"the arguments are {', '.join(names)}")
         axes: list[int | None] = []
-        for name, arg in self._named(args, kwargs):
+        for name, arg in named:
             axes += spread_prefix(self.call, "in_axes", spec[name], arg, f"argument '{name}'")
         return axes
-
-    def _parameters(self) -> dict[str, inspect.Parameter]:
-        try:
-            return dict(inspect.signature(self.fun).parameters)
-        except (TypeError, ValueError):  # a builtin or a ufunc without a signature
-            return {}
-
-    def _names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-        """The name of each argument passed: positional ones, then keywords."""
-        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        names = [name for name, parameter in self._parameters().items() if parameter.kind in by_position]
-        return names[: len(args)] + [f"args[{i}]" for i in range(len(names), len(args))] + list(kwargs)
-
-    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
-        """The arguments with their names, in the order in which `(args, kwargs)` is flattened."""
-        return [
-            *zip(self._names(args, {}), args, strict=True),
-            *sorted(kwargs.items()),
-        ]
 
     def size(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], axes: list[int | None]) -> int:
         """Returns the size of the batch, which all mapped axes must have."""
@@ -150,7 +134,7 @@ class InAxes:
 
     def _paths(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
         """How a message names each leaf."""
-        return [f"argument '{name}{path}'" for name, arg in self._named(args, kwargs) for path in paths(arg)]
+        return [f"argument '{name}'" for name, _ in leaves_of(self.fun, args, kwargs)]
 
     def _bad_axis(self, path: str, x: Any, axis: int) -> Exception:
         if not (is_array(x) or isinstance(x, Tracer)):
