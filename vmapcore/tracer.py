@@ -87,9 +87,17 @@ class Tracer:
     def real(self) -> Any:
         return NUMPY[np.real](self)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
+
     @property
     def imag(self) -> Any:
         return NUMPY[np.imag](self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.imag[...] = value
 
     @property
     def device(self) -> Any:
@@ -193,6 +201,11 @@ class Tracer:
 
     # In-place writes: the tracer is a box, and a write puts a new value into it.
 
+    @property
+    def _is_scalar(self) -> bool:
+        """Whether it is what NumPy has as a scalar, which is not written to."""
+        return not self.shape and self.storage is None
+
     def rebind(self, other: "Tracer") -> None:
         """Takes over the state of `other`, a tracer of the same trace."""
         self.value = other.value
@@ -236,7 +249,8 @@ class Tracer:
         self._put("x[i] = v", NUMPY["setitem"](self, index, value, overwrite=True))
 
     def fill(self, value: Any) -> None:
-        self[...] = value
+        if not self._is_scalar:  # to which NumPy does nothing
+            self[...] = value
 
     def put(self, indices: Any, values: Any) -> None:
         NUMPY[np.put](self, indices, values)
@@ -258,7 +272,8 @@ class Tracer:
         return NUMPY["cast"](self, dtype, casting, copy)
 
     def copy(self, order: str = "C") -> Any:
-        return NUMPY[np.copy](self, order)
+        made = NUMPY[np.copy](self, order)
+        return made.snapshot() if self._is_scalar else made
 
     def flatten(self, order: str = "C") -> Any:
         return NUMPY[np.copy](NUMPY[np.ravel](self, order=order))
@@ -272,7 +287,7 @@ class Tracer:
         return NUMPY[np.transpose](self, axes or None)
 
     def conj(self) -> Any:
-        return NUMPY[np.conjugate](self)
+        return NUMPY[np.conjugate](self) if self.dtype.kind == "c" else self
 
     conjugate = conj
 
@@ -354,7 +369,7 @@ def _operators(name: str, ufunc: Any) -> None:
         return NUMPY[ufunc](other, self)
 
     def in_place(self: Tracer, other: Any) -> Any:
-        if not self.shape and self.storage is None:  # what NumPy has as a scalar, which is not written to
+        if self._is_scalar:
             return NUMPY[ufunc](self, other)
         self._assign(f"x {symbol} v", NUMPY[ufunc](self, other))
         return self

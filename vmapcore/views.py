@@ -169,7 +169,12 @@ def view_of(
     certain: bool = True,
     overwrite: Callable[[Any, Any], Any] | None = None,
 ) -> Any:
-    """Returns `view`, a new tracer, after noting that it shares memory with the tracer `base`."""
+    """Returns `view`, a new tracer, after noting that it shares memory with the tracer `base`.
+
+    What NumPy has as a scalar has no views: it makes new arrays of one, and of no axes scalars again.
+    """
+    if base.storage is None and base.shape == ():
+        return mark_contiguous(view) if view.shape else view
     if base.storage is None:
         base.storage = Storage(base)
     base.storage.add(base, view, View(read, write, certain, overwrite))

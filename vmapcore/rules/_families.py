@@ -15,7 +15,7 @@ from ..core import Primitive
 from ..errors import AxisError
 from ..numpy_protocol import assign, implements
 from ..tracer import Tracer
-from ..views import view_of
+from ..views import mark_contiguous, view_of
 from ._large import LARGE
 from ._large import elementwise as in_tiles
 
@@ -56,10 +56,21 @@ def link(
     return view
 
 
+def as_scalar(x: Any) -> Any:
+    """Returns `x`, without axes as what NumPy has as a scalar, which is nobody's view and never written to."""
+    return x.snapshot() if isinstance(x, Tracer) and x.storage is not None and x.shape == () else x
+
+
+def as_new_array(x: Any) -> Any:
+    """Returns `x`, without axes as one of the arrays that some of NumPy's functions make where others give a scalar."""
+    scalar = isinstance(x, Tracer) and x.storage is None and x.shape == ()
+    return mark_contiguous(x.snapshot()) if scalar else x
+
+
 def into(call: str, out: Any, value: Any) -> Any:
     """Returns `value`, by way of `out` where the caller passed one."""
     if out is None:
-        return value
+        return as_scalar(value)
     if isinstance(out, Tracer) or isinstance(value, Tracer):
         return assign(call, out, value)
     np.copyto(out, value, casting="same_kind")

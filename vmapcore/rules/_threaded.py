@@ -21,8 +21,8 @@ PIECES = 4
 
 
 def product(function: str, x: Any, y: Any) -> Any:
-    """`np.dot` of two matrices, or `np.matmul` of two stacks of them, as `function` says."""
-    if x.ndim < 2 or y.ndim < 2 or max(x.size * y.shape[-1], y.size * x.shape[-2]) < WORTH:
+    """`np.dot` of two matrices, `np.matmul` of two stacks of them, or `np.multiply`, as `function` says."""
+    if function == "multiply" or x.ndim < 2 or y.ndim < 2 or max(x.size * y.shape[-1], y.size * x.shape[-2]) < WORTH:
         return getattr(np, function)(x, y)
     dtype = x.dtype if x.dtype == y.dtype else np.result_type(x, y)
     if dtype.char not in "fdFD":

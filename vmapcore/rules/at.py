@@ -172,6 +172,7 @@ def _places(indices: Sequence[Any], sizes: Sequence[int]) -> Any:
     """One number for each place that the indices name; a gather has checked that they are in range."""
     places: Any = 0
     for i, n in zip(indices, sizes, strict=False):
+        i = i.astype(np.intp)
         places = places * n + np.where(i < 0, i + n, i)
     return places
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
-from ._families import bilinear, hashable_axis, last_axes, match, operand, trailing
+from ._families import as_scalar, bilinear, hashable_axis, last_axes, match, operand, trailing
 from .cumulative import along, converted, cumsum
 from .searching import search
 from .sorting import argsort_along, gather_along
@@ -163,12 +163,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x0, f0 = (gather_along(v, i, axis=-1, unique=False) for v in (points, values))
     x1, f1 = (gather_along(v, np.minimum(i + 1, last), axis=-1, unique=False) for v in (points, values))
     step = x1 - x0
-    result = (f1 - f0) / np.where(step == 0, 1, step) * (flat - x0) + f0
+    result = (f1 - f0) / np.where(step == 0, 1, step) * (flat - x0) + f0 if last else f0
     result = np.where(flat >= points[-1:], values[-1:], result)
     result = np.where(flat < points[:1], values[:1] if left is None else left, result)
     if right is not None:
         result = np.where(flat > points[-1:], right, result)
-    return result.reshape(x.shape)
+    return as_scalar(result.reshape(x.shape))
 
 
 def _wrapped(x: Any, points: Any, values: Any, period: Any) -> tuple[Any, Any, Any]:

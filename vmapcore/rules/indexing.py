@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import link, operand
+from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, Plan, as_array, basic_pattern, out_of_range, plan, split
 from .gather import OutOfRangeError, gather, scatter_set
 from .slicing import slice_read, slice_write
@@ -22,7 +22,8 @@ def getitem(x: Any, index: Any) -> Any:
     """`x[index]`."""
     pattern = basic_pattern(index)
     if pattern is not None:
-        return read_view(x, plan(pattern, x.shape))
+        out = read_view(x, plan(pattern, x.shape))
+        return out if x.shape or Ellipsis not in pattern else as_new_array(out)
     chosen = split(index)
     p = plan(chosen.pattern, x.shape)
     if chosen.mask is not None:
@@ -157,7 +158,7 @@ def result_shape(p: Plan, chosen: Chosen) -> tuple[int, ...]:
 
 def as_value(value: Any, dtype: Any) -> Any:
     """`value` in the dtype of the array it is written to, cast as NumPy casts there; Python numbers as they are."""
-    if isinstance(value, (bool, int, float)):
+    if type(value) in (bool, int, float):  # not NumPy's float64, which is a float of Python's too
         return value
     value = as_array(value)
     if value.dtype.kind == "c" and dtype.kind != "c":

@@ -17,7 +17,7 @@ from ..errors import ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, last_axes, linear, link, match, operand, spread, trailing
 from .creation import as_array
-from .layout import Shape, as_1d, as_2d, as_3d, copy, reshape, squeeze
+from .layout import Shape, as_1d, as_2d, as_3d, copy, reshape
 
 Width = tuple[int, int, int]
 """How many zeros `pad` puts before the elements of an axis, after them, and between one and the next."""
@@ -332,6 +332,4 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     x = operand(x)
     axis = last_axes(operator.index(axis), len(x.shape), "np.unstack")[0]
-    if x.shape[axis] == 0:
-        return ()
-    return tuple([squeeze(piece, axis) for piece in _pieces("np.unstack", x, list(range(1, x.shape[axis])), axis)])
+    return tuple(np.moveaxis(x, axis, 0))

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ..views import is_contiguous, mark_contiguous
-from ._families import hashable_axis, last_axes, linear, link, match, operand, trailing
+from ._families import as_new_array, hashable_axis, last_axes, linear, link, match, operand, trailing
 
 Shape = tuple[int, ...]
 
@@ -342,7 +342,7 @@ def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     arrays = tuple([operand(a) for a in args])
     shape = common_shape("np.broadcast_arrays", arrays)
-    return tuple([a if a.shape == shape else broadcast_to_(a, shape) for a in arrays])
+    return tuple([as_new_array(a) if a.shape == shape else broadcast_to_(a, shape) for a in arrays])
 
 
 @implements(np.flip)
@@ -350,7 +350,7 @@ def flip_(m: Any, axis: Any = None) -> Any:
     m = operand(m)
     axes = last_axes(hashable_axis(axis), len(m.shape), "np.flip")
     if not m.shape:
-        return copy(m)
+        return m.copy()
     there = functools.partial(flip, axes=axes)
     return rearranged(m, there, there)
 

@@ -127,7 +127,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = operand(a), operand(b)
     if axes is not None:
         a = np.moveaxis(a, tuple(axes), tuple(range(-len(axes), 0)))
-    shape = a.shape[len(b.shape) :]
+    shape = a.shape[len(b.shape) :] or a.shape  # as NumPy has it
     if prod(shape) ** 2 != a.size or b.size != prod(shape):
         raise ShapeError(
             "np.linalg.tensorsolve",

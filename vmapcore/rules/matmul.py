@@ -11,7 +11,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
-from ._families import bilinear, hashable_axis, into, match, operand, trailing
+from ._families import as_new_array, bilinear, hashable_axis, into, match, operand, trailing
 from .contract import LETTERS, broadcasting, contract
 from .layout import reshape
 
@@ -142,7 +142,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         raise ArgumentError(
             "np.tensordot", f"axes has {len(x_axes)} axes of a and {len(y_axes)} of b", "it needs as many of each"
         )
-    return _summed("np.tensordot", x, y, x_axes, y_axes)
+    return as_new_array(_summed("np.tensordot", x, y, x_axes, y_axes))
 
 
 def _tuple(axes: Any) -> tuple[int, ...]:
@@ -258,7 +258,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
             "np.cross", f"the vectors have {x.shape[-1]} and {y.shape[-1]} components", "they must have 3, or 2"
         )
     if x.shape[-1] == y.shape[-1] == 2:
-        return x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]
+        return as_new_array(x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0])
     result = cross3(_in_space(x), _in_space(y))
     return result if axisc == -1 else np.moveaxis(result, -1, axisc)
 

@@ -14,7 +14,7 @@ from ..core import primitive
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import last_axes, linear, operand, trailing
+from ._families import as_new_array, last_axes, linear, operand, trailing
 from .creation import as_array, library
 from .joining import concatenate, cut, flat, shaped, stack
 from .layout import (
@@ -85,7 +85,7 @@ def gather(x: Any, positions: Any, axis: int) -> Any:
 def roll_(a: Any, shift: Any, axis: Any = None) -> Any:
     a = operand(a)
     if axis is None:
-        return reshape(roll_(flat(a), shift, 0), shape=a.shape)
+        return as_new_array(reshape(roll_(flat(a), shift, 0), shape=a.shape))
     shifts = list(shift) if np.ndim(shift) else [shift]
     axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
@@ -131,7 +131,7 @@ def unknown_length(call: str, name: str, value: Any) -> ArgumentError:
 def tile_(A: Any, reps: Any) -> Any:
     A = operand(A)
     counts = as_shape("np.tile", reps)
-    return tile(shaped(A, (1,) * (len(counts) - len(A.shape)) + A.shape), reps=counts)
+    return as_new_array(tile(shaped(A, (1,) * (len(counts) - len(A.shape)) + A.shape), reps=counts))
 
 
 @implements(np.resize)
@@ -141,7 +141,7 @@ def resize(a: Any, new_shape: Any) -> Any:
     size, n = math.prod(shape), a.shape[0]
     if not size or not n:
         return np.zeros_like(a, shape=shape)
-    return reshape(cut(tile(a, reps=(-(-size // n),)), axis=-1, start=0, stop=size), shape=shape)
+    return as_new_array(reshape(cut(tile(a, reps=(-(-size // n),)), axis=-1, start=0, stop=size), shape=shape))
 
 
 @implements(np.delete)

@@ -11,7 +11,7 @@ import numpy as np
 from ..core import primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
-from ._families import fit, into, match, operand, pointwise, trailing
+from ._families import as_new_array, fit, into, match, operand, pointwise, trailing
 from ._large import LARGE
 from ._large import elementwise as in_tiles
 from .casts import cast, join_parts
@@ -83,7 +83,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return NUMPY[np.nonzero](condition)
     if x is None or y is None:
         raise ArgumentError("np.where", "got one of x and y", "either both or neither are given")
-    return select(condition, x, y)
+    return as_new_array(select(condition, x, y))
 
 
 # clip.
@@ -156,7 +156,7 @@ def select_(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
     result = cast(values.pop(), dtype)
     for c, v in zip(reversed(conditions), reversed(values), strict=True):
         result = select(c, cast(v, dtype, copy=False), result)
-    return result
+    return as_new_array(result)
 
 
 @trailing
@@ -214,7 +214,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
                 continue
             value = f(taken, *args, **kw)
         y = NUMPY["setitem"](y, c, value)
-    return y
+    return as_new_array(y)
 
 
 def _conditions(x: Any, condlist: Any) -> list[Any]:

@@ -177,6 +177,8 @@ def _ranks(call: str, kth: Any) -> tuple[int, ...]:
 def lexsort(keys: Any, axis: int = -1) -> Any:
     if not len(keys):
         raise OptionError("np.lexsort", "there are no keys", "it needs one")
+    if not np.ndim(keys[0]):
+        return np.zeros_like(operand(keys[0]), np.intp)
     order: Any = None
     for key in keys:  # the last is the most significant, so that stable sorts by each in turn do it
         x, last = single_axis(operand(key), axis, "np.lexsort")

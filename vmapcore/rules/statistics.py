@@ -13,7 +13,7 @@ from ..core import primitive
 from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import Over, hashable_axis, into, last_axes, operand, pointwise, trailing
+from ._families import Over, as_new_array, hashable_axis, into, last_axes, operand, pointwise, trailing
 from ._reduce import kept_shape, total
 from .brackets import concrete
 from .cumulative import converted
@@ -188,7 +188,7 @@ def cov(
     w, freedom = _cov_weights(x, ddof, fweights, aweights)
     d = x - average(x, 1, w, keepdims=True)
     c = d @ (d if w is None else d * w).conj().T
-    return np.squeeze(converted(c * np.true_divide(1, np.maximum(freedom, 0)), dtype))
+    return as_new_array(np.squeeze(converted(c * np.true_divide(1, np.maximum(freedom, 0)), dtype)))
 
 
 def _variables(x: Any, rowvar: bool, which: int) -> Any:

@@ -9,7 +9,7 @@ from ..core import multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import fit, trailing
+from ._families import as_scalar, fit, trailing
 from ._matrices import (
     SVDResult,
     adjoint,
@@ -257,4 +257,4 @@ def cond(x: Any, p: Any = None) -> Any:
             ratio = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
         else:
             ratio = np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, axis=(-2, -1))
-    return np.where(np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1)), np.inf, ratio)
+    return as_scalar(np.where(np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1)), np.inf, ratio))

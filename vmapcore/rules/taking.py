@@ -14,7 +14,7 @@ from ..core import multiple, primitive
 from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import into, last_axes, operand, trailing
+from ._families import as_new_array, into, last_axes, operand, trailing
 from .brackets import as_array, concrete
 from .gather import OutOfRangeError, gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
@@ -34,7 +34,7 @@ def _positions(call: str, indices: Any, n: int, mode: str) -> Any:
         raise ArgumentError(call, f"mode is {mode!r}", "it must be 'raise', 'wrap' or 'clip'")
     if n == 0 and indices.size:
         raise IndexingError(call, "there is nothing to take from an axis of length 0")
-    if indices.dtype.kind == "b":
+    if indices.dtype.kind == "b" or mode == "wrap":  # `n` may be beyond the dtype
         indices = indices.astype(np.intp)
     if mode == "raise":
         return indices
@@ -238,7 +238,7 @@ def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any
     rows = rows.reshape(lines.shape[:-1] + first.shape)
     position, rank = len(x.shape) + last, len(first.shape)
     own = tuple(range(len(rows.shape) - rank, len(rows.shape)))
-    return np.moveaxis(rows, own, tuple(range(position, position + rank)))
+    return as_new_array(np.moveaxis(rows, own, tuple(range(position, position + rank))))
 
 
 @implements(np.apply_over_axes)

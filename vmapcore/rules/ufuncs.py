@@ -80,7 +80,7 @@ def power_by_exponent(out: Any, x: Any, y: Any) -> Any:
         return out * (cmath.log(x) if x else 0)
     if isinstance(x, (int, float)):
         return out * (math.log(x) if x > 0 else 0 if x == 0 else math.nan)
-    return out * np.log(nonzero(x))
+    return out * np.log(nonzero(wide(out, x)))
 
 
 trailing(power)
@@ -162,6 +162,18 @@ logaddexp2 = elementwise(
     np.logaddexp2, lambda out, x, y: np.exp2(x - bounded(out)), lambda out, x, y: np.exp2(y - bounded(out))
 )
 
+
+def wide(out: Any, x: Any) -> Any:
+    """`x` in the dtype of `out`, so that what is computed of small ints does not wrap around."""
+    return x.astype(out.dtype) if getattr(x, "dtype", out.dtype) != out.dtype else x
+
+
+def by_angle(out: Any, x: Any, y: Any) -> Any:
+    """`x / (x * x + y * y)`, without squares that are too large or too small."""
+    length = np.hypot(wide(out, x), wide(out, y))
+    return x / length / length
+
+
 # Trigonometric and hyperbolic functions.
 #
 # Next to a branch cut the sign of a zero imaginary part is the side. Adding a number loses it (0 + -0 is 0), and so
@@ -179,7 +191,7 @@ tan = elementwise(np.tan, lambda out, x: 1 + out * out)
 arcsin = elementwise(np.arcsin, Over(lambda out, x: np.sqrt(one_less_square(x))))
 arccos = elementwise(np.arccos, Over(lambda out, x: -np.sqrt(one_less_square(x))))
 arctan = elementwise(np.arctan, Over(lambda out, x: 1 + x * x))
-arctan2 = elementwise(np.arctan2, lambda out, y, x: x / (x * x + y * y), lambda out, y, x: -y / (x * x + y * y))
+arctan2 = elementwise(np.arctan2, lambda out, y, x: by_angle(out, x, y), lambda out, y, x: -by_angle(out, y, x))
 sinh = elementwise(np.sinh, lambda out, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda out, x: np.sinh(x))
 tanh = elementwise(np.tanh, lambda out, x: 1 - out * out)
