@@ -146,3 +146,29 @@ def test_plain_arrays_are_written_to():
     z = np.array([1 + 1j])
     NUMPY[np.real](z)[0] = 3
     assert z[0] == 3 + 1j
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "?"])
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x, c: np.arctan2(c, x),
+        lambda x, c: np.arctan2(x, c),
+        lambda x, c: np.power(np.abs(c.astype(c.dtype)), x),
+        lambda x, c: np.hypot(c, x),
+        lambda x, c: np.logaddexp(c, x),
+        lambda x, c: np.fmod(x, c),
+    ],
+)
+def test_derivatives_beside_constants_of_small_dtypes(fun, dtype):
+    x, c = np.array([1.3, 2.1, 0.7]), np.array([100, 7, 1]).astype(dtype)
+    wide = c.astype(np.float64)
+    expected = grad(lambda x: np.sum(fun(x, wide)))(x)
+    assert np.allclose(grad(lambda x: np.sum(fun(x, c)))(x), expected, rtol=1e-12)
+    assert np.allclose(jvp(lambda x: fun(x, c), (x,), (np.ones(3),))[1], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-30, 1.0, 1e200])
+def test_angles_of_very_long_and_short_vectors(size):
+    by_y, by_x = grad(lambda y, x: np.arctan2(y, x), (0, 1))(3 * size, 4 * size)
+    assert np.isclose(by_y * size, 4 / 25) and np.isclose(by_x * size, -3 / 25)

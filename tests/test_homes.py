@@ -204,3 +204,47 @@ def test_operands_may_lie_otherwise_in_a_later_call():
     replayed = vc.jit(f)
     for a, b in [(x, y), (x, y), [np.moveaxis(a, -1, 0) for a in turned], (x, y)]:
         np.testing.assert_allclose(replayed(a, b), f(x, y))
+
+
+def in_turn(change):
+    """Twenty changes of an array, one after the other."""
+
+    def fun(x):
+        for i in range(20):
+            x = change(x, i)
+        return x
+
+    return fun
+
+
+def written(x, i):
+    x = x * 1
+    x[i] = 2
+    return x
+
+
+CHAINS = {
+    "a row is written": written,
+    "places are taken": lambda x, i: np.take(x, np.arange(len(x))[::-1], axis=0),
+    "places along an axis": lambda x, i: np.take_along_axis(x, np.zeros((1, x.shape[1]), int) + i, 0) + x,
+    "rows by numbers": lambda x, i: x[np.arange(len(x))],
+    "a triangle": lambda x, i: np.tril(x),
+    "twice and half": lambda x, i: np.tile(x, (2, 1))[::2],
+}
+
+
+@pytest.mark.parametrize("name", [*CHAINS, "running maxima"])
+def test_chains_of_changes_keep_no_more_than_without_jit(name):
+    def maxima(x):
+        out = np.zeros_like(x)
+        for i in range(1, len(x)):
+            out[i] = np.maximum(out[i - 1], x[i])
+        return out
+
+    fun = maxima if name == "running maxima" else in_turn(CHAINS[name])
+    x = np.ones((50, 5000), np.float32)
+    eager, replayed = weigh(lambda: vc.vmap(fun)(x[None])), vc.jit(vc.vmap(fun))
+    for _ in range(3):  # kernels are compiled
+        replayed(x[None])
+    assert weigh(lambda: replayed(x[None])) <= 1.1 * eager + x.nbytes
+    assert replayed.peak_memory <= 1.1 * eager + x.nbytes

@@ -693,3 +693,56 @@ def test_traced_value_into_a_plain_array():
     raises(ConcretizationError, "zeros_like", lambda x: np.zeros(2).__setitem__(slice(None), x[0]), X)
     raises(MutationError, "plain array", lambda x: np.add.at(np.zeros(3), [0], x[0, 0]), X)
     raises(MutationError, "plain array", lambda x: np.put(np.zeros(3), [0], x[0, 0]), X)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i8", "i1", "?"])
+@pytest.mark.parametrize("value", [np.float64(2.5), np.float32(2.5), np.int8(3), 2, True, np.array(2.5)], ids=repr)
+def test_a_write_by_a_mask_keeps_the_dtype(dtype, value):
+    def write(x):
+        x = x.copy()
+        x[x > 1] = value
+        return x
+
+    x = np.arange(6).reshape(2, 3).astype(dtype)
+    expected = np.stack([write(row) for row in x])
+    found = vc.vmap(write)(x)
+    assert found.dtype == expected.dtype and np.array_equal(found, expected)
+    assert vc.vmap(lambda x: at(x)[x > 1].set(value))(x).dtype == expected.dtype
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u8"])
+def test_indices_of_small_dtypes_and_long_axes(dtype):
+    rng = np.random.default_rng(0)
+    x, i, j = np.ones((2, 300, 120)), rng.integers(0, 100, (2, 40)).astype(dtype), np.zeros((2, 40), dtype)
+
+    def write(x, i, j):
+        x = x.copy()
+        np.multiply.at(x, (i, j), 2.0)
+        return x
+
+    expected = np.stack([write(*each) for each in zip(x, i, j, strict=True)])
+    assert np.array_equal(vc.vmap(write)(x, i, j), expected)
+    line = np.arange(300.0)
+    assert np.array_equal(vc.vmap(lambda i: vc.numpy.take(line, i, mode="wrap"))(i), line[i])
+
+
+def test_unstacked_rows_are_views_and_elements_scalars():
+    def rows(x):
+        x = x.copy()
+        first, second = np.unstack(x)
+        first[0] = 9
+        return x, second
+
+    def elements(x):
+        x = x.copy()
+        first, second = np.unstack(x)
+        first += 9
+        return x, first, second
+
+    for fun, x in [(rows, np.arange(12.0).reshape(2, 2, 3)), (elements, np.arange(4.0).reshape(2, 2))]:
+        for found, expected in zip(vc.vmap(fun)(x), zip(*map(fun, x), strict=True), strict=True):
+            assert np.array_equal(found, np.stack(expected))
+
+
+def test_sorted_by_scalars():
+    assert vc.vmap(lambda a: np.lexsort((a, a)))(np.ones(3)).tolist() == [0, 0, 0]

@@ -437,3 +437,53 @@ def test_a_dataclass_is_recorded_once_from_its_first_call_on():
     assert runs == [1, 1]
     for scale in (1.0, 2.0):
         np.testing.assert_allclose(f(model(scale, 3, "ab"), 0.5 * np.ones(2)), expected(scale, 3, 0.5))
+
+
+def test_keys_of_dicts_are_told_apart_where_equal():
+    def f(d):
+        return sum([k * v for k, v in d.items()])
+
+    replayed = jit(f)
+    for key in (1, 1.0, True, np.float32(1), 0.0, -0.0, "a"):
+        d = {key: np.arange(1, 4)}
+        for _ in range(2):
+            if key == "a":
+                assert jit(lambda d: d["a"] * 2)(d).tolist() == [2, 4, 6]
+            else:
+                assert_same(replayed(d), f(d))
+
+
+def test_numbers_of_own_types_are_told_apart():
+    class Rate(float):
+        pass
+
+    replayed, x = jit(lambda x, rate: np.copysign(x, rate)), np.ones(2)
+    for rate in (Rate(0.0), Rate(-0.0), Rate(0.0)):
+        assert_same(replayed(x, rate), np.copysign(x, rate))
+    for _ in range(3):
+        replayed(x, Rate("nan"))
+    assert len(replayed.plans) == 3
+
+
+def test_long_ints_are_values():
+    replayed = jit(lambda x, n: x * (n % 7))
+    for n in (10**5000, 10**5000 + 1, 10**5000):
+        assert_same(replayed(np.ones(2), n), np.ones(2) * (n % 7))
+
+
+def test_what_raises_when_it_is_hashed_is_refused():
+    with pytest.raises(errors.ArgumentError, match=r"jit\(<lambda>\): argument y is memoryview"):
+        jit(lambda x, y: x)(np.ones(2), memoryview(bytearray(3)))
+
+
+def test_recorded_values_are_no_keys():
+    with pytest.raises(errors.ConcretizationError, match=r"hash: .* test_jit.py:\d+ in f"):
+
+        def f(s):
+            return np.sin(s) if s in {2.0} else np.cos(s)
+
+        jit(f)(np.float64(2))
+    with pytest.raises(errors.ArgumentError, match=r"hash: the array is f64\[3\]; arrays are no keys"):
+        jit(lambda x: {x: 1})(np.ones(3))
+    with pytest.raises(errors.ConcretizationError, match="hash"):
+        jit(lambda x: {x[0]: 1})(np.ones(3))

@@ -357,3 +357,23 @@ def test_jit_leaves_no_transform_behind():
     f(A)
     assert RUNNING.get() == ()
     assert_same(grad(f)(A), 2 * A)
+
+
+READ_ONLY = {
+    "a diagonal": lambda x: np.diagonal(x @ x.T),
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x * 2, 3, axis=1),
+    "repeated": lambda x: np.broadcast_to(x * 2, (2, 3, 4))[0],
+    "repeated in nothing": lambda x: np.broadcast_to(x * 2, x.shape),
+    "with an axis of 1": lambda x: np.broadcast_to(x.sum(), (1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_results_can_be_written_to(name):
+    fun = READ_ONLY[name]
+    replayed = jit(fun)
+    for i in range(3):
+        result = replayed(A + i)
+        assert_same(result, fun(A + i))
+        result[...] = np.arange(result.size).reshape(result.shape)
+        assert_same(result, np.arange(float(result.size)).reshape(result.shape))

@@ -146,3 +146,26 @@ def test_any_layout_in_any_call(name):
         kept.append(found)
     for found in kept:
         assert_same(found, expected, "an earlier result", tol=50)
+
+
+SWAPPED = {
+    "a product": lambda x, w: x @ w,
+    "a stack of products": lambda x, w: np.maximum(x.reshape(4, 64, 300) @ w[None, :, :100], 0),
+    "pooling": lambda x, w: F.max_pool2d(x.reshape(1, 3, 160, 160), 2),
+    "gradient of pooling": lambda x, w: grad(lambda x: np.sum(F.max_pool2d(x.reshape(1, 3, 160, 160), 2) ** 2))(x),
+    "convolution": lambda x, w: F.conv2d(x.reshape(1, 3, 160, 160), w[0, :27].reshape(1, 3, 3, 3)),
+    "a kernel": lambda x, w: np.tanh(x) * np.sum(w) + x.T.sum(),
+    "a view": lambda x, w: (x.T, w * 1),
+}
+
+
+@pytest.mark.parametrize("name", SWAPPED)
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f4"])
+def test_bytes_in_another_order(name, dtype):
+    x, w = array(256, 300).astype(dtype), array(300, 600).astype(dtype)
+    expected = SWAPPED[name](x.astype(dtype[1:]), w.astype(dtype[1:]))
+    replayed = jit(SWAPPED[name])
+    for _ in range(3):
+        found = replayed(x, w)
+        for a, b in zip(flatten(found)[0], flatten(expected)[0], strict=True):
+            np.testing.assert_allclose(a, b, 1e-4, 1e-3)

@@ -258,3 +258,33 @@ def test_signatures_are_numpys():
             continue
         theirs = [(p.name, p.kind) for p in inspect.signature(key).parameters.values()]
         assert [(p.name, p.kind) for p in inspect.signature(ours).parameters.values()] == theirs, key.__name__
+
+
+WRITTEN = {
+    "sum": lambda x, out: np.sum(x, axis=-1, out=out),
+    "prod": lambda x, out: np.prod(x, axis=-1, out=out),
+    "mean": lambda x, out: np.mean(x, axis=-1, out=out),
+    "nansum": lambda x, out: np.nansum(x, axis=-1, out=out),
+    "reduce": lambda x, out: np.add.reduce(x, axis=-1, out=out),
+    "einsum": lambda x, out: np.einsum("ij->i", x, out=out),
+    "product": lambda x, out: np.einsum("ij,ij->i", x, x, out=out),
+    "last of cumsum": lambda x, out: np.copyto(out, np.cumsum(x, axis=-1, out=np.zeros_like(x, out.dtype))[:, -1]),
+    "last of cumprod": lambda x, out: np.copyto(out, np.cumprod(x, axis=-1, out=np.zeros_like(x, out.dtype))[:, -1]),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("dtype", ["i1", "i8", "f2", "?"])
+def test_what_is_written_to_out_is_computed_in_its_dtype(name, dtype):
+    def fun(x):
+        out = np.zeros_like(x[:, 0], np.float64)
+        WRITTEN[name](x, out)
+        return out
+
+    x = np.random.default_rng(0).integers(100, 127, (2, 3, 8)).astype(dtype)
+    np.testing.assert_allclose(vmap(fun)(x), np.stack([fun(row) for row in x]), 1e-12)
+
+
+def test_between_one_point():
+    for x in (np.nan, 4.0, 6.0):
+        assert vmap(lambda v: np.interp(v, [5.0], [7.0], left=1.0))(np.array([x])) == np.interp(x, [5.0], [7.0], 1.0)

@@ -138,3 +138,18 @@ def test_nan_and_infinite_sums_stay():
     with np.errstate(invalid="ignore"):
         run, expected = block("dij,djk->dik", x, y, bias, True)
         np.testing.assert_array_equal(run({}, None, x, y, bias), expected)
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("depth", [33, 94, 100, 127, 130])
+def test_what_is_infinite_stays_so_at_the_ends_of_sums(dtype, depth):
+    """The last register overlaps the one before, and must not add 0 times inf."""
+    x = np.abs(RNG.standard_normal((2, 40, depth))).astype(dtype)
+    y = turned(np.abs(RNG.standard_normal((2, depth, 50))).astype(dtype))
+    for k in range(depth):
+        spoiled = y.copy(order="K")
+        spoiled[:, k, 3] = np.inf
+        out = np.empty((2, 40, 50), dtype)
+        stacks.Stack(x, spoiled)(x, spoiled, out)
+        assert (out[:, :, 3] == np.inf).all() and np.isfinite(np.delete(out, 3, axis=2)).all()

@@ -410,3 +410,99 @@ def test_large_results_of_einsum(names, shapes, dtype):
     assert got.size >= LARGE
     assert got.dtype == expected.dtype and np.array_equal(got, expected)
     assert products(names, x, y.astype(np.float64)).dtype == np.float64
+
+
+@pytest.mark.parametrize("function, names", [("multiply", "ab,ab->ab"), ("matmul", "ab,bc->ac")])
+def test_large_products_are_what_they_are_called(function, names):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 500, 500))
+    expected = x * y if function == "multiply" else x @ y
+    assert np.allclose(product(function, x, y), expected)
+    assert np.allclose(vmap(lambda x, y: np.einsum(names, x, y))(x[None], y[None])[0], expected)
+    assert np.allclose(jit(lambda x, y: np.einsum(names, x, y))(x, y), expected)
+
+
+def test_gradients_per_sample_of_many_samples():
+    w, x = np.ones(128), np.ones((1000, 128))
+    found = vmap(grad(lambda w, x: (w @ x) ** 2), in_axes=(None, 0))(w, x)
+    assert np.allclose(found, 2 * 128 * x)
+
+
+def test_blas_is_held_in_any_thread():
+    """While it is held elsewhere, and where another thread was the first to hold it."""
+    with threadpool_limits(2, user_api="blas"):
+        before, inside, entered, leave = blas_threads(), [], threading.Event(), threading.Event()
+
+        def late():
+            with threads.one_blas_thread():
+                inside.extend(blas_threads())
+                entered.set()
+                leave.wait()
+
+        with threads.one_blas_thread():
+            other = threading.Thread(target=late)
+            other.start()
+            entered.wait()
+        inside.extend(blas_threads())
+        leave.set()
+        other.join()
+        assert set(inside) == {1}
+        assert blas_threads() == before
+        alone = threading.Thread(target=late)
+        alone.start()
+        alone.join()
+        assert set(inside) == {1}
+        assert blas_threads() == before
+
+
+def test_the_same_bits_in_another_thread():
+    x = np.random.default_rng(0).standard_normal((500, 700)).astype(np.float32)
+    replayed, found = jit(lambda x: x @ x.T), []
+    for _ in range(3):
+        replayed(x)
+    other = threading.Thread(target=lambda: found.append(replayed(x)))
+    other.start()
+    other.join()
+    assert np.array_equal(found[0], replayed(x))
+
+
+def test_blas_has_its_threads_after_an_interrupt(monkeypatch):
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        blas = threads._Blas()
+        monkeypatch.setattr(blas, "_set", interrupted(blas._set))
+        with pytest.raises(KeyboardInterrupt), blas:
+            pass
+        assert blas.holders == 0 and blas_threads() == before
+
+
+def interrupted(function):
+    """The function, the first time followed by an interrupt."""
+    calls = []
+
+    def run(*args):
+        function(*args)
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    return run
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_blas_has_its_threads_in_a_child_of_a_process_that_held_it():
+    program = """
+import os, sys, threading
+from threadpoolctl import threadpool_info, threadpool_limits
+import numpy as np
+from vmapcore import threads
+counts = lambda: [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+threadpool_limits(2, user_api="blas")
+before = counts()
+with threads.one_blas_thread():
+    child = os.fork()
+    if child == 0:
+        os._exit(counts() != before)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=60).returncode == 0

@@ -1,5 +1,7 @@
 """In-place writes and views: what a transformed function sees is what NumPy does with bytes that are shared."""
 
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -556,3 +558,90 @@ def test_in_place_operators_write_to_arrays_without_axes(xp):
     assert grad(f)(xp.asarray(2.0)) == 3.0
     assert jvp(f, (xp.asarray(2.0),), (xp.asarray(1.0),))[1] == 3.0
     assert np.array_equal(vmap(lambda s: f(vnp.full((), 1.0)) + s)(xp.zeros(2)), xp.asarray([3.0, 3.0]))
+
+
+SCALARS = {
+    "an element": lambda x: x[0],
+    "a sum": np.sum,
+    "a median": np.median,
+    "a percentile": lambda x: np.percentile(x, 30),
+    "between points": lambda x: np.interp(x[0], [0.0, 1.0], [1.0, 3.0]),
+    "a condition number": lambda x: np.linalg.cond(np.eye(3) * x[0]),
+    "turned round": lambda x: np.flip(x[0]),
+    "transposed": lambda x: x[0].T,
+    "of another shape": lambda x: x[0].reshape(()),
+    "without axes of 1": lambda x: np.squeeze(x[0]),
+    "a copy": lambda x: x[0].copy(),
+    "of a stack": lambda x: np.unstack(x)[0],
+}
+"""What NumPy has as a scalar."""
+
+ZERO_DIMENSIONAL = {
+    "an argument": lambda x: x,
+    "chosen": lambda x: np.where(x[0] > 0, x[0], x[1]),
+    "selected": lambda x: np.select([x[0] > 0], [x[1]], 0.0),
+    "by pieces": lambda x: np.piecewise(x[0], [x[0] > 0], [1.0, 2.0]),
+    "a product": lambda x: np.tensordot(x, x, 1),
+    "rolled": lambda x: np.roll(x[0], 1),
+    "everything": lambda x: x[0][...],
+    "an element as a view": lambda x: x[0, ...] if x.ndim == 1 else x,
+    "copied": lambda x: np.copy(x[0]),
+    "tiled": lambda x: np.tile(x[0], ()),
+    "resized": lambda x: np.resize(x[0], ()),
+    "a variance": np.cov,
+    "along an axis": lambda x: np.apply_along_axis(np.sum, 0, x),
+}
+"""What it has as an array of no axes."""
+
+USES = {
+    "in place": lambda s: (s, operator.iadd(s, 1.0)),
+    "by a view": lambda s: (s, operator.imul(s[None], 3.0), s),
+    "under a view": lambda s: (np.atleast_1d(s), operator.iadd(s, 1.0)),
+    "under an axis": lambda s: (s[None], operator.iadd(s, 1.0)),
+    "under a shape": lambda s: (s.reshape(1), np.expand_dims(s, 0), operator.iadd(s, 1.0)),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("kind", [*SCALARS, *ZERO_DIMENSIONAL])
+def test_scalars_have_no_views_and_arrays_of_no_axes_have(kind, use, xp):
+    make = {**SCALARS, **ZERO_DIMENSIONAL}[kind]
+
+    def f(x):
+        results = USES[use](make(x))
+        return np.stack([r.reshape(-1)[0] for r in results])
+
+    rows = np.array([[0.5, -1.0, 2.0], [-0.25, 1.5, 0.75]])
+    expected = np.stack([f(row.copy()) for row in rows])
+    assert_same(vmap(f)(xp.asarray(rows)), xp.asarray(expected))
+    for row, values in zip(rows, expected, strict=True):
+        out, tangent = jvp(f, (xp.asarray(row),), (xp.ones(3),))
+        assert_same(out, xp.asarray(values))
+        step = (f(row + 1e-6) - f(row - 1e-6)) / 2e-6
+        assert np.allclose(tangent, xp.asarray(step), atol=1e-6)
+
+
+def test_conjugates_of_real_arrays_are_the_arrays():
+    def f(x):
+        x = x.copy()
+        x.conj()[0] = 9
+        x.conjugate()[1] = 8
+        return x
+
+    check_vmap(f, np.arange(6.0).reshape(2, 3))
+    assert f(np.arange(3.0)).tolist() == [9, 8, 2]
+    assert grad(lambda x: np.sum(f(x)))(np.arange(3.0)).tolist() == [0, 0, 1]
+
+
+def test_parts_are_written_to():
+    def f(z):
+        z = z.copy()
+        z.real = 2 * z.imag
+        z.imag = 1
+        return z
+
+    check_vmap(f, np.array([[1 + 2j, 3 - 1j], [2j, 0.5]]))
+
+
+def test_filling_a_scalar_does_nothing_as_in_numpy():
+    check_vmap(lambda x: (x[0].fill(3.0), x[0] * 1)[1], np.ones((2, 3)))

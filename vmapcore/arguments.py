@@ -147,11 +147,17 @@ def separate(results: list[Any], given: list[Any]) -> list[Any]:
         if isinstance(x, Tracer):
             x = x.snapshot()
         elif is_array(x) and not isinstance(x, np.generic):
-            if id(_root(x)) in seen or any(step == 0 and n > 1 for step, n in zip(x.strides, x.shape, strict=True)):
+            if id(_root(x)) in seen or not is_own(x):
                 x = x.copy()
             seen.add(id(_root(x)))
         owned.append(x)
     return owned
+
+
+def is_own(x: Any) -> bool:
+    """Whether each element of an array has a place of its own that can be written to."""
+    repeats = any(step == 0 and n > 1 for step, n in zip(x.strides, x.shape, strict=True))
+    return not repeats and bool(getattr(x.flags, "writeable", True))
 
 
 def _root(x: Any) -> Any:

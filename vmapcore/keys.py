@@ -32,7 +32,7 @@ def collect(values: Iterable[Any], arrays: list[Any], key: list[Any]) -> None:
             key.append(x.dtype)
         elif kind is dict:
             key.append(dict)
-            key.append(tuple(x))
+            key.append(tuple([name if type(name) is str else value_key(name) for name in x]))
             collect(x.values(), arrays, key)
         elif kind is tuple or kind is list:
             key.append(kind)
@@ -78,8 +78,10 @@ def value_key(x: Any) -> tuple[Any, ...]:
     kind = type(x)
     if kind is str:
         return kind, x
-    if kind in NUMBERS:
-        return kind, repr(x)  # 0.0 and -0.0 are equal, a NaN is not even to itself
+    if isinstance(x, float):
+        return kind, float.__repr__(x)  # 0.0 and -0.0 are equal, a NaN is not even to itself
+    if isinstance(x, complex):
+        return kind, complex.__repr__(x)
     if isinstance(x, np.generic):
         return kind, x.dtype, x.tobytes()
     if isinstance(x, (tuple, list)):

@@ -150,7 +150,7 @@ class Replayed:
         key = self._key(args, kwargs, arrays)
         try:
             plan = self.plans.get(key)
-        except TypeError:  # something cannot be hashed, and _first says what
+        except (TypeError, ValueError):  # something cannot be hashed, and _first says what
             plan = None
         return self._first(key, args, kwargs) if plan is None else plan(arrays)
 
@@ -197,7 +197,7 @@ class Replayed:
             collect((x,), [], own)
             try:
                 hash(tuple(own))
-            except TypeError as error:
+            except (TypeError, ValueError) as error:
                 raise ArgumentError(
                     self.call,
                     f"argument {name} has a static part that cannot be part of a key ({error})",

@@ -54,7 +54,7 @@ def available() -> int:
     wanted = os.environ.get("VMAPCORE_NUM_THREADS", "")
     if not wanted:
         return _cores()
-    if not (wanted.isdigit() and int(wanted) > 0):
+    if not (wanted.isascii() and wanted.isdigit() and int(wanted) > 0):
         raise OptionError("threads", f"VMAPCORE_NUM_THREADS is {wanted!r}", "it must be a positive int, or not be set")
     return int(wanted)
 
@@ -65,7 +65,10 @@ def _cores() -> int:
 
 
 class _Blas:
-    """BLAS at one thread: counts who wants it, the first to come sets it, the last to go restores what was."""
+    """BLAS at one thread: counts who wants it, the first to come sets it, the last to go restores what was.
+
+    Of the libraries that were loaded when it was first used.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -77,20 +80,34 @@ class _Blas:
         with self.lock:
             if self.libraries is None:
                 self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-            if self.holders == 0:
-                self.before = [(lib, lib.get_num_threads()) for lib in self.libraries]
-                for lib, count in self.before:
-                    if count > 1:
-                        lib.set_num_threads(1)
             self.holders += 1
+            try:
+                if self.holders == 1:
+                    self.before = [(lib, lib.get_num_threads()) for lib in self.libraries]
+                    self._set(1)
+            except BaseException:  # an interrupt
+                self._leave()
+                raise
 
     def __exit__(self, *error: object) -> None:
         with self.lock:
-            self.holders -= 1
-            if self.holders == 0:
-                for lib, count in self.before:
-                    if count > 1:
-                        lib.set_num_threads(count)
+            self._leave()
+
+    def _leave(self) -> None:
+        self.holders -= 1
+        if self.holders == 0:
+            self.restore()
+
+    def restore(self) -> None:
+        """Gives BLAS the threads that it had."""
+        self._set(None)
+
+    def _set(self, threads: int | None) -> None:
+        for lib, count in self.before:
+            if count > 1:
+                if hasattr(lib, "clear_controlling_thread"):  # else one thread alone may set it, while that lives
+                    lib.clear_controlling_thread(force=True)
+                lib.set_num_threads(threads or count)
 
 
 _BLAS = _Blas()
@@ -198,6 +215,8 @@ def inside() -> bool:
 def _after_fork() -> None:
     global _workers, _BLAS
     _waiting.value = 0
+    if _BLAS.holders:
+        _BLAS.restore()
     _workers, _BLAS = _Workers(), _Blas()  # threads are gone, and locks may have been held by them
 
 

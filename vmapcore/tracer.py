@@ -44,8 +44,6 @@ class Tracer:
     value: Any
     storage: Storage | None
     __array_priority__ = 1000.0
-    __hash__ = object.__hash__
-
     # What it is, seen by the function being transformed.
 
     @property
@@ -181,6 +179,11 @@ class Tracer:
 
     def __complex__(self) -> complex:
         return complex(self._concrete("complex", "one complex number"))
+
+    def __hash__(self) -> int:
+        if self.shape:
+            raise ArgumentError("hash", f"the array is {describe(self)}", "arrays are no keys, as in NumPy")
+        return hash(self._concrete("hash", "one key of a set or dict"))
 
     def __round__(self, ndigits: int | None = None) -> Any:
         if self.shape:

@@ -88,6 +88,11 @@ if numba is not None:
                 return self._load_overload(signature, context)
 
 
+def is_plain_float(dtype: Any) -> bool:
+    """Whether a dtype is float32 or float64 in the byte order of this processor."""
+    return dtype.char in ("f", "d") and bool(dtype.isnative)
+
+
 def cached(function: Callable[..., Any]) -> Any:
     """What compiles a function without the interpreter's lock, and keeps it on disk; NumPy's arithmetic."""
     dispatcher = numba.njit(nogil=True, error_model="numpy")(function)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import threads
+from ..arguments import is_own
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
@@ -49,6 +50,7 @@ class Plan:
         self.idle_tiles: list[Own] = []
         units = _units(graph, roots, made.intersection(kept), self.idle_tiles)
         told = {v for unit in units if unit.writes for v in unit.outputs}.intersection(kept)
+        kept = [v for v in kept if v in told or v in graph.outputs]  # others are made anew, and let go where read last
         self.program = Program(units, graph.inputs, kept, told, told, lambda: recorded.peak_memory)
         self.wanted = [v if v in told else None for v in kept]
         self.places = [kept.index(a) for a in graph.outputs]
@@ -121,7 +123,7 @@ class Plan:
         for i in self.copied:
             results[i] = _copy(results[i])
         for i in self.viewed:
-            if 0 in getattr(results[i], "strides", ()):  # nobody else's, but one number in many places
+            if not is_own(results[i]):
                 results[i] = _copy(results[i])
         return results
 

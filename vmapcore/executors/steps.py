@@ -17,6 +17,7 @@ from ..planning.fused import contract_block
 from ..planning.kinds import ELEMENTWISE, OWN, pure
 from ..rules import activations, casts
 from ..rules.contract import contract
+from ..rules.slicing import brackets, slice_write
 from . import convolutions, pools, products
 from .homes import Home
 from .own import Own, kept
@@ -48,6 +49,8 @@ def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None,
     if step.primitive in (contract, contract_block):
         large = threaded and flops_of(step) >= products.LARGE
         return Kernel(products.multiplied(step, home, large), True)
+    if step.primitive is slice_write:
+        return Kernel(_writing(step.params["index"], home, reuse), True)
     if step.primitive is casts.convert and shape:
         return Kernel(_conversion(step.params["dtype"], home), True)
     return Kernel(_of_eval(step), False)
@@ -76,6 +79,25 @@ def _conversion(dtype: Any, home: Home) -> Run:
     return run
 
 
+def _writing(index: Any, home: Home, reuse: int | None) -> Run:
+    """A value written into an array, which is copied first unless nobody reads it later."""
+    where = brackets(index)
+
+    def run(own: Own, out: Any, x: Any, v: Any) -> Any:
+        if out is None:
+            out = x if reuse == 0 else own.get(home)
+            if out is None:
+                out = kept(own, home, np.array(x, order="C"))
+                out[where] = v
+                return out
+        if out is not x:
+            np.copyto(out, x)
+        out[where] = v
+        return out
+
+    return run
+
+
 def _of_eval(step: Step) -> Run:
     if not pure(step.primitive):  # what an author's code returns is checked
         return lambda own, out, *args: step.run(args) if step.primitive.multiple else step.run(args)[0]
@@ -89,6 +111,8 @@ def _of_eval(step: Step) -> Run:
 
 def reusable(step: Step) -> list[int]:
     """The arguments whose memory the result may take, if nobody reads them later."""
+    if step.primitive is slice_write:
+        return [0] if isinstance(step.inputs[0], Var) else []
     if step.primitive.ufunc is None and step.primitive not in UFUNCS:
         return []
     shape, dtype = step.outputs[0].shape, step.outputs[0].dtype
@@ -104,7 +128,7 @@ def may_multiply(primitive: Primitive) -> bool:
     return primitive in MULTIPLYING or not pure(primitive)
 
 
-COPIES = frozenset({"concatenate", "stack", "pad", "roll", "repeat", "previous", "set_diagonal", "slice_place"})
+COPIES = frozenset(MOVES - {"detach", "resize_axis"})
 """Moves whose results are new arrays, whatever they are given."""
 
 APART = frozenset({p for p in OWN if p.name in COPIES or p.name not in VIEWS | MOVES})

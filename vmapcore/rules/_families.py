@@ -67,6 +67,11 @@ def as_new_array(x: Any) -> Any:
     return mark_contiguous(x.snapshot()) if scalar else x
 
 
+def loop_dtype(x: Any, dtype: Any, out: Any) -> Any:
+    """The dtype that sums and products of `x` are computed in: that of `out`, as in NumPy, where none is asked for."""
+    return out.dtype if dtype is None and out is not None and np.can_cast(x.dtype, out.dtype, "same_kind") else dtype
+
+
 def into(call: str, out: Any, value: Any) -> Any:
     """Returns `value`, by way of `out` where the caller passed one."""
     if out is None:

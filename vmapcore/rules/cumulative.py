@@ -12,7 +12,7 @@ import numpy as np
 from ..core import Primitive, primitive
 from ..errors import OptionError
 from ..numpy_protocol import implements
-from ._families import add_tangents, fit, into, last_axes, linear, match, operand, trailing
+from ._families import add_tangents, fit, into, last_axes, linear, loop_dtype, match, operand, trailing
 
 
 @functools.lru_cache(maxsize=1024)
@@ -178,6 +178,7 @@ def _only_axis(call: str, x: Any, axis: Any) -> Any:
 def _cumulative(
     made: Primitive, call: str, a: Any, axis: Any, dtype: Any, out: Any, include_initial: bool = False
 ) -> Any:
+    dtype = loop_dtype(operand(a), dtype, out)
     x, last = single_axis(converted(a, dtype), axis, call)
     result = made(x, axis=last, reverse=False)
     if dtype is not None and result.dtype != dtype:  # NumPy widens small integers unless told the dtype

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, StructureError, describe
 from ..numpy_protocol import NUMPY, implements
-from ._families import into, link, operand
+from ._families import into, link, loop_dtype, operand
 from .contract import LETTERS, contract
 from .diagonals import get_diagonal, set_diagonal
 from .layout import duplicate, inverse, transpose
@@ -52,6 +52,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
     values = [operand(x) for x in arrays]
     if dtype is None and any(x.dtype != values[0].dtype for x in values):
         dtype = np.result_type(*[x.dtype for x in values])  # sums, too, are in the dtype of the result
+    dtype = loop_dtype(values[0], dtype, out)
     if dtype is not None:
         values = [NUMPY["cast"](x, dtype, casting) for x in values]
     path = _hashable(optimize)

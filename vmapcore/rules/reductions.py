@@ -13,7 +13,7 @@ import numpy as np
 from ..core import Primitive, primitive
 from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
-from ._families import hashable_axis, into, last_axes, linear, operand, trailing
+from ._families import hashable_axis, into, last_axes, linear, loop_dtype, operand, trailing
 from ._reduce import kept_shape, largest, smallest, total
 from .cumulative import converted, previous, scan_prod, single_axis
 
@@ -201,6 +201,7 @@ def sum_(
     if dtype is out is initial is None and where is True:  # the common call
         x = operand(a)
         return reduce_sum(x, axis=last_axes(hashable_axis(axis), len(x.shape), "np.sum"), keepdims=bool(keepdims))
+    dtype = loop_dtype(operand(a), dtype, out)
     x = masked("np.sum", converted(a, dtype), where, 0)
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.sum")
     result = reduce_sum(x, axis=axes, keepdims=bool(keepdims))
@@ -219,6 +220,7 @@ def prod(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
+    dtype = loop_dtype(operand(a), dtype, out)
     x = masked("np.prod", converted(a, dtype), where, 1)
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.prod")
     if len(axes) == 1:
@@ -321,7 +323,7 @@ def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
     x = operand(a)
-    wide, final = mean_dtypes(x.dtype, dtype)
+    wide, final = mean_dtypes(x.dtype, loop_dtype(x, dtype, out) if x.dtype.kind in "fc" else dtype)
     if wide is not None:
         x = converted(x, wide)
     axes = last_axes(hashable_axis(axis), len(x.shape), "np.mean")

@@ -13,7 +13,7 @@ from ..core import primitive
 from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import Over, as_new_array, hashable_axis, into, last_axes, operand, pointwise, trailing
+from ._families import Over, as_new_array, hashable_axis, into, last_axes, loop_dtype, operand, pointwise, trailing
 from ._reduce import kept_shape, total
 from .brackets import concrete
 from .cumulative import converted
@@ -77,7 +77,7 @@ def var(
     correction: Any = None,
 ) -> Any:
     x = operand(a)
-    wide, final = mean_dtypes(x.dtype, dtype)
+    wide, final = mean_dtypes(x.dtype, loop_dtype(x, dtype, out) if x.dtype.kind in "fc" else dtype)
     if mean is not None and dtype is None and final != np.float16:
         final = np.result_type(final, mean)
     x = converted(x, wide)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...rules._windows import Windows, windows
-from .. import team
+from .. import compiled, team
 from .columns import Columns, New
 from .lanes import WIDE, lanes
 from .members import Geometry, Lengths, convolve, needed_for, weight_grads
@@ -39,7 +39,7 @@ class Direct(Columns):
 
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
-        if len(win.size) != 2 or win.stride[1] != 1 or dtype.char not in "fd" or height < LEAST_HEIGHT:
+        if len(win.size) != 2 or win.stride[1] != 1 or not compiled.is_plain_float(dtype) or height < LEAST_HEIGHT:
             return False
         return channels * math.prod(win.kernel) >= LEAST_TERMS and win.out[1] * images >= lanes(dtype)
 

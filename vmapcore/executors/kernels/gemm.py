@@ -98,7 +98,13 @@ class Product:
 def product(x: Any, y: Any) -> Product | None:
     """What multiplies such stacks; None if BLAS cannot be called by its address or will not take them, or if
     they are too small to be shared. Vectors are NumPy's, which has a faster function of BLAS for them."""
-    if not compiled.AVAILABLE or x.ndim != 3 or y.ndim != 3 or x.dtype != y.dtype or x.dtype.char not in "fd":
+    if (
+        not compiled.AVAILABLE
+        or x.ndim != 3
+        or y.ndim != 3
+        or x.dtype != y.dtype
+        or not compiled.is_plain_float(x.dtype)
+    ):
         return None
     if len(x) != len(y) or not x.size or not y.size or x.shape[1] == 1 or y.shape[2] == 1:
         return None

@@ -69,6 +69,11 @@ class Code:
     def spread(self, s: Any) -> Any:
         return spread_code(self.builder, s, self.wide)
 
+    def first_lanes(self, count: Any) -> Any:
+        """Which numbers of a register are among the first ones."""
+        numbered = ir.Constant(ir.VectorType(WORD, self.wide), list(range(self.wide)))
+        return self.builder.icmp_signed("<", numbered, self.spread(count))
+
     def at_least(self, v: Any, low: Any) -> Any:
         return self.builder.select(self.builder.fcmp_ordered("<", v, low), low, v)
 
@@ -245,15 +250,28 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
             for c in range(columns):
                 totals.set(r, c, zero)
         sides = [code.place(x, start, _place_of(code, steps, code.plus(k, c))) for c in range(columns)]
-        whole, end = code.blocks(run, code.wide), code.plus(run, -code.wide)
-        with cgutils.for_range(builder, runs) as lines, cgutils.for_range(builder, whole) as loop:
-            register = code.times(code.plus(code.times(lines.index, whole), loop.index), code.wide)
-            j = code.plus(code.least(code.times(loop.index, code.wide), end), code.times(lines.index, down))
+        wide = WORD(code.wide)
+        full, rest = builder.sdiv(run, wide), builder.srem(run, wide)
+
+        def add(register: Any, j: Any, without: Any = None) -> None:
             left = [code.load(g, code.plus(at, register), code.times(step, r)) for r in range(rows)]
             for c in range(columns):
                 right = code.load(sides[c], j)
+                if without is not None:
+                    right = builder.select(without, zero, right)
                 for r in range(rows):
                     totals.add(r, c, left[r], right)
+
+        with cgutils.for_range(builder, runs) as lines:
+            first = code.times(lines.index, code.times(code.blocks(run, code.wide), wide))
+            behind = code.times(lines.index, down)
+            with cgutils.for_range(builder, full) as loop:
+                j = code.times(loop.index, wide)
+                add(code.plus(first, j), code.plus(j, behind))
+            with builder.if_then(builder.icmp_signed("!=", rest, WORD(0))):
+                # what the last register has in common with the one before is 0 on the left, and here too: not 0 * inf
+                twice = code.first_lanes(builder.sub(wide, rest))
+                add(code.plus(first, code.times(full, wide)), code.plus(run, -code.wide, behind), twice)
         found = [totals.get(r, c) for r in range(rows) for c in range(columns)]
         together = []
         for begin in range(0, len(found), code.wide):

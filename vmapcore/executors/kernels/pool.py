@@ -78,7 +78,7 @@ def _pieces(x: Any) -> int:
 
 def compilable(x: Any, axes: int) -> bool:
     """Whether there is a kernel for windows over so many axes."""
-    return compiled.AVAILABLE and axes == 2 and x.dtype.char in "fd" and x.size > 0
+    return compiled.AVAILABLE and axes == 2 and compiled.is_plain_float(x.dtype) and x.size > 0
 
 
 def _is_halves(win: Windows) -> bool:

@@ -127,9 +127,11 @@ def inner(
         for c in range(COLUMNS[rows]):
             total = 0
             for q in range(runs * whole):
-                i = start + place(steps, k + c) + q // whole * down + min(q % whole * wide, run - wide)
+                first = min(q % whole * wide, run - wide)
+                new = slice(q % whole * wide - first, wide)  # of the last register, what the one before has not
+                i = start + place(steps, k + c) + q // whole * down + first
                 u = at + r * step + q * wide
-                total += np.dot(g[u : u + wide], x[i : i + wide])
+                total += np.dot(g[u : u + wide][new], x[i : i + wide][new])
             sums[to + r * stride + c] = total
 
 

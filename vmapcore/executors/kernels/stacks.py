@@ -90,7 +90,12 @@ def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
 
 def takes(x: Any, y: Any) -> bool:
     """Whether there is a `Stack` for them."""
-    if not x.ndim == y.ndim == 3 or x.dtype != y.dtype or x.dtype.char not in "fd" or not compiled.AVAILABLE:
+    if (
+        not x.ndim == y.ndim == 3
+        or x.dtype != y.dtype
+        or not compiled.is_plain_float(x.dtype)
+        or not compiled.AVAILABLE
+    ):
         return False
     if len(x) != len(y) or not x.size or not y.size:
         return False

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...rules._windows import Windows
+from .. import compiled
 from .columns import Columns, New
 
 G = np.array(
@@ -48,7 +49,7 @@ class Tiles(Columns):
     @staticmethod
     def plain(win: Windows, dtype: Any) -> bool:
         """Whether the algorithm is for such windows and numbers."""
-        return win.kernel == (3, 3) and win.stride == win.dilation == (1, 1) and dtype.char in "fd"
+        return win.kernel == (3, 3) and win.stride == win.dilation == (1, 1) and compiled.is_plain_float(dtype)
 
     def _put_weight_grad(self, total: Any, out: Any, accumulate: bool) -> None:
         """Writes G' total G into `out` (O, C, 3, 3), or adds it."""

@@ -47,7 +47,7 @@ def _matrices(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> t
     lead = next((k for k, (i, j) in enumerate(zip(axes, by_place, strict=True)) if i != j), len(axes))
     inner, turned = axes[lead:], by_place[lead:]
     k = inner.index(turned[0]) if turned else 0
-    if dtype.char not in "fd" or k == 0 or turned != inner[k:] + inner[:k]:
+    if not compiled.is_plain_float(dtype) or k == 0 or turned != inner[k:] + inner[:k]:
         return None
     step = dtype.itemsize
     for i in reversed(by_place):
