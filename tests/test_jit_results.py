@@ -377,3 +377,17 @@ def test_results_can_be_written_to(name):
         assert_same(result, fun(A + i))
         result[...] = np.arange(result.size).reshape(result.shape)
         assert_same(result, np.arange(float(result.size)).reshape(result.shape))
+
+
+def test_results_are_plain_arrays_in_every_call(tmp_path):
+    class Own(np.ndarray):
+        pass
+
+    on_disk = np.memmap(tmp_path / "x", np.float64, "w+", shape=(3, 4))
+    on_disk[...] = A
+    for x in (A.view(Own), on_disk):
+        replayed = jit(lambda x: (x * 2, x.T, x, np.sum(x, 0)))
+        for _ in range(3):
+            results = replayed(x)
+            assert [type(r) for r in results] == [np.ndarray] * 4
+            assert_same(list(results), [A * 2, A.T, A, A.sum(0)])

@@ -55,7 +55,7 @@ def _collect_other(x: Any, arrays: list[Any], key: list[Any]) -> None:
         if isinstance(x, np.generic):  # to NumPy the same as an array without axes
             collect((np.asarray(x),), arrays, key)
             return
-        arrays.append(x)
+        arrays.append(plain(x))
         key.append((kind, x.shape, x.dtype, getattr(x, "device", None)))
     else:
         node = one_level(x)
@@ -66,6 +66,11 @@ def _collect_other(x: Any, arrays: list[Any], key: list[Any]) -> None:
         else:
             key.append((kind, len(node.children), value_key(node.static)))
             collect(node.children, arrays, key)
+
+
+def plain(x: Any) -> Any:
+    """An array of a subclass as NumPy's own, so that the results of all calls are of one type."""
+    return np.asarray(x) if isinstance(x, np.ndarray) else x
 
 
 def is_recorded(x: Any) -> bool:

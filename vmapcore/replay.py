@@ -11,7 +11,7 @@ from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
 from .graph import Graph, Literal, Var
-from .keys import Key, collect, is_recorded, is_value, places_of, positions, static_key, without_numbers
+from .keys import Key, collect, is_recorded, is_value, places_of, plain, positions, static_key, without_numbers
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import flatten, unflatten
 from .recording import record
@@ -240,7 +240,7 @@ class Recorded:
         kwargs = {name: x for name, x in kwargs.items() if name not in names}
         leaves, tree = flatten((dynamic, kwargs))
         self.places = [i for i, x in enumerate(leaves) if is_recorded(x)]
-        self.arrays = [leaves[i] for i in self.places]
+        self.arrays = [plain(leaves[i]) for i in self.places]
         self.order = places_of(dynamic, kwargs)
         owners = [i for i, x in enumerate(args) if i not in static for _ in flatten(x)[0]]
         self.owners: list[int | None] = owners + [None] * (len(leaves) - len(owners))

@@ -328,35 +328,9 @@ def _method(function: Any) -> Callable[..., Any]:
 
 
 METHODS = [
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argsort",
-    "choose",
-    "clip",
-    "cumprod",
-    "cumsum",
-    "diagonal",
-    "dot",
-    "max",
-    "mean",
-    "min",
-    "prod",
-    "ptp",
-    "ravel",
-    "repeat",
-    "round",
-    "searchsorted",
-    "squeeze",
-    "std",
-    "sum",
-    "swapaxes",
-    "take",
-    "trace",
-    "var",
-    "nonzero",
-    "argpartition",
+    *("all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "cumprod", "cumsum", "diagonal"),
+    *("dot", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze"),
+    *("std", "sum", "swapaxes", "take", "trace", "var"),
 ]
 for _name in METHODS:
     setattr(Tracer, _name, _method(getattr(np, _name)))

@@ -5,6 +5,7 @@ Imported where Numba is installed.
 """
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -224,6 +225,35 @@ def _outer(sizes: list[tuple[int, int]]) -> Any:
     return outer
 
 
+def _add_products(
+    code: Code, totals: _Registers, g: Any, step: Any, sides: list[Any], register: Any, j: Any, without: Any = None
+) -> None:
+    """One register of each row of both sides; without some numbers of the right one."""
+    left = [code.load(g, register, code.times(step, r)) for r in range(len(totals.variables))]
+    for c, side in enumerate(sides):
+        right = code.load(side, j)
+        if without is not None:
+            right = code.builder.select(without, code.vector([0.0] * code.wide), right)
+        for r, numbers in enumerate(left):
+            totals.add(r, c, numbers, right)
+
+
+def _store_totals(code: Code, totals: _Registers, sums: Any, stride: Any) -> None:
+    """The sum of the numbers of each register; a row of such sums may begin in one register and end in the next."""
+    columns = len(totals.variables[0])
+    found = [code.builder.load(variable) for row in totals.variables for variable in row]
+    together = []
+    for begin in range(0, len(found), code.wide):
+        some = found[begin : begin + code.wide]
+        count = 1 << (len(some) - 1).bit_length()
+        together.append(code.totals(some + [code.vector([0.0] * code.wide)] * (count - len(some))))
+    for r in range(len(totals.variables)):
+        which, first = divmod(r * columns, code.wide)
+        both = together[which], together[min(which + 1, len(together) - 1)]
+        row = code.builder.shuffle_vector(*both, constant_indices(range(first, first + columns)))
+        code.store(row, sums, code.times(stride, r))
+
+
 def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
     """One block: so many rows of one side by so many of the other."""
 
@@ -252,16 +282,7 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
         sides = [code.place(x, start, _place_of(code, steps, code.plus(k, c))) for c in range(columns)]
         wide = WORD(code.wide)
         full, rest = builder.sdiv(run, wide), builder.srem(run, wide)
-
-        def add(register: Any, j: Any, without: Any = None) -> None:
-            left = [code.load(g, code.plus(at, register), code.times(step, r)) for r in range(rows)]
-            for c in range(columns):
-                right = code.load(sides[c], j)
-                if without is not None:
-                    right = builder.select(without, zero, right)
-                for r in range(rows):
-                    totals.add(r, c, left[r], right)
-
+        add = partial(_add_products, code, totals, code.place(g, at), step, sides)
         with cgutils.for_range(builder, runs) as lines:
             first = code.times(lines.index, code.times(code.blocks(run, code.wide), wide))
             behind = code.times(lines.index, down)
@@ -272,17 +293,7 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
                 # what the last register has in common with the one before is 0 on the left, and here too: not 0 * inf
                 twice = code.first_lanes(builder.sub(wide, rest))
                 add(code.plus(first, code.times(full, wide)), code.plus(run, -code.wide, behind), twice)
-        found = [totals.get(r, c) for r in range(rows) for c in range(columns)]
-        together = []
-        for begin in range(0, len(found), code.wide):
-            some = found[begin : begin + code.wide]
-            count = 1 << (len(some) - 1).bit_length()
-            together.append(code.totals(some + [zero] * (count - len(some))))
-        for r in range(rows):  # a row of sums may begin in one register and end in the next
-            which, first = divmod(r * columns, code.wide)
-            both = together[which], together[min(which + 1, len(together) - 1)]
-            row = builder.shuffle_vector(*both, constant_indices(range(first, first + columns)))
-            code.store(row, sums, to, code.times(stride, r))
+        _store_totals(code, totals, code.place(sums, to), stride)
 
     return body
 
