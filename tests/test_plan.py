@@ -10,7 +10,7 @@ import pytest
 import vmapcore as vc
 from vmapcore import threads, trace
 from vmapcore.core import Primitive
-from vmapcore.executors import compiled
+from vmapcore.executors import compiled, cpu, units
 from vmapcore.executors.cpu import Plan
 
 
@@ -295,3 +295,88 @@ def test_blas_is_held_at_one_thread_where_it_may_be_called():
     assert plan_of(lambda x: np.sum(np.sin(x)), x).multiplies
     assert plan_of(shaped, x).multiplies
     assert not plan_of(lambda x: np.stack([np.sin(x[0]), x[1]])[::-1], x).multiplies
+
+
+def chain(x, rounds):
+    for i in range(rounds):
+        x = np.where(x > 0.1 * i, x * 0.9, x)
+    return x
+
+
+def test_numpy_calls_go_to_threads_where_they_are_few_and_long(monkeypatch):
+    """Threads that run a chain of short calls wait for the interpreter, and are slower than one."""
+    monkeypatch.setattr(units, "worth_compiling", lambda fused: False)
+
+    def tasks(shape, rounds, dtype):
+        plan = Plan(trace(lambda x: chain(x, rounds))(np.ones(shape, dtype)))
+        return [unit.tasks for unit, *_ in plan.program.calls]
+
+    assert tasks((1000, 1000), 3, np.float32) == [4]
+    assert tasks((1000, 1000), 30, np.float32) == [0]
+    assert tasks((1000, 1000), 9, np.float64) == [4]
+    assert tasks((300, 300), 3, np.float32) == [0]
+
+
+def test_workers_are_woken_for_kernels_that_they_may_share(monkeypatch):
+    calls = []
+    monkeypatch.setattr(cpu.team, "assemble", lambda: calls.append(1))
+    x = np.ones((300, 300), np.float32)
+    for fun, woken in [(np.sort, 0), (lambda x: x @ x, 1), (lambda x: np.sort(x) @ x, 1)]:
+        calls.clear()
+        Plan(trace(fun)(x))([x])
+        assert len(calls) == woken
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_writes_into_arrays_that_nobody_reads_later(monkeypatch, native):
+    """And into copies of those that somebody does."""
+    monkeypatch.setattr(units, "worth_compiling", lambda fused: native and compiled.AVAILABLE)
+    x = np.random.default_rng(0).standard_normal((6, 50))
+
+    def running(x):
+        out = np.zeros_like(x)
+        out[0] = x[0]
+        for i in range(1, len(x)):
+            out[i] = np.maximum(out[i - 1], x[i])
+        return out
+
+    def overlapping(x):
+        y = x * 2
+        y[1:] = y[:-1]
+        y[:, ::2] = y[:, ::-2]
+        return y
+
+    def kept(x):
+        y = x * 2
+        before = y.copy()
+        y[0] = 1
+        between = y * 1
+        y[1] = 2
+        return before, between, y, np.sum(before), y[0]
+
+    def argument(x):
+        x = x.copy()
+        x[2] = 5
+        return x
+
+    def views(x):
+        y = x * 2
+        row, column = y[1], y[:, 1]
+        before = row * 1
+        y[1] = 7
+        column[3] = 8
+        return before, row * 1, column * 1, y
+
+    def turned(x):
+        y = (x * 2).T
+        y[1] = 3
+        return y, y.T
+
+    for fun in (running, overlapping, kept, argument, views, turned):
+        for f in (fun, vc.vmap(fun)):
+            given = x if f is fun else np.stack([x, -x, 2 * x])
+            replayed = vc.jit(f)
+            for i in range(3):
+                found, expected = (vc.pytree.flatten(g(given + i))[0] for g in (replayed, f))
+                for a, b in zip(found, expected, strict=True):
+                    np.testing.assert_array_equal(a, b)

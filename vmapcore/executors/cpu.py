@@ -60,7 +60,7 @@ class Plan:
         self.copied_bytes = sum([graph.outputs[i].nbytes for i in (*self.copied, *repeated)])
         self.multiplies = any(map(may_multiply, graph.applications))
         self.gifts = self._gifts(graph, [v for v, given in zip(graph.inputs, donated, strict=False) if given], roots)
-        self.teamwork = graph.costs_more(TEAMWORK)
+        self.teamwork = any(unit.shares for unit in units) and graph.costs_more(TEAMWORK)
 
     def _gifts(self, graph: Graph, donated: Sequence[Var], roots: Roots) -> list[_Gift]:
         """Which results are put into which donated arguments: of equal shape and dtype, and read for the last time

@@ -35,6 +35,9 @@ class Kernel(NamedTuple):
 
 KERNELS: dict[Any, Any] = convolutions.KERNELS | pools.KERNELS
 
+SHARING = frozenset({contract, contract_block, *KERNELS})
+"""Primitives whose kernels a team may share."""
+
 UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maximum, (0,))}
 """For a primitive that is a ufunc with some arguments given: both."""
 

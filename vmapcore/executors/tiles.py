@@ -52,7 +52,7 @@ class Blocks:
 class TiledGroup:
     """A group, ready to run on arrays of its graph's shapes: a unit of a plan."""
 
-    writes = True
+    writes = shares = True
 
     def __init__(self, graph: Graph, group: Group, idle: list[Own]) -> None:
         self.group, self.idle = group, idle

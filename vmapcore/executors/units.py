@@ -2,12 +2,14 @@
 
 Every unit has `inputs` and `outputs`, and is called as `unit(own, outs, arrays)`: `outs` has an array for each output
 that is to be put somewhere, and None where the unit may choose. It returns its results, in those arrays where it was
-given them. It has a home for each output, and `needs` says what each needs if some are `told` where to go.
+given them. It has a home for each output, and `needs` says what each needs if some are `told` where to go. It `shares`
+what it does if a team may take part.
 """
 
 from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
 from .homes import Home, Need
 from .kernels.turned import copy
 from .own import Own, scratch
-from .steps import Roots, kernel_of, reusable, shared
+from .steps import SHARING, Roots, kernel_of, reusable, shared
 
 
 class StepUnit:
@@ -37,6 +39,7 @@ class StepUnit:
         self.reuse = reuse
         self.run, self.writes, self.detours = kernel_of(step, self.homes[0], step.outputs[0].shape, reuse, threaded)
         self.multiple = step.primitive.multiple
+        self.shares = step.primitive in SHARING
         self.steps = [step]
 
     def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
@@ -82,8 +85,8 @@ class FusedUnit:
         self.inputs, self.outputs = inputs, outputs
         self.homes = [Home() for _ in outputs]
         self.fused = fused
-        flops, moved = fused.cost
-        self.tasks = min(TASKS, max(flops, moved) // ENOUGH) if threaded else 0
+        self.tasks = _tasks_of(fused) if threaded else 0
+        self.shares = worth_compiling(fused)
         self.kernels: dict[Any, Any] = {}
         self.usual: Any = None
         self.passing = False
@@ -171,6 +174,13 @@ class FusedUnit:
         return laid.transpose(np.argsort(order))
 
 
+def _tasks_of(fused: Fused) -> int:
+    """Into how many tasks a kernel is cut where it is made of NumPy's calls; loops have a team."""
+    calls = [s for s in fused.expression.statements if s.operation not in ("load", "index")]
+    many = len(calls) > MOST_CALLS * max([s.dtype.itemsize for s in calls], default=1)
+    return 0 if many else min(TASKS, prod(fused.expression.lengths) // ENOUGH)
+
+
 def _rows(run: Any, start: int, stop: int, state: None) -> None:
     run(start, stop)
 
@@ -187,11 +197,14 @@ def _order(x: Any) -> tuple[int, ...] | None:
 
 Unit = StepUnit | FusedUnit
 
-ENOUGH = 1_000_000
-"""Operations, or bytes read and written, of a task of a kernel: 100 microseconds, enough for a thread to be woken."""
-
 TILED = 1 << 15
 """Elements from which a run in NumPy's calls is worth tiles: fewer stay in a cache anyway."""
+
+ENOUGH = 4 * TILED
+"""Elements of a task of NumPy's calls."""
+
+MOST_CALLS = 4
+"""Calls for a tile, for each byte of an element: more short ones wait for the interpreter longer than they take."""
 
 SUMS = frozenset({reduce_sum, reduce_max, reduce_min})
 """Reductions, for which NumPy is slow where arrays do not lie in their own order."""
