@@ -1,7 +1,8 @@
 """Processes of contenders: each is forked from one that has done no more than import its library, which takes seconds.
 
-Where forking is not safe (on a device, outside Linux), and where a contender wants variables of its own in its
-environment, it is a process that imports the library itself.
+Where forking is not safe (on a device, outside Linux), where a contender wants variables of its own in its environment,
+and where it compiles, it is a process that imports the library itself: the first call of a forked one copies what the
+compiler writes to, which takes as long as the rest.
 """
 
 import json
@@ -135,7 +136,7 @@ class Servers:
     def process(self, contender: Contender, folder: Path, environment: dict[str, str]) -> Process:
         """A process that knows of its library and waits for commands."""
         errors = folder / f"{contender.name}.txt"
-        if environment or not self.forks:
+        if environment or contender.compiled or not self.forks:
             channel, child = self._popen(contender.library, "itself", errors, environment)
             process = Process(channel, [errors], self.limit)
             process.child = child
