@@ -91,13 +91,14 @@ def size(value: int | None) -> str:
     return "–" if value is None else f"{value / 1e6:.3g} MB"
 
 
-PLANNING = ("workload", "eager vmap", "allowed", "jit vmap", "NumPy only")
+PLANNING = ("workload", "eager vmap", "its first call", "allowed", "jit vmap", "NumPy only")
 
 
 def planning(document: Document) -> list[list[str]]:
     """The cells of `PLANNING`: what the first two calls cost beyond a later one, and what the project allows itself.
 
     That is one and a half times a call of the eager vmap and 50 ms, without Numba; full caches of it may add 100 ms.
+    What touches much memory for the first time is slow without jit as well.
     """
     found = []
     for row in document["rows"]:
@@ -111,7 +112,8 @@ def planning(document: Document) -> list[list[str]]:
             beyond.append(None if entry is None or None in times else max(0.0, sum(times) - entry["median"]))
         if beyond[0] is not None:
             allowed = None if eager is None else 1.5 * eager + 0.05
-            found.append([row["workload"], *map(seconds, (eager, allowed, *beyond))])
+            first = by_name["vmapcore vmap"]["first"] if eager is not None else None
+            found.append([row["workload"], *map(seconds, (eager, first, allowed, *beyond))])
     return found
 
 
