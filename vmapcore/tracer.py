@@ -44,6 +44,7 @@ class Tracer:
     value: Any
     storage: Storage | None
     __array_priority__ = 1000.0
+
     # What it is, seen by the function being transformed.
 
     @property

@@ -89,11 +89,9 @@ def _writing(index: Any, home: Home, reuse: int | None) -> Run:
     def run(own: Own, out: Any, x: Any, v: Any) -> Any:
         if out is None:
             out = x if reuse == 0 else own.get(home)
-            if out is None:
-                out = kept(own, home, np.array(x, order="C"))
-                out[where] = v
-                return out
-        if out is not x:
+        if out is None:
+            out = kept(own, home, np.array(x, order="C"))
+        elif out is not x:
             np.copyto(out, x)
         out[where] = v
         return out

@@ -176,7 +176,7 @@ class FusedUnit:
 
 def _tasks_of(fused: Fused) -> int:
     """Into how many tasks a kernel is cut where it is made of NumPy's calls; loops have a team."""
-    calls = [s for s in fused.expression.statements if s.operation not in ("load", "index")]
+    calls = fused.expression.computed
     many = len(calls) > MOST_CALLS * max([s.dtype.itemsize for s in calls], default=1)
     return 0 if many else min(TASKS, prod(fused.expression.lengths) // ENOUGH)
 

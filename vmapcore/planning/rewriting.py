@@ -89,36 +89,26 @@ def readers(graph: Graph) -> dict[Var, int]:
 
 
 def rewrite(graph: Graph, rules: Mapping[Primitive, Rule]) -> Graph:
-    """Applies to each step the rule of its primitive; returns `graph` itself where none found anything to do.
-
-    What comes before the first that a rule replaces is taken over as it is.
-    """
-    places = sorted([i for p, numbers in graph.applications.items() if p in rules for i in numbers])
+    """Applies to each step the rule of its primitive; returns `graph` itself where none found anything to do."""
+    places = [numbers[0] for primitive, numbers in graph.applications.items() if primitive in rules]
     if not places:
         return graph
     walk = Walk(graph)
-    for i in places:
-        found = rules[graph.steps[i].primitive](walk, graph.steps[i])
-        if found is not None:
-            break
-        walk.steps.clear()
-    else:
-        return graph
-    walk.steps[:0] = graph.steps[:i]
-    walk.replace(graph.steps[i].outputs[0], found)
-    replaced = walk.replaced
-    for step in graph.steps[i + 1 :]:
-        for a in step.inputs:
-            if a in replaced:
-                step = step._replace(inputs=tuple([walk.now(a) for a in step.inputs]))
-                break
+    replaced, first = walk.replaced, min(places)
+    walk.steps += graph.steps[:first]
+    for step in graph.steps[first:]:
+        if replaced:
+            for a in step.inputs:
+                if a in replaced:
+                    step = step._replace(inputs=tuple([walk.now(a) for a in step.inputs]))
+                    break
         rule = rules.get(step.primitive)
         found = None if rule is None else rule(walk, step)
         if found is None:
             walk.keep(step)
         else:
             walk.replace(step.outputs[0], found)
-    return graph.with_steps(walk.steps, [walk.now(a) for a in graph.outputs])
+    return graph.with_steps(walk.steps, [walk.now(a) for a in graph.outputs]) if replaced else graph
 
 
 def like(atom: Atom, out: Var) -> bool:

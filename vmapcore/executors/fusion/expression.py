@@ -106,8 +106,13 @@ class Expression:
         """
         return any(0 in store.axes for store in self.stores) and not any(0 in s.over for s in self.statements)
 
+    @property
+    def computed(self) -> list[Statement]:
+        """The statements that do more than to fetch an element or its place."""
+        return [s for s in self.statements if s.operation not in ("load", "index")]
+
     @cached_property
     def flops(self) -> int:
         """Operations, each statement counting as one per element."""
-        counted = [s for s in self.statements if s.operation not in ("load", "index", "cast")]
+        counted = [s for s in self.computed if s.operation != "cast"]
         return sum([prod([self.lengths[a] for a in s.evaluated]) for s in counted])

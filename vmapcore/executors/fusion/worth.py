@@ -14,8 +14,7 @@ PAYS = 12_000.0
 
 def saved(fused: Fused) -> float:
     """Nanoseconds that a compiled kernel saves in each call, roughly."""
-    statements = [s for s in fused.expression.statements if s.operation not in ("load", "index")]
-    return CALL + STATEMENT * len(statements) + ELEMENT * fused.expression.flops
+    return CALL + STATEMENT * len(fused.expression.computed) + ELEMENT * fused.expression.flops
 
 
 def worth_compiling(fused: Fused) -> bool:
