@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vmapcore import custom_op, grad, jit, memory, nn, trace, vmap
-from vmapcore.executors import compiled
+from vmapcore.cpu import compiled
 from vmapcore.nn.functional import cross_entropy
 from vmapcore.pytree import flatten
 from vmapcore.pytree import tree_map as pytree_map
@@ -66,7 +66,7 @@ class Own(NumPyLibrary):
     jitted: tuple[Any, ...] = ()
 
     def start(self, device: str, precision: str) -> dict[str, Any]:
-        import_module("vmapcore.executors.cpu")  # which is loaded once a process: no part of planning
+        import_module("vmapcore.cpu.plan")  # which is loaded once a process: no part of planning
         return {**super().start(device, precision), "numba": compiled.AVAILABLE}
 
     def vmap(self, f: Callable[..., Any], axes: Axes) -> Callable[..., Any]:

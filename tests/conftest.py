@@ -35,13 +35,13 @@ settings.load_profile(PROFILE)
 @pytest.fixture(autouse=True)
 def _numpy_plans(request, monkeypatch):
     if request.node.get_closest_marker("numpy_plans") and PROFILE != "deep":
-        monkeypatch.setattr(import_module("vmapcore.executors.compiled"), "AVAILABLE", False)
+        monkeypatch.setattr(import_module("vmapcore.cpu.compiled"), "AVAILABLE", False)
 
 
 @pytest.fixture(autouse=True)
 def _both_ways_of_programs(monkeypatch):
     """A program goes through its calls in a loop when it first runs, and is written out for the next time."""
-    monkeypatch.setattr(import_module("vmapcore.executors.program"), "OFTEN", 1)
+    monkeypatch.setattr(import_module("vmapcore.cpu.program"), "OFTEN", 1)
 
 
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from vmapcore.executors import compiled
+from vmapcore.cpu import compiled
 
 PROGRAM = """
 import sys
 import numpy as np
 from numba.core.registry import cpu_target
-from vmapcore.executors.compiled import kernel
+from vmapcore.cpu.compiled import kernel
 
 @kernel
 def reciprocals(x, limit):

@@ -8,7 +8,7 @@ import pytest
 
 from vmapcore import grad, jvp, value_and_grad, vjp, vmap
 from vmapcore.errors import VmapcoreError
-from vmapcore.rules import _im2col
+from vmapcore.evals import patches
 from vmapcore.rules import conv as rules
 from vmapcore.rules.conv import conv1d, conv2d, conv3d, conv_transpose2d
 
@@ -32,9 +32,9 @@ def normal(rng, *shape, dtype=np.float64):
 def blocks(request, monkeypatch):
     """Everything in one block, and blocks of a few images and rows."""
     if request.param == "cut":
-        monkeypatch.setattr(_im2col, "SMALL", 1 << 10)
-        monkeypatch.setattr(_im2col, "LARGE", 1 << 11)
-        monkeypatch.setattr(_im2col, "MOST", 3)
+        monkeypatch.setattr(patches, "SMALL", 1 << 10)
+        monkeypatch.setattr(patches, "LARGE", 1 << 11)
+        monkeypatch.setattr(patches, "MOST", 3)
 
 
 OPTIONS = list(itertools.product((1, 2), (0, 1), (1, 2), (1, 2)))
@@ -157,13 +157,13 @@ def test_leading_axes_of_a_bias(rng, blocks, lead_x, lead_w, lead_b, kernel):
 def columns(monkeypatch):
     """The shapes of images that patches were copied from."""
     seen = []
-    copy = _im2col._columns
+    copy = patches._columns
 
     def noting(xp, laid, *args):
         seen.append(laid.shape)
         return copy(xp, laid, *args)
 
-    monkeypatch.setattr(_im2col, "_columns", noting)
+    monkeypatch.setattr(patches, "_columns", noting)
     return seen
 
 

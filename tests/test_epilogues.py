@@ -6,8 +6,8 @@ import pytest
 from vmapcore import grad, jit, trace
 from vmapcore.nn import functional as F
 from vmapcore.planning import simplify
-from vmapcore.planning.dead import drop_dead
-from vmapcore.planning.epilogues import fold_epilogues
+from vmapcore.planning.passes.dead import drop_dead
+from vmapcore.planning.passes.epilogues import fold_epilogues
 
 from .graphs import assert_same, names
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import vmapcore as vc
 from vmapcore.core import PRIMITIVES
+from vmapcore.cpu import compiled
+from vmapcore.cpu.fusion import cache, can_fuse, fuse
 from vmapcore.errors import IndexingError
-from vmapcore.executors import compiled
-from vmapcore.executors.fusion import cache, can_fuse, fuse
-from vmapcore.executors.fusion.operations import UFUNCS, ULPS
-from vmapcore.executors.fusion.repeats import cut
 from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.nn import functional as F
+from vmapcore.planning.expressions.operations import UFUNCS, ULPS
+from vmapcore.planning.expressions.repeats import cut
 
 BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba"))]
 DTYPES = "?bBhHiIqQfd"

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmapcore.cpu import compiled
+from vmapcore.cpu.fusion import can_fuse, fuse, worth_compiling
 from vmapcore.errors import IndexingError
-from vmapcore.executors import compiled
-from vmapcore.executors.fusion import can_fuse, fuse, worth_compiling
-from vmapcore.executors.fusion.nodes import Nodes
 from vmapcore.graph import Graph, Literal, Step, Var
-from vmapcore.planning.fused import cross_entropy_along, cross_entropy_grad, rectify_grad
+from vmapcore.planning.expressions.nodes import Nodes
+from vmapcore.planning.plan_primitives import cross_entropy_along, cross_entropy_grad, rectify_grad
 from vmapcore.planning.runs import runs_of
 
 from .graphs import Random

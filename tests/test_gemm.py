@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmapcore import jit, set_threads, vmap
-from vmapcore.executors import compiled, team
-from vmapcore.executors.kernels import gemm
+from vmapcore.cpu import compiled, team
+from vmapcore.cpu.kernels import gemm
 
 pytestmark = pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 RNG = np.random.default_rng(3)

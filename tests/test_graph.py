@@ -14,8 +14,8 @@ from vmapcore.graph.costs import FLOPS, MOVES, VIEWS
 from vmapcore.graph.totals import TAKEN, summary
 from vmapcore.nn.functional import conv2d, cross_entropy, max_pool2d
 from vmapcore.planning import simplify
-from vmapcore.planning.fused import FUSED
 from vmapcore.planning.kinds import ELEMENTWISE, OWN
+from vmapcore.planning.plan_primitives import FUSED
 
 from .graphs import Builder
 

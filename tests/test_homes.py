@@ -13,10 +13,10 @@ from bench.own import LIBRARY, TASKS
 from bench.workloads import WORKLOADS
 from tests.graphs import Random, assert_same
 from vmapcore import memory, threads, trace
-from vmapcore.executors import compiled
-from vmapcore.executors.cpu import Plan
-from vmapcore.executors.homes import ALIGNMENT, Home, Life, arena, most
-from vmapcore.executors.own import BLOCK, held, room, scratch
+from vmapcore.cpu import compiled
+from vmapcore.cpu.plan import Plan
+from vmapcore.cpu.workspace import BLOCK, held, room, scratch
+from vmapcore.planning.lifetimes import ALIGNMENT, Home, Life, arena, most
 from vmapcore.pytree import flatten
 
 LIVES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8), st.integers(0, 2000)), max_size=40).map(

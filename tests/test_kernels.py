@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmapcore.executors import compiled
-from vmapcore.executors.kernels import pool
-from vmapcore.executors.kernels.columns import Columns
-from vmapcore.executors.kernels.conv import convolution
-from vmapcore.executors.kernels.direct import Direct
-from vmapcore.executors.kernels.kronecker import Kronecker
-from vmapcore.executors.kernels.tiles import Tiles
-from vmapcore.executors.kernels.winograd import Winograd
+from vmapcore.cpu import compiled
+from vmapcore.cpu.kernels import pooling
+from vmapcore.cpu.kernels.choose import convolution
+from vmapcore.cpu.kernels.direct import Direct
+from vmapcore.cpu.kernels.patches import Columns
+from vmapcore.cpu.kernels.winograd import Winograd
+from vmapcore.cpu.kernels.winograd_numpy import Kronecker
+from vmapcore.cpu.kernels.winograd_tiles import Tiles
+from vmapcore.evals.windows import taps, windows
 from vmapcore.rules import conv as rules
-from vmapcore.rules import pooling
-from vmapcore.rules._windows import taps, windows
+from vmapcore.rules.pooling import max_pool, max_pool_scatter
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = [Columns, Kronecker, *([Direct, Winograd] if compiled.AVAILABLE else [])]
@@ -89,7 +89,7 @@ def check(kind, dtype, size, kernel, stride=1, padding=0, dilation=1, groups=1, 
             )
             whole = np.full_like(small, np.nan)
             for group in range(groups):
-                pool.max_pool(out[group], whole[group], halves)
+                pooling.max_pool(out[group], whole[group], halves)
             np.testing.assert_array_equal(small, whole)  # bit for bit
 
         dx = np.full(xs.shape, np.nan, dtype)
@@ -169,17 +169,17 @@ def test_without_numba():
     code = """if True:
         import sys
         sys.modules["numba"] = None
-        from vmapcore.executors import compiled
+        from vmapcore.cpu import compiled
         assert compiled.numba is None
         import numpy as np
         from tests import test_kernels
         assert len(test_kernels.KINDS) == 2
-        from vmapcore.executors.kernels.direct import Direct
-        from vmapcore.executors.kernels.winograd import Winograd
+        from vmapcore.cpu.kernels.direct import Direct
+        from vmapcore.cpu.kernels.winograd import Winograd
         for kind in (Direct, Winograd):
             assert test_kernels.check(kind, np.float32, (5, 6), (3, 3), padding=1, channels=8, height=9, images=8)
         x, y, z = np.ones((1, 2, 9), np.float32), np.ones((1, 9, 10), np.float32), np.full((2, 1, 2, 10), 5, np.float32)
-        from vmapcore.executors.kernels import stacks
+        from vmapcore.cpu.kernels import stacks
         assert not stacks.takes(x, y)
         for out, way in zip(z, (y, y.reshape(1, 10, 9).swapaxes(1, 2)), strict=True):
             stacks.Stack(x, way)(x, way, out, np.full(10, -10, np.float32), True)
@@ -225,9 +225,9 @@ def test_max_pool(native, dtype, data):
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     special = np.array([0, 0, 1, 1, 2, -1, np.inf, -np.inf, np.nan, -0.0])
     x = rng.choice(special, (channels, images, *size)).astype(dtype)
-    expected = pooling.max_pool.eval(np, x, **params)
+    expected = max_pool.eval(np, x, **params)
     g = rng.standard_normal(expected.shape).astype(dtype)
-    back = pooling.max_pool_scatter.eval(np, g, x, expected, **params)
+    back = max_pool_scatter.eval(np, g, x, expected, **params)
     masked = np.where(x > 0, back, dtype(0))
 
     def same(found, expected):  # sums over windows that overlap may be in another order
@@ -237,11 +237,11 @@ def test_max_pool(native, dtype, data):
     try:
         xs, gs = (np.ascontiguousarray(np.moveaxis(a, 1, -1)) for a in (x, g))
         out, result = np.full_like(gs, np.nan), np.full_like(xs, np.nan)
-        pool.max_pool(xs, out, win)
+        pooling.max_pool(xs, out, win)
         np.testing.assert_array_equal(np.moveaxis(out, -1, 1), expected)
-        pool.max_pool_scatter(gs, xs, out, result, win)
+        pooling.max_pool_scatter(gs, xs, out, result, win)
         same(np.moveaxis(result, -1, 1), back)
-        pool.max_pool_scatter(gs, xs, out, result, win, relu=True)
+        pooling.max_pool_scatter(gs, xs, out, result, win, relu=True)
         same(np.moveaxis(result, -1, 1), masked)
     finally:
         compiled.AVAILABLE = before

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_kernels import close
-from vmapcore.executors import convolutions
+from vmapcore.cpu import convolutions
 from vmapcore.rules import conv as rules
 from vmapcore.rules import pooling
 

@@ -8,8 +8,8 @@ from vmapcore.errors import VmapcoreError
 from vmapcore.graph import Literal
 from vmapcore.nn import functional as F
 from vmapcore.planning import labels, simplify
-from vmapcore.planning.fused import FUSED
 from vmapcore.planning.labels import Labels, labels_of, params_for
+from vmapcore.planning.plan_primitives import FUSED
 from vmapcore.pytree import flatten
 
 from .ops import OPS

@@ -7,9 +7,9 @@ import pytest
 
 from vmapcore import grad, jvp, vjp, vmap
 from vmapcore.errors import AxisError, ShapeError
+from vmapcore.evals.products import plan_product
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.rules import contract as module
-from vmapcore.rules._blas import plan_product
 from vmapcore.rules.contract import contract
 from vmapcore.testing import assert_same, check_vmap
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmapcore.executors import compiled
-from vmapcore.executors.fusion import fuse
+from vmapcore.cpu import compiled
+from vmapcore.cpu.fusion import fuse
 
 from .test_fusion import QUICK, eager, empty_outputs, graph_of, own_cache, run
 

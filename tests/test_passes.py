@@ -27,10 +27,10 @@ from vmapcore.planning import (
     simplify,
     sink_moves,
 )
-from vmapcore.planning.common import bits
-from vmapcore.planning.fused import cross_entropy_along, cross_entropy_grad, rectify_grad
 from vmapcore.planning.kinds import ELEMENTWISE, pure
-from vmapcore.planning.rewriting import Walk
+from vmapcore.planning.passes.equal import bits
+from vmapcore.planning.passes.rewriting import Walk
+from vmapcore.planning.plan_primitives import cross_entropy_along, cross_entropy_grad, rectify_grad
 from vmapcore.pytree import flatten
 
 from .graphs import Builder, Random, assert_same, names

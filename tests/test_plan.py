@@ -10,8 +10,8 @@ import pytest
 import vmapcore as vc
 from vmapcore import threads, trace
 from vmapcore.core import Primitive
-from vmapcore.executors import compiled, cpu, units
-from vmapcore.executors.cpu import Plan
+from vmapcore.cpu import compiled, plan, units
+from vmapcore.cpu.plan import Plan
 
 
 def plan_of(fun, *args):
@@ -319,7 +319,7 @@ def test_numpy_calls_go_to_threads_where_they_are_few_and_long(monkeypatch):
 
 def test_workers_are_woken_for_kernels_that_they_may_share(monkeypatch):
     calls = []
-    monkeypatch.setattr(cpu.team, "assemble", lambda: calls.append(1))
+    monkeypatch.setattr(plan.team, "assemble", lambda: calls.append(1))
     x = np.ones((300, 300), np.float32)
     for fun, woken in [(np.sort, 0), (lambda x: x @ x, 1), (lambda x: np.sort(x) @ x, 1)]:
         calls.clear()

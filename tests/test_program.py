@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vmapcore import executors, trace
-from vmapcore.executors import program
-from vmapcore.executors.cpu import Plan
+from vmapcore.cpu import program
+from vmapcore.cpu.plan import Plan
 
 
 def function(x, y):
@@ -58,7 +58,7 @@ def test_the_search_for_garbage_goes_on_as_it_was(monkeypatch, searching, fails)
             raise RuntimeError("while planning")
         return graph
 
-    monkeypatch.setattr("vmapcore.executors.cpu.simplify", simplify)
+    monkeypatch.setattr("vmapcore.cpu.plan.simplify", simplify)
     x = np.ones(3)
     graph = trace(np.sin)(x)
     was = gc.isenabled()

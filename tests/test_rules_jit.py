@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vmapcore import errors, grad, jit, jvp, trace, vmap
-from vmapcore.executors.steps import shared
+from vmapcore.cpu.steps import shared
 from vmapcore.graph import Literal
 from vmapcore.pytree import flatten
 from vmapcore.testing import check_jit

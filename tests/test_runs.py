@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmapcore import threads, trace
-from vmapcore.executors import compiled, units
-from vmapcore.executors.cpu import Plan
+from vmapcore.cpu import compiled, units
+from vmapcore.cpu.plan import Plan
 from vmapcore.graph import Var
 from vmapcore.planning.runs import runs_of
 

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmapcore import jit, set_threads, threads, vmap
-from vmapcore.executors import compiled, team
-from vmapcore.executors.compiled import kernel
-from vmapcore.executors.team import share
+from vmapcore.cpu import compiled, team
+from vmapcore.cpu.compiled import kernel
+from vmapcore.cpu.team import share
 
 ROOT = Path(__file__).resolve().parent.parent
 FOREVER = 1 << 40

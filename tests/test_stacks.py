@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from tests.test_kernels import close
 from vmapcore import jit, set_threads, vmap
-from vmapcore.executors import compiled, steps
-from vmapcore.executors.homes import Home
-from vmapcore.executors.kernels import stacks
-from vmapcore.executors.kernels.lanes import WIDE, lanes
+from vmapcore.cpu import compiled, steps
+from vmapcore.cpu.kernels import stacks
+from vmapcore.cpu.kernels.lanes import WIDE, lanes
 from vmapcore.graph import Step, Var
-from vmapcore.planning.fused import contract_block
+from vmapcore.planning.lifetimes import Home
+from vmapcore.planning.plan_primitives import contract_block
 from vmapcore.rules.contract import contract
 
 RNG = np.random.default_rng(5)

@@ -5,9 +5,10 @@ import pytest
 
 import vmapcore as vc
 from vmapcore import grad, nn, threads, trace, vmap
-from vmapcore.executors.cpu import Plan
+from vmapcore.cpu import cuts
+from vmapcore.cpu.plan import Plan
 from vmapcore.nn import functional as F
-from vmapcore.planning import cuts, groups
+from vmapcore.planning import groups
 from vmapcore.planning.groups import groups_of
 from vmapcore.pytree import flatten, tree_map
 

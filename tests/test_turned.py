@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmapcore.executors import compiled
-from vmapcore.executors.kernels import turned
+from vmapcore.cpu import compiled
+from vmapcore.cpu.kernels import reorder
 
 RNG = np.random.default_rng(2)
 
@@ -14,7 +14,7 @@ RNG = np.random.default_rng(2)
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Small arrays too, and none by NumPy that need not be."""
-    monkeypatch.setattr(turned, "LEAST", 1)
+    monkeypatch.setattr(reorder, "LEAST", 1)
 
 
 @pytest.mark.parametrize("dtype", ["f", "d", "i", "c8"])
@@ -26,7 +26,7 @@ def test_any_order(dtype, data):
     laid = RNG.integers(-99, 99, (*[shape[i] for i in lies], gap)).astype(dtype)
     x = laid[..., 0].transpose(np.argsort(lies))
     out = np.zeros((2, *shape), dtype)
-    turned.copy(out[0], x)
+    reorder.copy(out[0], x)
     np.testing.assert_array_equal(out[0], x)
     assert not out[1].any()
 
@@ -36,14 +36,14 @@ def test_any_order(dtype, data):
 @pytest.mark.parametrize("part", [7, 4096])
 def test_images(images, members, part, monkeypatch):
     """Out of the innermost place and back into it, of several members; not by NumPy, if there is a kernel."""
-    monkeypatch.setattr(turned, "PART", part)
-    monkeypatch.setattr(turned.team, "LEAST", 1e-3)
+    monkeypatch.setattr(reorder, "PART", part)
+    monkeypatch.setattr(reorder.team, "LEAST", 1e-3)
     x = RNG.standard_normal((*members, 5, 4, 3, images)).astype("f")
     out, back = np.full((*members, images, 5, 4, 3), np.nan, "f"), np.full(x.shape, np.nan, "f")
     if compiled.AVAILABLE and images > 1:
         monkeypatch.setattr(np, "copyto", None)
-    turned.copy(out, np.moveaxis(x, -1, -4))
-    turned.copy(back, np.moveaxis(out, -4, -1))
+    reorder.copy(out, np.moveaxis(x, -1, -4))
+    reorder.copy(back, np.moveaxis(out, -4, -1))
     np.testing.assert_array_equal(out, np.moveaxis(x, -1, -4))
     np.testing.assert_array_equal(back, x)
 
@@ -51,5 +51,5 @@ def test_images(images, members, part, monkeypatch):
 def test_without_numba(monkeypatch):
     monkeypatch.setattr(compiled, "AVAILABLE", False)
     x, out = RNG.standard_normal((7, 16)).astype("f"), np.zeros((16, 7), "f")
-    turned.copy(out, x.T)
+    reorder.copy(out, x.T)
     np.testing.assert_array_equal(out, x.T)

@@ -20,18 +20,7 @@ from .errors import (
     describe,
 )
 from .numpy_protocol import NUMPY, array_function, array_ufunc
-from .refusals import (
-    ABSENT,
-    ARRAY,
-    BOOL,
-    ELEMENTS,
-    TEXT,
-    TRUTH,
-    instead_of_array,
-    is_written,
-    parts_of_write,
-    refuse,
-)
+from .refusals import ABSENT, ARRAY, BOOL, ELEMENTS, TEXT, TRUTH, instead_of_array, is_written, parts_of_write, refuse
 from .views import Storage
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from vmapcore.executors.kernels.columns import Columns
-from vmapcore.executors.kernels.direct import Direct
-from vmapcore.executors.kernels.kronecker import Kronecker
-from vmapcore.executors.kernels.winograd import Winograd
-from vmapcore.rules._windows import windows
+from vmapcore.cpu.kernels.direct import Direct
+from vmapcore.cpu.kernels.patches import Columns
+from vmapcore.cpu.kernels.winograd import Winograd
+from vmapcore.cpu.kernels.winograd_numpy import Kronecker
+from vmapcore.evals.windows import windows
 
 from .timing import times
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from vmapcore.executors import compiled
-from vmapcore.executors.kernels.pool import max_pool, max_pool_scatter
-from vmapcore.rules._windows import windows
+from vmapcore.cpu import compiled
+from vmapcore.cpu.kernels.pooling import max_pool, max_pool_scatter
+from vmapcore.evals.windows import windows
 
 from .timing import times
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from vmapcore.executors import team
-from vmapcore.executors.kernels import stacks
+from vmapcore.cpu import team
+from vmapcore.cpu.kernels import stacks
 
 from .timing import times
 

@@ -20,14 +20,7 @@ from ..rules.activations import (
     softplus,
 )
 from ..rules.conv import conv1d, conv2d, conv3d
-from ..rules.losses import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    huber_loss,
-    l1_loss,
-    mse_loss,
-    nll_loss,
-)
+from ..rules.losses import binary_cross_entropy_with_logits, cross_entropy, huber_loss, l1_loss, mse_loss, nll_loss
 from ..rules.matmul import inner
 from ..rules.pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 

@@ -1,17 +1,17 @@
 """From a Graph to a better Graph, and from that to what an executor needs to know. Computes nothing but constants."""
 
 from ..graph import Graph
-from .broadcasts import keep_broadcasts_lazy
-from .common import merge_equal
-from .constants import fold_constants
-from .dead import drop_dead
-from .entropies import fuse_cross_entropy
-from .epilogues import fold_epilogues
-from .moves import sink_moves
-from .noops import drop_noops
-from .products import fold_into_products
-from .rectifiers import fuse_rectifier_gradients, pool_before_rectifying
-from .sums import shorten_sums
+from .passes.broadcasts import keep_broadcasts_lazy
+from .passes.constants import fold_constants
+from .passes.cross_entropy import fuse_cross_entropy
+from .passes.dead import drop_dead
+from .passes.epilogues import fold_epilogues
+from .passes.equal import merge_equal
+from .passes.moves import sink_moves
+from .passes.noops import drop_noops
+from .passes.products import fold_into_products
+from .passes.rectifiers import fuse_rectifier_gradients, pool_before_rectifying
+from .passes.sums import shorten_sums
 
 PASSES = (
     drop_dead,

@@ -16,9 +16,9 @@ from ..graph import Graph, Step, Var
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
-from .circles import Circles
-from .fused import contract_block, conv_block, max_pool_scatter_rectified
+from .dependencies import Dependencies
 from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
+from .plan_primitives import contract_block, conv_block, max_pool_scatter_rectified
 
 IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
     max_pool,
@@ -65,7 +65,7 @@ class Grouping:
         self.known: dict[int, Labels | None] = {}
         self.owner: list[Group | None] = [None] * len(graph.steps)
         self.groups: list[Group] = []
-        self.circles = Circles(graph)
+        self.dependencies = Dependencies(graph)
 
     def labels(self, i: int) -> Labels | None:
         """The labels of step `i`."""
@@ -82,12 +82,12 @@ class Grouping:
 
     def _grow(self, anchors: frozenset[Any]) -> None:
         """Goes through the steps in order: an anchor joins a group it reads from or starts one, others only join."""
-        for i in self.circles.forwards():
+        for i in self.dependencies.forwards():
             if not self._joins_a_maker(i) and self.graph.steps[i].primitive in anchors:
                 self._start(i, 2 if anchors is IMAGES else 1)
 
     def _joins_a_maker(self, i: int) -> bool:
-        groups = [self.owner[m] for m in reversed(self.circles.makers[i])]
+        groups = [self.owner[m] for m in reversed(self.dependencies.makers[i])]
         return any(group is not None and self._join(group, i) for group in groups)
 
     def _join_readers(self) -> None:
@@ -131,7 +131,7 @@ class Grouping:
         sums = any(None in p for p in makes)
         if sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths)):
             return False
-        if self.circles.arise(i, group.number):
+        if self.dependencies.arise(i, group.number):
             return False
         for k, a in enumerate(step.inputs):
             if a in group.sums or (a in group.places and group.places[a] != reads[k]):
@@ -148,7 +148,7 @@ class Grouping:
                 if a in step.outputs:
                     del group.reads[r, k]
         group.steps.add(i)
-        self.circles.join(i, group.number)
+        self.dependencies.join(i, group.number)
         self.owner[i] = group
         return True
 

@@ -7,7 +7,7 @@ from ..rules.casts import convert, convert_to_discrete, imaginary_part, join_par
 from ..rules.elementwise import close, round_to, sinc_derivative
 from ..rules.selection import clamp, select
 from ..rules.ufuncs import direction, power, share
-from .fused import FUSED, rectify_grad
+from .plan_primitives import FUSED, rectify_grad
 
 ELEMENTWISE = frozenset(
     {p for p in PRIMITIVES.values() if p.ufunc is not None and not p.multiple}

@@ -10,12 +10,12 @@ from itertools import takewhile
 from math import prod
 from typing import Any, NamedTuple
 
+from ..evals.products import terms_of
 from ..graph import Atom, Literal, Step
 from ..rules import activations, casts, layout, losses, norms, pooling, reductions, selection
-from ..rules._blas import terms_of
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
-from .fused import (
+from .plan_primitives import (
     contract_block,
     conv_block,
     cross_entropy_along,

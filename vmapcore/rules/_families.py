@@ -13,11 +13,11 @@ import numpy as np
 from ..arrays import UNTRACED
 from ..core import Primitive
 from ..errors import AxisError
+from ..evals.large import LARGE
+from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
 from ..tracer import Tracer
 from ..views import mark_contiguous, view_of
-from ._large import LARGE
-from ._large import elementwise as in_tiles
 
 
 class Over(NamedTuple):

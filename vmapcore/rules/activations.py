@@ -13,8 +13,8 @@ import numpy as np
 from .. import memory
 from ..core import primitive
 from ..errors import ArgumentError
+from ..evals.reductions import kept_shape, largest, total
 from ._families import fit, hashable_axis, last_axes, operand, pointwise, trailing
-from ._reduce import kept_shape, largest, total
 from .casts import inexact
 from .selection import select
 from .ufuncs import maximum

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..core import primitive
-from ._blas import plan_product, terms_of
+from ..evals.products import plan_product, terms_of
+from ..evals.threaded import product, products
 from ._families import bilinear, cast_like
-from ._threaded import product, products
 
 LETTERS = ascii_letters + "".join(map(chr, range(0x3B1, 0x3CA)))
 """Names for axes; those past the alphabet serve batch axes once it is used up."""

@@ -21,9 +21,9 @@ from typing import Any
 from .. import memory
 from ..core import Primitive, primitive
 from ..errors import DTypeError, ShapeError, describe
-from . import _im2col
+from ..evals import patches
+from ..evals.windows import Ints, Pairs, agree, each_axis, pad_pairs, windows
 from ._families import add_tangents, bilinear, fit, match, operand, trailing
-from ._windows import Ints, Pairs, agree, each_axis, pad_pairs, windows
 
 
 @primitive
@@ -34,12 +34,12 @@ def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, d
     win = windows("conv", x.shape[2 - core :], w.shape[2 - core :], stride, padding, dilation)
     images, height = x.shape[-core], w.shape[-core]
     agree("conv", x.shape[1 - core], w.shape[1 - core] * groups)
-    x, w, lead = _im2col.split_lead(x.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
+    x, w, lead = patches.split_lead(x.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
     x, w = _grouped(x.reshape(len(x), x.shape[1] * images, *x.shape[3:]), 2, groups), _grouped(w, 2, groups)
     out = memory.empty(xp, (len(x), w.shape[1], x.shape[1], *w.shape[2:4], *win.out), dtype)
     fused = None if b is None else bias_of(xp, b, lead, core, groups)
     if out.size:
-        _im2col.forward(xp, x, w, fused, out, win)
+        patches.forward(xp, x, w, fused, out, win)
     out = lead.scatter(out, (images, height, *win.out))
     if b is not None and fused is None:
         out = out + b.reshape((*b.shape[:-core], 1, height, *(1,) * len(win.out)))
@@ -56,11 +56,11 @@ def conv_input_grad(
     win = windows("conv_input_grad", size, w.shape[2 - core :], stride, padding, dilation)
     images, channels = g.shape[-core], w.shape[1 - core]
     agree("conv_input_grad", g.shape[1 - core :], (w.shape[-core], *win.out))
-    g, w, lead = _im2col.split_lead(g.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
+    g, w, lead = patches.split_lead(g.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
     g, w = _grouped(g.reshape(len(g), g.shape[1] * images, *g.shape[3:]), 2, groups), _grouped(w, 2, groups)
     out = memory.empty(xp, (len(g), w.shape[1], g.shape[1], groups, channels, *size), dtype)
     if g.size and w.size:
-        _im2col.input_grad(xp, g, w, out, win)
+        patches.input_grad(xp, g, w, out, win)
     else:
         out[...] = 0
     return lead.scatter(out, (images, groups * channels, *size))
@@ -76,13 +76,13 @@ def conv_weight_grad(
     win = windows("conv_weight_grad", x.shape[2 - core :], kernel, stride, padding, dilation)
     channels, height = x.shape[1 - core] // groups, g.shape[1 - core]
     agree("conv_weight_grad", (g.shape[-core], *g.shape[2 - core :]), (x.shape[-core], *win.out))
-    x, g, lead = _im2col.split_lead(x.astype(dtype, copy=False), g.astype(dtype, copy=False), core)
+    x, g, lead = patches.split_lead(x.astype(dtype, copy=False), g.astype(dtype, copy=False), core)
     x, g = _grouped(x, 3, groups), _grouped(g, 3, groups)
     members, own, variants = len(x), x.shape[1], g.shape[1]
     out = memory.empty(xp, (own, members, groups, variants * height // groups, channels * math.prod(kernel)), dtype)
     if x.size and g.size:
         for i in range(own):
-            _im2col.weight_grad(xp, x[:, i], g, out[i], win)
+            patches.weight_grad(xp, x[:, i], g, out[i], win)
     else:
         out[...] = 0
     out = out.reshape(own, members, groups, variants, height // groups, out.shape[-1]).transpose(1, 3, 0, 2, 4, 5)
@@ -94,7 +94,7 @@ def _grouped(a: Any, axis: int, groups: int) -> Any:
     return a.reshape(*a.shape[:axis], groups, a.shape[axis] // groups, *a.shape[axis + 1 :])
 
 
-def bias_of(xp: Any, b: Any, lead: _im2col.Lead, core: int, groups: int) -> Any:
+def bias_of(xp: Any, b: Any, lead: patches.Lead, core: int, groups: int) -> Any:
     """Returns b as (M, V, G, O) if it has no other leading axes than w, else None."""
     rank = len(lead.shape)
     own = (1,) * (rank + core - b.ndim) + b.shape[: b.ndim - core]

@@ -15,17 +15,7 @@ from ..core import multiple, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import align, fit, match, operand, trailing
-from ._matrices import (
-    SlogdetResult,
-    adjoint,
-    column,
-    conj,
-    diagonal,
-    diagonal_matrix,
-    identity,
-    matrices,
-    transposed,
-)
+from ._matrices import SlogdetResult, adjoint, column, conj, diagonal, diagonal_matrix, identity, matrices, transposed
 from .casts import inexact
 from .creation import library
 from .diagonals import diagonal as diagonal_of

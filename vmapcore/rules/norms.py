@@ -7,10 +7,10 @@ import numpy as np
 
 from ..core import primitive
 from ..errors import ArgumentError, ShapeError, describe
+from ..evals.reductions import kept_shape
 from ..numpy_protocol import implements
 from ._families import cast_like, fit, hashable_axis, last_axes, trailing
 from ._matrices import conj, largest
-from ._reduce import kept_shape
 from .casts import inexact
 from .layout import reshape
 from .svd import svdvals

@@ -19,8 +19,8 @@ import numpy as np
 from .. import memory
 from ..core import Primitive, primitive
 from ..errors import DTypeError, ShapeError, describe
+from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, taps, windows
 from ._families import linear, match, operand, trailing
-from ._windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, taps, windows
 
 TILE = 1 << 20
 """Bytes of input that are worked on at a time, so that what lies between input and result stays in a CPU's cache."""

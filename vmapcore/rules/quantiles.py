@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, OptionError, ShapeError, describe
+from ..evals.reductions import reduced_shape
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import hashable_axis, into, last_axes, operand
-from ._reduce import reduced_shape
 from .reductions import flattened, mean, reduce_sum, within
 from .sorting import gather_along, sort_along
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..core import Primitive, primitive
 from ..errors import OptionError, ShapeError
+from ..evals.reductions import kept_shape, largest, smallest, total
 from ..numpy_protocol import implements
 from ._families import hashable_axis, into, last_axes, linear, loop_dtype, operand, trailing
-from ._reduce import kept_shape, largest, smallest, total
 from .cumulative import converted, previous, scan_prod, single_axis
 
 # Sums and what undoes them.

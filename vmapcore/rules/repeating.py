@@ -17,16 +17,7 @@ from ..tracer import Tracer
 from ._families import as_new_array, last_axes, linear, operand, trailing
 from .creation import as_array, library
 from .joining import concatenate, cut, flat, shaped, stack
-from .layout import (
-    Shape,
-    as_shape,
-    broadcast_arrays,
-    broadcast_to_,
-    copy,
-    moveaxis,
-    reshape,
-    reshape_,
-)
+from .layout import Shape, as_shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
 
 
 @trailing

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..core import primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..evals.large import LARGE
+from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import NUMPY, implements
 from ._families import as_new_array, fit, into, match, operand, pointwise, trailing
-from ._large import LARGE
-from ._large import elementwise as in_tiles
 from .casts import cast, join_parts
 from .ufuncs import share
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..core import primitive
 from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
+from ..evals.reductions import kept_shape, total
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import Over, as_new_array, hashable_axis, into, last_axes, loop_dtype, operand, pointwise, trailing
-from ._reduce import kept_shape, total
 from .brackets import concrete
 from .cumulative import converted
 from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_, within

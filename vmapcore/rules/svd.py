@@ -10,17 +10,7 @@ from ..errors import ArgumentError, MissingRuleError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import as_scalar, fit, trailing
-from ._matrices import (
-    SVDResult,
-    adjoint,
-    column,
-    conj,
-    diagonal,
-    diagonal_matrix,
-    largest,
-    matrices,
-    row,
-)
+from ._matrices import SVDResult, adjoint, column, conj, diagonal, diagonal_matrix, largest, matrices, row
 from .casts import cast
 from .creation import library
 

@@ -1,0 +1,115 @@
+"""How a group is cut: into tiles that a core's cache holds, and tiles into tasks for threads.
+
+Decided by sizes alone, never by how many threads there are, so that the same sums are added in the same order.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+from ..graph import Graph, Step, Var
+from ..graph.costs import VIEWS, flops_of
+from ..planning.groups import Group
+from ..planning.plan_primitives import conv_block
+from ..rules.conv import conv, conv_input_grad
+
+FOOTPRINT = 3 << 19
+"""Bytes that the largest step of a tile may read and write."""
+
+ROOM = 1 << 23
+"""The same for groups without images: calls cost more than what a cache that all cores share would save."""
+
+WORTH = 30_000_000
+"""Multiply-adds for which it pays to hand a task to a thread: as long as half a millisecond."""
+
+TASKS = 4
+"""How many pieces one step's work is cut into: more than threads, so that one that is disturbed gets less."""
+
+CALL, SHARED = 6_000_000, 16_000_000
+"""Multiply-adds of a step, on average, from which threads that run steps at once seldom wait for the interpreter; and
+from which that is better than one thread whose steps a team shares."""
+
+MOST = 16
+"""How many tasks a group becomes at most."""
+
+MOVED = 4
+"""Multiply-adds of a matrix product that take as long as reading and writing one number."""
+
+
+SHARING = frozenset({conv, conv_block, conv_input_grad})
+"""Convolutions of images with weights that all of them share."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A dimension in pieces, one per task, and each piece in tiles."""
+
+    pieces: tuple[tuple[slice, ...], ...]
+
+
+def cuts_of(graph: Graph, group: Group, lanes: int = 1, team: bool = False) -> tuple[Cut, ...]:
+    """How each dimension of the group's frame is cut; tiles of images have a multiple of `lanes` where they can.
+
+    `team` is whether steps are shared in machine code, so that one thread may do.
+    """
+    steps = [graph.steps[i] for i in sorted(group.steps)]
+    work = sum(map(work_of, steps))
+    tasks = max(1, min(MOST, work // WORTH))
+    whole = max(footprint(steps), 1)
+    units = [1] * len(group.lengths)
+    images = images_dimension(graph, group)
+    if images >= 0:
+        units[images] = lanes
+    members, *rest = group.lengths
+    if not rest:
+        if whole <= (ROOM if images < 0 else FOOTPRINT):
+            calls = sum([step.primitive.name not in VIEWS for step in steps])
+            if work < tasks * calls * (SHARED if team else CALL):
+                return (_cut(members, 1, members),)
+            return (_cut(members, min(tasks, members), members),)
+        return (_cut(members, min(tasks, members), FOOTPRINT * members // whole, units[0]),)
+    pieces = min(tasks, members)
+    size = FOOTPRINT * members * rest[0] // whole
+    return _cut(members, pieces, 1), _cut(rest[0], min(rest[0], -(-tasks // pieces)), size, units[1])
+
+
+def _cut(length: int, pieces: int, size: int, unit: int = 1) -> Cut:
+    """Cuts into `pieces`, and these into tiles of at most `size`: of nearly equal length, but in whole units."""
+    size = max(size // unit, 1) * unit
+    found = []
+    for piece in _parts(slice(0, length), pieces, unit):
+        count = -(-(piece.stop - piece.start) // size)
+        found.append(tuple(_parts(piece, count, unit)))
+    return Cut(tuple(found))
+
+
+def _parts(whole: slice, count: int, unit: int) -> Iterator[slice]:
+    units = -(-(whole.stop - whole.start) // unit)
+    ends = [min(whole.start + units * i // count * unit, whole.stop) for i in range(count + 1)]
+    return (slice(a, b) for a, b in pairwise(ends) if a < b)
+
+
+def footprint(steps: Sequence[Step]) -> int:
+    """Bytes that a step, the one with most, reads and writes of arrays that the group makes and reads again.
+
+    What comes in or goes out passes through a cache once, however large a tile is.
+    """
+    made = {v for step in steps if step.primitive.name not in VIEWS for v in step.outputs}
+    read = {a for step in steps for a in step.inputs if isinstance(a, Var) and a in made}
+    return max(
+        sum([a.nbytes for a in {*step.inputs, *step.outputs} if isinstance(a, Var) and a in read]) for step in steps
+    )
+
+
+def images_dimension(graph: Graph, group: Group) -> int:
+    """Along which dimension tiles have images that share weights; -1 if along none."""
+    if len(group.lengths) > 1:
+        return 1
+    shared = any(group.reads.get((i, 1)) == (None,) and graph.steps[i].primitive in SHARING for i in group.steps)
+    return 0 if shared else -1
+
+
+def work_of(step: Step) -> int:
+    """Multiply-adds of a step, or as many as take as long as reading and writing its arrays."""
+    return max(flops_of(step) // 2, MOVED * max([prod(a.shape) for a in step.outputs]))

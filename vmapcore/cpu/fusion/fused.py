@@ -1,0 +1,216 @@
+"""`fuse`: a group of steps as one kernel, by either source."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...graph import Literal, Step, Var
+from ...planning.expressions.building import SHORT, Builder, UnfusibleError, Value
+from ...planning.expressions.expression import Expression
+from ...planning.expressions.lowering import fusible, lower
+from ...planning.expressions.numbering import LONGEST, finish
+from ...planning.expressions.operations import SLOWER
+from .. import team
+from . import elements
+from .cache import kernel
+from .loop_source import loop_source
+from .loops import Loop, nest
+from .running import Compiled, Kernel, Shape, Tiled
+from .tile_source import tile_source
+
+FLOP, BYTE = 0.05, 0.01
+"""Nanoseconds, roughly, in loops over registers."""
+
+
+def can_fuse(step: Step) -> bool:
+    """Whether a kernel can do the step, shapes permitting."""
+    return fusible(step)
+
+
+def fuse(
+    steps: Sequence[Step],
+    inputs: Sequence[Var],
+    outputs: Sequence[Var],
+    in_place: Mapping[int, int] | None = None,
+    orders: Mapping[Var, tuple[int, ...]] | None = None,
+) -> "Fused | None":
+    """The kernel of a group, or None if there is none.
+
+    Args:
+        steps: in an order in which they can run.
+        inputs: what they read that they do not make.
+        outputs: what is wanted of them.
+        in_place: output -> input whose memory it gets; see `Fused.in_place` for those that are possible.
+        orders: the axes of a variable from the outermost in memory; those of others lie in their own order.
+    """
+    try:
+        return Fused(steps, inputs, outputs, in_place or {}, orders or {})
+    except UnfusibleError:
+        return None
+
+
+LEAST = 16
+"""How long the neighbour must be of an axis that is `turned`, and how many numbers must come of one that is copied."""
+
+
+def _last_moved(shape: tuple[int, ...], length: int) -> tuple[int, ...] | None:
+    """The axes with the last one, of this length, before the one that precedes it; axes of length 1 do not count."""
+    long = [i for i, n in enumerate(shape) if n > 1]
+    if len(long) < 2 or shape[long[-1]] != length:
+        return None
+    order = [i for i in range(len(shape)) if i != long[-1]]
+    order.insert(order.index(long[-2]), long[-1])
+    return tuple(order)
+
+
+class Fused:
+    """A group of steps as an expression, and what runs it."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        inputs: Sequence[Var],
+        outputs: Sequence[Var],
+        in_place: Mapping[int, int],
+        orders: Mapping[Var, tuple[int, ...]],
+    ) -> None:
+        self.steps, self.inputs, self.outputs = steps, inputs, outputs
+        self.orders = orders
+        self.copied: frozenset[Var] = frozenset()
+        self.captured: list[Any] = []
+        self.expression = self._expression(orders)
+        self.in_place = in_place
+        self._check_in_place()
+        self.splits = self.expression.splits
+        self.rows = self.expression.lengths[0] if self.expression.lengths else 1
+
+    def _expression(self, orders: Mapping[Var, tuple[int, ...]]) -> Expression:
+        builder = Builder()
+        if any(0 in v.shape for s in self.steps for v in (*s.inputs, *s.outputs) if isinstance(v, Var)):
+            raise UnfusibleError("an axis of length 0")
+        values: dict[Var, Value] = {}
+        for i, v in enumerate(self.inputs):
+            values[v] = builder.operand(i, v.shape, v.dtype, orders.get(v, range(len(v.shape))))
+        for step in self.steps:
+            args = [values[a] if isinstance(a, Var) else self._literal(builder, a) for a in step.inputs]
+            values[step.outputs[0]] = lower(builder, step, args)
+        for i, v in enumerate(self.outputs):
+            builder.store(values[v], i, orders.get(v, range(len(v.shape))))
+        return finish(builder, self._dtypes(), [v.dtype for v in self.outputs])
+
+    def _check_in_place(self) -> None:
+        """An input may be overwritten if all that is read of it is the element at the place of the result, once."""
+        e = self.expression
+        if not self.in_place:
+            return
+        rounds = sum([isinstance(item, Loop) and item.axis == 0 for item in nest(e).body])
+        if e.checks or any(s.over for s in e.statements) or rounds > 1:
+            raise UnfusibleError("memory in place that is read again")
+        for output, number in self.in_place.items():
+            loads = [i for i, s in enumerate(e.statements) if s.operation == "load" and s.operand == number]
+            stores = [s for s in e.stores if s.output == output]
+            same = {e.statements[i].dims for i in loads} == {s.dims for s in stores} and len(stores) == 1
+            copied = any(s.value in loads and s.output != output for s in e.stores)
+            if not same or copied or (e.splits and 0 not in stores[0].axes):
+                raise UnfusibleError("memory in place that is read at other positions")
+
+    def _dtypes(self) -> list[Any]:
+        return [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]
+
+    def _literal(self, builder: Builder, literal: Literal) -> Value:
+        """A number, an array of equal ones, or an array that becomes one more input."""
+        value = literal.value
+        shape = getattr(value, "shape", ())
+        if not shape:
+            return builder.constant(value)
+        self.captured.append(np.array(value, elements.exact(value.dtype), order="C"))
+        number = len(self.inputs) + len(self.captured) - 1
+        return builder.operand(number, shape, value.dtype, range(len(shape)))
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The loops, to read."""
+        return loop_source(self.expression, self.in_place)
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Operations, and bytes read and written."""
+        return self.expression.flops, sum([v.nbytes for v in (*self.inputs, *self.outputs)])
+
+    @property
+    def tiles(self) -> str:
+        """The calls of NumPy, to read."""
+        return tile_source(self.expression, self.in_place).text
+
+    @property
+    def favours_numpy(self) -> bool:
+        """Whether it holds a function that is slower in loops than in NumPy."""
+        return any(s.operation in SLOWER and s.dtype.char == "f" for s in self.expression.statements)
+
+    def numba(self) -> Kernel | None:
+        """Loops compiled by Numba; None where it is not installed, or cannot do an operation exactly."""
+        if not (import_module("vmapcore.cpu.compiled").AVAILABLE and elements.AVAILABLE):
+            return None
+        try:
+            source = self.source
+        except UnfusibleError:
+            return None
+        e = self.expression
+        call = kernel(source, len(e.lengths), e.inputs, e.outputs)
+        return None if call is None else Kernel(self._shape(), Compiled(call, self._pieces()))
+
+    def turned(self) -> "Fused | None":
+        """The same with the small arrays that are multiplied out copied, so that their short last axis is none.
+
+        If an axis is innermost that is summed, every sum is one of the numbers of a register, and its root one number:
+        of the distances of all points to all points, say. With that axis outside, registers hold many sums.
+        """
+        e = self.expression
+        last = len(e.lengths) - 1
+        if last < 1 or not SHORT < e.lengths[last] <= LONGEST or e.lengths[last - 1] < LEAST or self.in_place:
+            return None
+        if not any(last in s.over for s in e.statements):
+            return None
+        orders = dict(self.orders)
+        for s in e.statements:
+            axes = [d.axis for d in s.dims]
+            if s.operation == "load" and axes[-2:] == [last - 1, last]:
+                v = self.inputs[s.operand] if s.operand < len(self.inputs) else None
+                if v is None or v in orders or v.size * LEAST > prod(e.lengths[:last]):
+                    return None
+                order = _last_moved(v.shape, e.lengths[last])
+                if order is None:
+                    return None
+                orders[v] = order
+        found = fuse(self.steps, self.inputs, self.outputs, {}, orders) if len(orders) > len(self.orders) else None
+        if found is None or any(len(found.expression.lengths) - 1 in s.over for s in found.expression.statements):
+            return None
+        found.copied = frozenset(orders).difference(self.orders)
+        return found
+
+    def _pieces(self) -> int:
+        """Into how many pieces rows are cut, for a team to share."""
+        if not self.splits or self.expression.checks:
+            return 1
+        flops, moved = self.cost
+        return team.pieces(self.rows, flops * FLOP + moved * BYTE)
+
+    def numpy(self) -> Kernel:
+        """Calls of NumPy, tile by tile."""
+        return Kernel(self._shape(), Tiled(self.expression, self.in_place))
+
+    def _shape(self) -> Shape:
+        orders = [[self.orders.get(v) for v in vs] for vs in (self.inputs, self.outputs)]
+        copied = [i for i, v in enumerate(self.inputs) if v in self.copied]
+        return Shape(self.expression, orders[0], orders[1], copied, self.captured, self.explain)
+
+    def explain(self, ins: Sequence[Any]) -> None:
+        """Runs the steps one by one, of which one raises the error that a check has found."""
+        values: dict[Any, Any] = dict(zip(self.inputs, ins, strict=True))
+        for step in self.steps:
+            outs = step.run([values[a] if isinstance(a, Var) else a.value for a in step.inputs])
+            values.update(zip(step.outputs, outs, strict=True))

@@ -1,0 +1,260 @@
+"""Loops as Python for Numba: expression -> source of one function over arrays in one dimension.
+
+    kernel(lo, hi, pieces, n0, n1, ..., x0, x1, ..., y0, ...)
+
+computes the rows `lo` to `hi` of axis 0, or all rows in `pieces`, of which a team takes some. `n` are the lengths of
+the axes, so that one kernel serves all shapes; only the length of short rows that are reduced is in the source, so that
+no loop is left of them. `x` are the elements of inputs and `y` of outputs, each contiguous in the order of its
+dimensions. It returns whether a check failed.
+"""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...planning.expressions.building import SHORT, UnfusibleError
+from ...planning.expressions.expression import Argument, Axes, Constant, Dimensions, Expression, Statement
+from ...planning.expressions.operations import template
+from .loops import Fetch, Finish, Item, Loop, Put, Run, Start, nest
+
+LONG = 512
+"""Floats that are added up in their own precision."""
+
+HEAD = """import math
+
+import numpy as np
+from vmapcore.cpu.compiled import numba
+from vmapcore.cpu.native.intrinsics import exp, get, larger, log, plus, put, smaller, tanh
+from vmapcore.cpu.team import share
+
+"""
+
+
+def loop_source(expression: Expression, in_place: Mapping[int, int]) -> str:
+    """The source; `in_place` names outputs that are written to the memory of an input."""
+    return _Writer(expression, in_place).source()
+
+
+class _Writer:
+    def __init__(self, expression: Expression, in_place: Mapping[int, int]) -> None:
+        self.expression = expression
+        self.statements = expression.statements
+        self.nest = nest(expression)
+        self.lines: list[str] = []
+        self.in_place = in_place
+        outputs = [f"x{in_place[i]}" if i in in_place else f"y{i}" for i in range(len(expression.outputs))]
+        self.outputs = outputs
+        self.kept_in = self._homes()
+        buffers = [f"k{i}" for i in self.nest.kept if i not in self.kept_in]
+        written = dict.fromkeys([*outputs, *buffers])
+        self.scope = {name: i + 1 for i, name in enumerate(written)}
+
+    def _homes(self) -> dict[int, int]:
+        """For statements that are kept and also stored whole, the store: they are kept in the output."""
+        return {
+            store.value: i
+            for i, store in enumerate(self.expression.stores)
+            if store.value in self.nest.kept
+            and isinstance(store.value, int)
+            and store.axes == self.statements[store.value].axes
+            and store.output not in self.in_place
+        }
+
+    def source(self) -> str:
+        e = self.expression
+        names = [f"n{i}" for i in range(len(e.lengths))] + [f"x{i}" for i in range(len(e.inputs))]
+        names += [f"y{i}" for i in range(len(e.outputs))]
+        given = ", ".join(names)
+        shared = e.splits and not e.checks
+        self.lines = [HEAD]
+        if shared:
+            self.lines += ['@numba.njit(nogil=True, error_model="numpy")', f"def rows(lo, hi, {given}):"]
+        else:
+            self.lines.append(f"def kernel(lo, hi, pieces, {given}):")
+        last = len(e.lengths) - 1
+        if last > 0 and e.lengths[last] <= SHORT and any(last in s.over for s in e.statements):
+            self.line(1, f"n{last} = {e.lengths[last]}")
+        if e.checks:
+            self.line(1, "wrong = False")
+        for i, axes in self.nest.kept.items():
+            if i not in self.kept_in:
+                size = " * ".join([f"n{a}" for a in axes]) or "1"
+                self.line(1, f"k{i} = np.empty({size}, {_type(self.statements[i].dtype)})")
+        self.block(self.nest.body, 1)
+        if shared:
+            self.lines += ["", "", f"def kernel(lo, hi, pieces, {given}):"]
+            self.line(1, "if pieces > 1:")
+            self.line(2, f"share(rows, hi, pieces, ({given}))")
+            self.line(1, "else:")
+            self.line(2, f"rows(lo, hi, {given})")
+        self.line(1, f"return {'wrong' if e.checks else 'False'}")
+        return "\n".join(self.lines) + "\n"
+
+    def line(self, depth: int, text: str) -> None:
+        self.lines.append("    " * depth + text)
+
+    def block(self, items: list[Item], depth: int) -> None:
+        for item in items:
+            if isinstance(item, Loop):
+                bounds = "lo, hi" if item.axis == 0 else f"n{item.axis}"
+                self.line(depth, f"for i{item.axis} in range({bounds}):")
+                self.block(item.body or [], depth + 1)
+            elif isinstance(item, Run):
+                self.run(item.statement, depth)
+            elif isinstance(item, Put):
+                self.put(item.store, depth)
+            elif isinstance(item, Fetch):
+                self.line(depth, f"v{item.statement} = {self.read(item.statement)}")
+            elif isinstance(item, Start):
+                self.start(item.statement, item.axes, depth)
+            else:
+                self.finish(item, depth)
+
+    # Numbers.
+
+    def name(self, argument: Argument) -> str:
+        return f"v{argument}" if isinstance(argument, int) else constant(argument)
+
+    def run(self, i: int, depth: int) -> None:
+        s = self.statements[i]
+        if s.over:
+            self.combine(i, depth)
+            return
+        self.line(depth, f"v{i} = {self.formula(s)}")
+        if i in self.nest.kept:
+            self.write(i, f"v{i}", depth)
+        if i in self.expression.checks:
+            self.line(depth, f"wrong |= v{i}")
+
+    def formula(self, s: Statement) -> str:
+        args = [self.name(a) for a in s.args]
+        if s.operation == "load":
+            return self.get(f"x{s.operand}", index(s.dims))
+        if s.operation == "index":
+            return f"np.int64(i{s.axes[0]})"
+        if s.operation == "where":
+            return f"{args[1]} if {args[0]} else {args[2]}"
+        kind = self.expression.dtype_of(s.args[0])
+        if s.operation == "cast":
+            return f"{args[0]} != {_type(kind)}(0)" if s.dtype.kind == "b" else f"{_type(s.dtype)}({args[0]})"
+        form = template(s.operation, kind)
+        if not form or any(self.expression.dtype_of(a) != kind for a in s.args):
+            raise UnfusibleError(f"{s.operation} of {kind}")
+        text = form.format(*args, t=_type(kind))
+        return f"{_type(s.dtype)}({text})" if s.dtype.kind in "iu" else text
+
+    # Reductions: in a variable, or in the array where they are kept.
+
+    def start(self, i: int, axes: Axes, depth: int) -> None:
+        s = self.statements[i]
+        if i not in self.nest.kept:
+            self.line(depth, f"a{i} = {_first(s, self.wide(s))}")
+            return
+        for axis in axes:
+            self.line(depth, f"for i{axis} in range({'lo, hi' if axis == 0 else f'n{axis}'}):")
+            depth += 1
+        self.write(i, _first(s, s.dtype), depth)
+
+    def combine(self, i: int, depth: int) -> None:
+        s = self.statements[i]
+        x = self.name(s.args[0])
+        if i in self.nest.kept:
+            self.write(i, _combined(s, self.read(i), x), depth)
+            return
+        wide = self.wide(s)
+        self.line(depth, f"a{i} = {_combined(s, f'a{i}', x if wide == s.dtype else f'{_type(wide)}({x})')}")
+
+    def wide(self, s: Statement) -> Any:
+        """The dtype of the variable: long sums of floats are in double precision."""
+        long = prod([self.expression.lengths[a] for a in s.over]) > LONG
+        return np.dtype(np.float64) if long and s.operation == "sum" and s.dtype.kind == "f" else s.dtype
+
+    def finish(self, item: Finish, depth: int) -> None:
+        s = self.statements[item.statement]
+        if item.statement in self.nest.kept:  # for a loop that comes later
+            self.line(depth, f"v{item.statement} = {self.read(item.statement)}")
+            return
+        narrow = f"{_type(s.dtype)}(a{item.statement})" if s.dtype.kind == "f" else f"a{item.statement}"
+        self.line(depth, f"v{item.statement} = {narrow}")
+
+    # Memory.
+
+    def put(self, i: int, depth: int) -> None:
+        store = self.expression.stores[i]
+        if self.kept_in.get(store.value if isinstance(store.value, int) else -1) == i:
+            return  # written where it was computed
+        name = self.outputs[store.output]
+        self.line(depth, self.set(name, index(store.dims), self.name(store.value)))
+
+    def read(self, i: int) -> str:
+        name, at = self._home(i)
+        return self.get(name, at)
+
+    def write(self, i: int, value: str, depth: int) -> None:
+        name, at = self._home(i)
+        self.line(depth, self.set(name, at, value))
+
+    def _home(self, i: int) -> tuple[str, str]:
+        if i in self.kept_in:
+            store = self.expression.stores[self.kept_in[i]]
+            return self.outputs[store.output], index(store.dims)
+        return f"k{i}", _flat([(f"i{a}", f"n{a}") for a in self.nest.kept[i]])
+
+    def get(self, array: str, at: str) -> str:
+        return f"get({array}, {at}, {self.scope.get(array, 0)}, {len(self.scope)})"
+
+    def set(self, array: str, at: str, value: str) -> str:
+        return f"put({array}, {at}, {value}, {self.scope[array]}, {len(self.scope)})"
+
+
+def _type(dtype: Any) -> str:
+    return "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}"
+
+
+def _first(s: Statement, dtype: Any) -> str:
+    if s.operation in ("any", "all"):
+        return str(s.operation == "all")
+    if s.operation == "sum":
+        return f"{_type(dtype)}(0)"
+    lowest = s.operation == "max"
+    if dtype.kind == "f":
+        return f"{_type(dtype)}({'-' if lowest else ''}np.inf)"
+    if dtype.kind == "b":
+        return str(not lowest)
+    limits = np.iinfo(dtype)
+    return f"{_type(dtype)}({limits.min if lowest else limits.max})"
+
+
+def _combined(s: Statement, total: str, x: str) -> str:
+    if s.operation == "sum":
+        return f"plus({total}, {x})" if s.dtype.kind == "f" else f"{_type(s.dtype)}({total} + {x})"
+    if s.operation in ("any", "all"):
+        return f"{total} {'|' if s.operation == 'any' else '&'} {x}"
+    if s.dtype.kind == "f":
+        return f"{'larger' if s.operation == 'max' else 'smaller'}({total}, {x})"
+    if s.dtype.kind == "b":
+        return f"{total} {'|' if s.operation == 'max' else '&'} {x}"
+    return f"max({total}, {x})" if s.operation == "max" else f"min({total}, {x})"
+
+
+def constant(c: Constant) -> str:
+    """A constant as source, in its dtype."""
+    if c.dtype.kind == "b":
+        return str(bool(c.value))
+    if c.dtype.kind == "f" and not np.isfinite(c.value):
+        return f"{_type(c.dtype)}({str(float(c.value)).replace('inf', 'np.inf').replace('nan', 'np.nan')})"
+    return f"{_type(c.dtype)}({c.value.item()!r})"
+
+
+def index(dims: Dimensions) -> str:
+    """Where an element lies."""
+    return _flat([(f"i{d.axis}", f"n{d.axis}") if d.axis >= 0 else (str(d.at), str(d.length)) for d in dims])
+
+
+def _flat(walk: list[tuple[str, str]]) -> str:
+    text = ""
+    for at, length in walk:
+        text = f"({text}) * {length} + {at}" if " " in text else f"{text} * {length} + {at}" if text else at
+    return text or "0"

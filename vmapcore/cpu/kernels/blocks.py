@@ -1,0 +1,162 @@
+"""Products of weights with rows of an array, read where they lie: the one inner loop of compiled convolutions.
+
+out[o, j] = max(floor, bias[o] + sum over k of w[o, k] * x[start + place(steps, k) + j])
+
+for j in a run of numbers that lie together. A block of results, some rows `o` by some registers of `j`, is summed at a
+time. `steps` is an array of places, or one int, the distance between equally distant ones.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from .. import compiled
+from ..compiled import kernel
+from .lanes import WIDE, number, pick, place, put, width, zeros
+
+REGISTERS: dict[int, int] = {3: 4, 4: 4, 6: 4, 8: 3} if WIDE == 64 else {3: 3, 4: 3}
+"""How many rows may be multiplied at a time, and by how many registers at most: sums that fill the processor's 32 or 16
+registers, and none waits for the sum before. There must be at least as many rows."""
+
+COLUMNS: dict[int, int] = {3: 6, 4: 6} if WIDE == 64 else {3: 4}
+"""For sums along memory: how many rows of one side by how many of the other."""
+
+
+def block_of(height: int, table: dict[int, int] = REGISTERS) -> tuple[int, int]:
+    """How many rows at a time are the fewest in all, of which the last may be multiplied twice; and what the table has
+    for so many."""
+    fitting = [rows for rows in table if rows <= height]
+    rows = min(fitting, key=lambda rows: (-(-height // rows) * rows, -rows))
+    return rows, table[rows]
+
+
+@kernel
+def product(
+    w: Any,
+    first: int,
+    next_block: int,
+    block: Any,
+    bias: Any,
+    height: int,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+    run: int,
+) -> None:
+    """Writes rows of `run` results, at least a register, to `out` at `to`, a row every `step` numbers.
+
+    `w` are packed weights, flat, from `first` on, as many side by side as `block`, of `block_of`, says, and the next
+    ones `next_block` numbers on. All arrays are flat.
+    """
+    rows, most = block
+    wide = width(zeros(x))
+    count = (run + wide - 1) // wide
+    parts = (count + most - 1) // most
+    for part in range(parts):  # the last register may overlap the one before
+        begin, end = count * part // parts, count * (part + 1) // parts
+        j = min(begin * wide, run - wide)
+        last = min((end - 1) * wide, run - wide) - j
+        more = height, floor, x, start + j, steps, depth, out, to + j, step, last
+        outer(rows, end - begin, w, first, next_block, bias, *more)
+
+
+def outer(
+    rows: int,
+    registers: int,
+    w: Any,
+    first: int,
+    next_block: int,
+    bias: Any,
+    height: int,
+    floor: Any,
+    x: Any,
+    start: int,
+    steps: Any,
+    depth: int,
+    out: Any,
+    to: int,
+    step: int,
+    last: int,
+) -> None:
+    """All rows, `rows` at a time, of so many registers; the last of them begins at number `last`."""
+    wide = width(zeros(x))
+    for o in range(height):
+        begin = min(o // rows * rows, height - rows)
+        for c in range(registers):
+            j = last if c == registers - 1 else c * wide
+            total = np.full(wide, bias[o])
+            for k in range(depth):
+                i = start + place(steps, k) + j
+                total += w[first + o // rows * next_block + k * rows + o - begin] * x[i : i + wide]
+            out[to + o * step + j : to + o * step + j + wide] = np.maximum(total, floor)
+
+
+def inner(
+    rows: int,
+    g: Any,
+    at: int,
+    step: int,
+    x: Any,
+    start: int,
+    steps: Any,
+    k: int,
+    down: int,
+    runs: int,
+    run: int,
+    sums: Any,
+    to: int,
+    stride: int,
+) -> None:
+    """Writes rows by `COLUMNS[rows]` sums of products along memory into `sums` at `to`, a row every `stride` numbers.
+
+    The rows of g are at `at`, `step` apart; those of x at `start` + place(steps, k) and the next ones. A row is `runs`
+    runs of `run` numbers, at least a register of them. In x runs lie `down` apart; in g they lie one after the other as
+    whole registers, as `spread_run` lays them out: the last register of a run overlaps the one before, and has zeros
+    there.
+    """
+    wide = width(zeros(x))
+    whole = (run + wide - 1) // wide
+    for r in range(rows):
+        for c in range(COLUMNS[rows]):
+            total = 0
+            for q in range(runs * whole):
+                first = min(q % whole * wide, run - wide)
+                new = slice(q % whole * wide - first, wide)  # of the last register, what the one before has not
+                i = start + place(steps, k + c) + q // whole * down + first
+                u = at + r * step + q * wide
+                total += np.dot(g[u : u + wide][new], x[i : i + wide][new])
+            sums[to + r * stride + c] = total
+
+
+@kernel
+def registers(like: Any, run: int) -> int:
+    """Numbers that a run of `run` takes in whole registers."""
+    wide = width(like)
+    return (run + wide - 1) // wide * wide
+
+
+@kernel
+def spread_run(x: Any, start: int, step: int, run: int, room: Any, to: int) -> None:
+    """Lays `run` numbers of x, `step` apart, out as whole registers: the last one overlaps, with zeros there."""
+    wide = width(zeros(x))
+    whole = run // wide * wide
+    for k in range(whole):
+        put(room, to + k, pick(x, start + k * step))
+    if whole < run:
+        seen = whole + wide - run
+        for k in range(seen):
+            put(room, to + whole + k, number(x, 0))
+        for k in range(seen, wide):
+            put(room, to + whole + k, pick(x, start + (run - wide + k) * step))
+
+
+if compiled.numba is not None:
+    _loops: Callable[..., Any] = import_module("..native.inner_loops", __package__).functions
+    outer, inner = _loops([(r, c) for r, most in REGISTERS.items() for c in range(1, most + 1)], COLUMNS)

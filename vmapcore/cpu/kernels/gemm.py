@@ -1,0 +1,158 @@
+"""Stacks of matrix products that a team shares: each is a call of BLAS by its address, out of compiled code.
+
+`np.matmul` does the same on one thread; on several it would have to be called by each, which takes the interpreter's
+lock and a wake-up for every product.
+"""
+
+import ctypes
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from .. import compiled, team
+from ..compiled import kernel, numba
+from ..team import share
+
+NAMES = {
+    "scipy_cblas_{}gemm64_": 64,
+    "cblas_{}gemm64_": 64,
+    "scipy_cblas_{}gemm": 32,
+    "cblas_{}gemm": 32,
+}
+"""What libraries call the C interface, and the bits of the ints that it takes."""
+
+AS_IT_IS, TURNED = 111, 112
+"""Of the C interface: how matrices lie."""
+
+TERM = 0.03
+"""Nanoseconds, roughly, of a product that is added up."""
+
+PIECE = 6_000_000
+"""Terms from which one product is divided: two tenths of a millisecond, on a core without registers of 64 bytes."""
+
+
+class Gemm(NamedTuple):
+    """An address, and the bits of the ints that the function takes."""
+
+    address: int
+    bits: int
+
+
+@cache
+def _found(letter: str) -> Gemm | None:
+    """The product of OpenBLAS, the one library that NumPy uses, if it is that."""
+    libraries = ThreadpoolController().select(internal_api="openblas").lib_controllers
+    for library in [found for found in libraries if "numpy" in found.filepath]:
+        code = ctypes.CDLL(library.filepath)
+        for name, bits in NAMES.items():
+            function = getattr(code, name.format(letter), None)
+            if function is not None:
+                return Gemm(ctypes.cast(function, ctypes.c_void_p).value or 0, bits)
+    return None
+
+
+class Lying(NamedTuple):
+    """How the matrices of a stack lie: turned or not, numbers from row to row, and from matrix to matrix."""
+
+    turned: int
+    step: int
+    next: int
+
+
+def _lying(x: Any) -> Lying | None:
+    """None if BLAS would not take them."""
+    size = x.itemsize
+    if any(s % size or s < 0 for s in x.strides):
+        return None
+    along, down, across = [s // size for s in x.strides]
+    rows, columns = x.shape[1:]
+    if across == 1 and (down >= columns or rows == 1):
+        return Lying(AS_IT_IS, max(down, columns), along)
+    if down == 1 and (across >= rows or columns == 1):
+        return Lying(TURNED, max(across, rows), along)
+    return None
+
+
+class Product:
+    """out = x @ y for stacks that lie as these do."""
+
+    def __init__(self, gemm: Gemm, x: Any, y: Any, lying: tuple[Lying, Lying]) -> None:
+        members, rows, depth = x.shape
+        columns = y.shape[2]
+        terms = rows * depth * columns
+        across = columns > rows  # the longer side is divided: BLAS lays the other out for every part
+        parts = max(1, min(max(rows, columns), terms // PIECE))
+        self.sizes = members, rows, depth, columns, parts, across
+        self.lying = tuple(lying[0]), tuple(lying[1])
+        self.gemm = tuple(gemm)
+        self.pieces = team.pieces(members * parts, members * terms * TERM)
+
+    def __call__(self, x: Any, y: Any, out: Any) -> None:
+        """`out` is C-contiguous; the arrays have the shapes, strides and dtype of those given before."""
+        addresses = x.__array_interface__["data"][0], y.__array_interface__["data"][0]
+        _multiply(self.gemm, *addresses, out.reshape(-1), self.sizes, self.lying, self.pieces)
+
+
+def product(x: Any, y: Any) -> Product | None:
+    """What multiplies such stacks; None if BLAS cannot be called by its address or will not take them, or if
+    they are too small to be shared. Vectors are NumPy's, which has a faster function of BLAS for them."""
+    if (
+        not compiled.AVAILABLE
+        or x.ndim != 3
+        or y.ndim != 3
+        or x.dtype != y.dtype
+        or not compiled.is_plain_float(x.dtype)
+    ):
+        return None
+    if len(x) != len(y) or not x.size or not y.size or x.shape[1] == 1 or y.shape[2] == 1:
+        return None
+    gemm, lying = _found("s" if x.dtype.char == "f" else "d"), (_lying(x), _lying(y))
+    if gemm is None or lying[0] is None or lying[1] is None:
+        return None
+    found = Product(gemm, x, y, (lying[0], lying[1]))
+    return found if found.pieces > 1 else None
+
+
+def call_64(
+    gemm: int, turned: Any, sizes: Any, x: int, x_step: int, y: int, y_step: int, out: Any, to: int, step: int
+) -> None:
+    """Calls BLAS: rows from `to` on in `out`, `step` apart, become x @ y."""
+    raise NotImplementedError
+
+
+call_32 = call_64
+
+if numba is not None:
+    _intrinsics = import_module("..native.blas_call", __package__)
+    call_32, call_64 = _intrinsics.call_32, _intrinsics.call_64
+
+
+@kernel
+def _multiply(gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any, pieces: int) -> None:
+    share(_products, sizes[0] * sizes[4], pieces, (gemm, x, y, out, sizes, lying))
+
+
+@kernel
+def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any) -> None:
+    """Some of the parts of all members."""
+    address, bits = gemm
+    _, rows, depth, columns, parts, across = sizes
+    (x_turned, x_step, x_next), (y_turned, y_step, y_next) = lying
+    size, turned = out.itemsize, (x_turned, y_turned)
+    for which in range(begin, end):
+        d, part = which // parts, which % parts
+        start, other, to = x + d * x_next * size, y + d * y_next * size, d * rows * columns
+        if across:
+            first, last = columns * part // parts, columns * (part + 1) // parts
+            other, to = other + first * (y_step if y_turned == TURNED else 1) * size, to + first
+            small = rows, last - first, depth
+        else:
+            first, last = rows * part // parts, rows * (part + 1) // parts
+            start, to = start + first * (1 if x_turned == TURNED else x_step) * size, to + first * columns
+            small = last - first, columns, depth
+        if bits == 64:
+            call_64(address, turned, small, start, x_step, other, y_step, out, to, columns)
+        else:
+            call_32(address, turned, small, start, x_step, other, y_step, out, to, columns)

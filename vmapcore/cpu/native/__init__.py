@@ -1,0 +1,1 @@
+"""All that writes instructions of LLVM. Imported only where Numba is."""

@@ -1,0 +1,36 @@
+"""Who runs a graph: a plan of `cpu/`, imported when the first is built, for NumPy's arrays; others go step by step."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from .arguments import separate
+from .arrays import namespace
+from .graph import Graph
+
+Replay = Callable[[list[Any]], list[Any]]
+
+
+def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Replay:
+    """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`: a plan, or step by step off the CPU."""
+    if namespace(arrays) is np:
+        with _no_search_for_garbage():
+            cpu = import_module(".cpu.plan", __package__)  # not above: Numba takes longer than all else together
+            return cpu.Plan(graph, donated)
+    return lambda leaves: separate(graph(*leaves), leaves)
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Without Python's search for cycles: what is made here stays, and would be looked at several times."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""From a graph to an equal one that costs less: one pass a file."""

@@ -1,0 +1,80 @@
+"""Primitives that only plans have: several steps of a recording in one. They are neither batched nor differentiated."""
+
+from typing import Any
+
+from ..core import Primitive
+from ..evals.products import terms_of
+from ..evals.reductions import largest, total
+from ..rules.activations import rectify, softmax_along
+from ..rules.contract import contract
+from ..rules.conv import conv
+from ..rules.losses import nll_along, nll_transpose
+from ..rules.pooling import max_pool, max_pool_scatter
+from ..rules.selection import select
+
+
+def fused(evaluate: Any) -> Primitive:
+    """Makes a primitive that is in no table, since no user's code can reach it."""
+    return Primitive(evaluate, listed=False)
+
+
+@fused
+def rectify_grad(xp: Any, g: Any, x: Any) -> Any:
+    """`g` where `x`, which was rectified or is so already, is positive, else 0."""
+    return select.eval(xp, x > 0, g, 0)
+
+
+@fused
+def cross_entropy_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    """`nll_along` of `log_softmax_along`: the logarithm of the sum of exponentials less the score of the target."""
+    if not scores.size:
+        return nll_along.eval(xp, scores, targets, axis=axis, ignored=ignored)
+    lowered = scores - largest(xp, scores, (axis,), True)
+    sums = xp.log(total(xp, xp.exp(lowered), (axis,), True))
+    at_target = nll_along.eval(xp, lowered, targets, axis=axis, ignored=ignored)
+    return xp.where(targets != ignored, at_target + sums, 0)
+
+
+@fused
+def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    """The cotangent of the scores for that of the losses: `g` times the softmax, less `g` at the target."""
+    out = softmax_along.eval(xp, scores, axis=(axis,))
+    out *= xp.where(targets != ignored, g, 0)
+    out += nll_transpose.eval(xp, g, targets, axis=axis, ignored=ignored, classes=out.shape[axis])
+    return out
+
+
+HALVES = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+"""The windows that `conv_block` pools."""
+
+
+@fused
+def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectified: bool, **params: Any) -> Any:
+    """`conv`, then perhaps `max_pool` of 2x2 windows, then perhaps `rectify`."""
+    out = conv.eval(xp, x, w, b, **params)
+    if pooled:
+        out = max_pool.eval(xp, out, **HALVES)
+    return rectify.eval(xp, out) if rectified else out
+
+
+@fused
+def contract_block(xp: Any, x: Any, y: Any, b: Any, *, subscripts: str, bias: str, rectified: bool) -> Any:
+    """`contract` plus `b`, whose axes `bias` names in the order of the result's, then perhaps `rectify`."""
+    out = contract.eval(xp, x, y, subscripts=subscripts) + b.reshape(aligned(b.shape, subscripts, bias))
+    return rectify.eval(xp, out) if rectified else out
+
+
+def aligned(shape: tuple[int, ...], subscripts: str, bias: str) -> tuple[int, ...]:
+    """The shape of such a bias with an axis for each of the result's, of length 1 where it has none."""
+    lengths = {c: n for c, n in zip(bias, shape, strict=True) if c != "1"}
+    return tuple([lengths.get(c, 1) for c in terms_of(subscripts)[2]])
+
+
+@fused
+def max_pool_scatter_rectified(xp: Any, g: Any, x: Any, out: Any, **params: Any) -> Any:
+    """`rectify_grad` of `max_pool_scatter`, by the same `x`."""
+    return rectify_grad.eval(xp, max_pool_scatter.eval(xp, g, x, out, **params), x)
+
+
+FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_block, contract_block, max_pool_scatter_rectified)
+"""All of them: functions of their inputs, as those in the table are."""
