@@ -12,10 +12,10 @@ import vmapcore as vc
 from vmapcore.core import PRIMITIVES
 from vmapcore.cpu import compiled
 from vmapcore.cpu.fusion import cache, can_fuse, fuse
+from vmapcore.cpu.fusion.operations import UFUNCS, ULPS
 from vmapcore.errors import IndexingError
 from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.nn import functional as F
-from vmapcore.planning.expressions.operations import UFUNCS, ULPS
 from vmapcore.planning.expressions.repeats import cut
 
 BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba"))]

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from vmapcore import grad, nn, trace, value_and_grad, vmap
+from vmapcore.core import PRIMITIVES, Axes
 from vmapcore.errors import VmapcoreError
 from vmapcore.graph import Literal
 from vmapcore.nn import functional as F
-from vmapcore.planning import labels, simplify
+from vmapcore.planning import simplify
 from vmapcore.planning.labels import Labels, labels_of, params_for
 from vmapcore.planning.plan_primitives import FUSED
 from vmapcore.pytree import flatten
@@ -119,7 +120,7 @@ def test_every_rule_is_checked():
     found = {}
     for row in OPS:
         for step, values in recorded(row):
-            if step.primitive in labels.RULES and step.primitive not in found and check(step, values):
+            if step.primitive not in found and check(step, values):
                 found[step.primitive] = row.name
     images, targets = np.random.default_rng(0).standard_normal((3, 4, 1, 28, 28)), np.arange(12).reshape(3, 4) % 10
     net = nn.SimpleCNN(rng=0)
@@ -130,7 +131,8 @@ def test_every_rule_is_checked():
     for step, values in steps_of(vmap(step_of_training), [images, targets], simplify):
         if step.primitive in FUSED and check(step, values):
             found[step.primitive] = "training"
-    assert {p.name for p in labels.RULES} == {p.name for p in found}
+    stated = {p for p in (*PRIMITIVES.values(), *FUSED) if p.axes is not None}
+    assert {p.name for p in stated} == {p.name for p in found}
 
 
 def test_a_wrong_label_is_found(monkeypatch):
@@ -138,6 +140,7 @@ def test_a_wrong_label_is_found(monkeypatch):
     (step,), (values,) = zip(*steps_of(lambda x: np.max(x, axis=-1), [np.arange(6.0).reshape(2, 3)]), strict=True)
     wrong = [Labels(((0, 1),), ((0,),)), Labels(((1, 0),), ((0,),))]
     for labels_given in wrong:
-        monkeypatch.setitem(labels.RULES, step.primitive, lambda *shapes, given=labels_given, **params: given)
+        axes = Axes(lambda *shapes, given=labels_given, **params: given)
+        monkeypatch.setattr(step.primitive, "axes", axes)
         with pytest.raises(AssertionError):
             check(step, values)

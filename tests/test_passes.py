@@ -27,10 +27,9 @@ from vmapcore.planning import (
     simplify,
     sink_moves,
 )
-from vmapcore.planning.kinds import ELEMENTWISE, pure
 from vmapcore.planning.passes.equal import bits
 from vmapcore.planning.passes.rewriting import Walk
-from vmapcore.planning.plan_primitives import cross_entropy_along, cross_entropy_grad, rectify_grad
+from vmapcore.planning.plan_primitives import ELEMENTWISE, cross_entropy_along, cross_entropy_grad, rectify_grad
 from vmapcore.pytree import flatten
 
 from .graphs import Builder, Random, assert_same, names
@@ -188,7 +187,7 @@ def test_operations_of_authors_are_not_merged(declare):
     op = declare(count)
     graph = trace(lambda x: op(x) * op(x))(np.ones(3))
     assert merge_equal(graph) is graph and len(simplify(graph).steps) == 3
-    assert [pure(step.primitive) for step in graph.steps] == [False, False, True]
+    assert [step.primitive.pure for step in graph.steps] == [False, False, True]
 
 
 # Constants.
@@ -920,11 +919,11 @@ def test_planning_is_fast():
 def test_elementwise_primitives_broadcast():
     """The table holds what works element by element, and only that."""
     for primitive in ELEMENTWISE:
-        assert not primitive.multiple and pure(primitive), primitive.name
+        assert not primitive.multiple and primitive.pure, primitive.name
 
 
 def test_fused_primitives_are_pure():
-    assert all(pure(p) for p in (rectify_grad, cross_entropy_along, cross_entropy_grad))
+    assert all(p.pure for p in (rectify_grad, cross_entropy_along, cross_entropy_grad))
 
 
 def test_who_reads_is_known_after_values_were_replaced(b):

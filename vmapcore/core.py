@@ -9,6 +9,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from enum import Enum
 from typing import Any, NamedTuple
 
 from .arrays import UNTRACED, namespace
@@ -24,8 +25,27 @@ SEQUENCES = (list, tuple)
 """What a user may write for an array among the arguments; traces make an array of it."""
 
 
+class Memory(Enum):
+    """Where the results of an operation are."""
+
+    FRESH = "computed into memory of their own"
+    COPY = "moved into memory of their own"
+    VIEW = "in the memory of the first argument, and nothing moves"
+    EITHER = "a copy, or the first argument itself"
+    IN_PLACE = "a copy of the first argument with changes, which may go into that itself if nobody reads it later"
+
+
+class Axes(NamedTuple):
+    """Which axes of arguments and results run along together, so that an operation can be cut into tiles."""
+
+    labels: Rule
+    """`labels(shapes of the arguments, shapes of the results, **params) -> Labels`."""
+    resized: Rule | None = None
+    """`resized(params, shape)`: the parameters that make a piece of the first result, of that shape."""
+
+
 class Primitive:
-    """An operation that owns its rules.
+    """An operation that owns its rules, and what is known of it.
 
     Arrays are positional arguments, static parameters keyword-only. With `out = p(*args, **params)`:
 
@@ -38,9 +58,26 @@ class Primitive:
     `vjps` is `None` for an operation whose derivative is zero everywhere it exists, and empty for one without
     a rule. `multiple` says that `eval` returns a tuple; `ufunc` is what an elementwise operation applies, if NumPy or
     an author has it as a function with `out=`.
+
+    Plans and graphs ask for no more than is stated here, by `def_facts` or for a whole family at once:
+
+    - `axes`: which axes run along together; None where it runs whole;
+    - `work(ins, outs, **params)`: the operations that it takes;
+    - `memory`: where its results are;
+    - `formula(xp, *args, **params)`: what it computes, in elementwise functions, reductions and moves of `xp`, so that
+      it becomes part of a kernel where `fits(ins, outs, **params)`; None where it has a kernel of its own;
+    - `pure`: whether its results are functions of its arguments. Code of an author may read a clock or count its calls:
+      none of its steps is merged with another or run while planning.
     """
 
     __slots__ = ("__dict__", "eval", "forward", "jvp", "multiple", "name", "ufunc", "vjps", "vmap")
+
+    axes: Axes | None = None
+    work: Rule | None = None
+    memory = Memory.FRESH
+    formula: Any = None
+    fits: Rule | None = None
+    pure = True
 
     transparent = False
     """Whether `eval` is made of primitives itself, which a recording takes down in place of this one."""
@@ -76,6 +113,25 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+    def def_facts(
+        self,
+        *,
+        work: Rule,
+        axes: Axes | None = None,
+        memory: Memory = Memory.FRESH,
+        formula: Rule | bool = False,
+        fits: Rule | None = None,
+        pure: bool = True,
+    ) -> None:
+        """States what is known of the operation; what is left out is none. A formula of True is `eval` itself."""
+        self.axes, self.work, self.memory, self.fits, self.pure = axes, work, memory, fits, pure
+        self.formula = (self.eval if formula else None) if isinstance(formula, bool) else formula
+
+    def def_formula(self, rule: Rule) -> Rule:
+        """Declares a `formula(xp, *args, **params)` beside `eval`, whose facts are stated already."""
+        self.formula = rule
+        return rule
 
     def def_vmap(self, rule: Rule) -> Rule:
         """Declares the batching rule, `rule(axis_size, mapped, *args, **params)`."""
@@ -147,6 +203,16 @@ def multiple(evaluate: Rule) -> Primitive:
     """Makes a primitive whose `eval` returns a tuple of arrays."""
     _check_signature(evaluate)
     return Primitive(evaluate, multiple=True)
+
+
+def facts(**stated: Any) -> Callable[[Primitive], Primitive]:
+    """States what is known of an operation, as `def_facts` does, where it is written."""
+
+    def state(made: Primitive) -> Primitive:
+        made.def_facts(**stated)
+        return made
+
+    return state
 
 
 def _check_signature(evaluate: Rule) -> None:

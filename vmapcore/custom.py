@@ -13,15 +13,17 @@ import numpy as np
 
 from .arrays import is_array
 from .batching import vmap
-from .core import multiple
+from .core import facts, multiple
 from .derivatives import vjp
 from .errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
+from .rules._work import each
 from .tracer import Tracer
 
 Flat = Callable[..., Any]
 
 
+@facts(work=each, pure=False)
 @multiple
 def custom_vjp_call(xp: Any, *leaves: Any, fun: Flat, fwd: Flat, bwd: Flat) -> Any:
     """A call of a function with a pullback of its own."""
@@ -61,6 +63,7 @@ def custom_vjp_call_jvp(tangents: Any, out: Any, *leaves: Any, fun: Flat, fwd: F
     )
 
 
+@facts(work=each, pure=False)
 @multiple
 def custom_jvp_call(xp: Any, *leaves: Any, fun: Flat, rule: Flat) -> Any:
     """A call of a function with a tangent rule of its own."""

@@ -9,14 +9,16 @@ import numpy as np
 from .arguments import Split, check_callable, check_cotangents, check_scalar, with_aux
 from .arrays import is_array
 from .batching import vmap
-from .core import primitive
+from .core import Memory, facts, primitive
 from .errors import ArgumentError, DTypeError, describe, name_of
 from .forward import jvp
 from .pytree import flatten, tree_map, unflatten
 from .reverse import Recording
+from .rules._work import nothing
 from .tracer import Tracer
 
 
+@facts(work=nothing, memory=Memory.EITHER)
 @primitive
 def detach(xp: Any, x: Any) -> Any:
     """A copy, so that a write to it leaves what the derivative has kept alone."""

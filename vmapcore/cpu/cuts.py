@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
+from ..core import Memory
 from ..graph import Graph, Step, Var
-from ..graph.costs import VIEWS, flops_of
 from ..planning.groups import Group
 from ..planning.plan_primitives import conv_block
 from ..rules.conv import conv, conv_input_grad
@@ -64,7 +64,7 @@ def cuts_of(graph: Graph, group: Group, lanes: int = 1, team: bool = False) -> t
     members, *rest = group.lengths
     if not rest:
         if whole <= (ROOM if images < 0 else FOOTPRINT):
-            calls = sum([step.primitive.name not in VIEWS for step in steps])
+            calls = sum([step.primitive.memory is not Memory.VIEW for step in steps])
             if work < tasks * calls * (SHARED if team else CALL):
                 return (_cut(members, 1, members),)
             return (_cut(members, min(tasks, members), members),)
@@ -95,7 +95,7 @@ def footprint(steps: Sequence[Step]) -> int:
 
     What comes in or goes out passes through a cache once, however large a tile is.
     """
-    made = {v for step in steps if step.primitive.name not in VIEWS for v in step.outputs}
+    made = {v for step in steps if step.primitive.memory is not Memory.VIEW for v in step.outputs}
     read = {a for step in steps for a in step.inputs if isinstance(a, Var) and a in made}
     return max(
         sum([a.nbytes for a in {*step.inputs, *step.outputs} if isinstance(a, Var) and a in read]) for step in steps
@@ -112,4 +112,4 @@ def images_dimension(graph: Graph, group: Group) -> int:
 
 def work_of(step: Step) -> int:
     """Multiply-adds of a step, or as many as take as long as reading and writing its arrays."""
-    return max(flops_of(step) // 2, MOVED * max([prod(a.shape) for a in step.outputs]))
+    return max(step.flops // 2, MOVED * max([prod(a.shape) for a in step.outputs]))

@@ -10,7 +10,6 @@ from ..arguments import is_own
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
-from ..planning.kinds import pure
 from . import team
 from .program import Program
 from .steps import Roots, may_multiply
@@ -44,7 +43,7 @@ class Plan:
         graph = simplify(recorded)
         made = {v for step in graph.steps for v in step.outputs}
         roots = Roots(graph.steps)
-        given = [a for step in graph.steps if not pure(step.primitive) for a in step.inputs if isinstance(a, Var)]
+        given = [a for step in graph.steps if not step.primitive.pure for a in step.inputs if isinstance(a, Var)]
         kept = list(dict.fromkeys([v for a in (*graph.outputs, *given) for v in (a, *roots[a])]))
         self.idle: list[Own] = []
         self.idle_tiles: list[Own] = []

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Primitive
+from ..core import Memory, Primitive
 from ..graph import Step, Var
-from ..graph.costs import MOVES, VIEWS, flops_of
-from ..planning.kinds import ELEMENTWISE, OWN, pure
 from ..planning.lifetimes import Home
-from ..planning.plan_primitives import contract_block
+from ..planning.plan_primitives import ELEMENTWISE, contract_block
 from ..rules import activations, casts
 from ..rules.contract import contract
 from ..rules.slicing import brackets, slice_write
@@ -50,7 +48,7 @@ def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None,
     if step.primitive in KERNELS:
         return Kernel(KERNELS[step.primitive](step, home), True, True)
     if step.primitive in (contract, contract_block):
-        large = threaded and flops_of(step) >= products.LARGE
+        large = threaded and step.flops >= products.LARGE
         return Kernel(products.multiplied(step, home, large), True)
     if step.primitive is slice_write:
         return Kernel(_writing(step.params["index"], home, reuse), True)
@@ -100,7 +98,7 @@ def _writing(index: Any, home: Home, reuse: int | None) -> Run:
 
 
 def _of_eval(step: Step) -> Run:
-    if not pure(step.primitive):  # what an author's code returns is checked
+    if not step.primitive.pure:  # what an author's code returns is checked
         return lambda own, out, *args: step.run(args) if step.primitive.multiple else step.run(args)[0]
     evaluate, params = step.primitive.eval, step.params
 
@@ -112,7 +110,7 @@ def _of_eval(step: Step) -> Run:
 
 def reusable(step: Step) -> list[int]:
     """The arguments whose memory the result may take, if nobody reads them later."""
-    if step.primitive is slice_write:
+    if step.primitive.memory is Memory.IN_PLACE:
         return [0] if isinstance(step.inputs[0], Var) else []
     if step.primitive.ufunc is None and step.primitive not in UFUNCS:
         return []
@@ -120,25 +118,14 @@ def reusable(step: Step) -> list[int]:
     return [k for k, a in enumerate(step.inputs) if isinstance(a, Var) and a.shape == shape and a.dtype == dtype]
 
 
-MULTIPLYING = frozenset({p for p in OWN if p.name not in VIEWS | MOVES}) - ELEMENTWISE
-"""Primitives that may call BLAS; so may an author's code."""
-
-
 def may_multiply(primitive: Primitive) -> bool:
-    """Whether it may call BLAS."""
-    return primitive in MULTIPLYING or not pure(primitive)
-
-
-COPIES = frozenset(MOVES - {"detach", "resize_axis"})
-"""Moves whose results are new arrays, whatever they are given."""
-
-APART = frozenset({p for p in OWN if p.name in COPIES or p.name not in VIEWS | MOVES})
-"""Primitives whose results are in memory of their own."""
+    """Whether it may call BLAS, as an author's code may."""
+    return not primitive.pure or (primitive.memory is Memory.FRESH and primitive not in ELEMENTWISE)
 
 
 def shared(step: Step) -> list[Any]:
     """The inputs whose memory the result may be in: of what may be a view, and of an author's code."""
-    if step.primitive in APART:
+    if step.primitive.pure and step.primitive.memory not in (Memory.VIEW, Memory.EITHER):
         return []
     return [a for a in step.inputs if isinstance(a, Var) or a.shape]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .. import threads
+from ..core import Memory
 from ..graph import Literal, Step, Var
-from ..graph.costs import VIEWS
 from ..memory import empty
 from ..planning.lifetimes import Home, Need
 from ..planning.runs import runs_of
@@ -54,7 +54,7 @@ class StepUnit:
     def needs(self, told: Collection[Any]) -> list[Need]:
         step, v = self.steps[0], self.outputs[0]
         if not self.writes:
-            fresh = [0 if step.primitive.name in VIEWS else v.nbytes for v in self.outputs]
+            fresh = [0 if step.primitive.memory is Memory.VIEW else v.nbytes for v in self.outputs]
             return [Need(fresh=n, shared=shared(step)) for n in fresh]
         if v in told:
             return [Need(v.nbytes if self.detours else 0)]
@@ -245,7 +245,7 @@ def _any_large(steps: Sequence[Step]) -> bool:
 
 def _is_much(run: Sequence[Step]) -> bool:
     """Whether it does more than one step that touches numbers, or adds some up."""
-    return sum([2 if step.primitive in SUMS else step.primitive.name not in VIEWS for step in run]) > 1
+    return sum([2 if step.primitive in SUMS else step.primitive.memory is not Memory.VIEW for step in run]) > 1
 
 
 def _fused(

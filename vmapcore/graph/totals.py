@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from math import log2
 from typing import NamedTuple
 
-from .costs import VIEWS, flops_of
+from ..core import Memory
 from .values import Atom, Literal, Step, Var
 
 
@@ -61,11 +61,11 @@ class _Zeros:
         self.around: dict[Atom, tuple[int, ...]] = {}
 
     def flops(self, step: Step) -> int:
-        """As `flops_of`, without these products."""
+        """As `step.flops`, without these products."""
         name, params = step.primitive.name, step.params
         if name == "pad" and params["widths"] and params.get("value", 0) == 0:
             self.around[step.outputs[0]] = params["widths"][-1][:2]
-        flops = flops_of(step)
+        flops = step.flops
         if name != "slide" or not flops:
             return flops
         places, taps = step.outputs[0].shape[-1], step.inputs[1].shape[-1]
@@ -125,7 +125,7 @@ class _Memory:
     def base_of(self, step: Step) -> Atom | None:
         """What the results of a step are views of; None if they have memory of their own."""
         name = step.primitive.name
-        if name not in VIEWS:
+        if step.primitive.memory is not Memory.VIEW:
             return None
         source = step.inputs[0]
         out = step.outputs[0]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..arrays import namespace
 from ..core import Primitive
 from ..errors import ShapeError, describe
@@ -44,6 +46,10 @@ class Literal:
         return getattr(self.value, "shape", ())
 
     @property
+    def dtype(self) -> Any:
+        return np.result_type(self.value)
+
+    @property
     def size(self) -> int:
         return prod(self.shape)
 
@@ -73,6 +79,12 @@ class Step(NamedTuple):
     outputs: tuple[Var, ...]
     line: str = ""
     """Where in the user's code: `file.py:12 in f`."""
+
+    @property
+    def flops(self) -> int:
+        """The operations that it takes."""
+        assert self.primitive.work is not None, f"{self.primitive} does not state its work"
+        return int(self.primitive.work(self.inputs, self.outputs, **self.params))
 
     def run(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """Applies the primitive to arrays and returns a tuple of results."""

@@ -7,6 +7,7 @@ from ..arrays import LIBRARIES
 from ..core import Primitive
 from ..errors import ArgumentError
 from ..rules._families import pointwise
+from ..rules._work import each
 from .kinds import (
     PLAIN,
     Elementwise,
@@ -32,6 +33,7 @@ class Declarations(Primitive):
 
     def __init__(self, evaluate: Rule, signature: Signature, name: str, doc: str | None = None) -> None:
         Primitive.__init__(self, evaluate, name=name, listed=False)
+        self.def_facts(work=each, pure=False)
         self.evaluate = evaluate
         self.signature = signature
         self.__doc__ = doc

@@ -14,6 +14,7 @@ from ..arrays import is_array
 from ..core import Primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
 from ..pytree import flatten, paths, unflatten
+from ..rules._work import each
 from ..tracer import Tracer
 from .levels import batched
 from .specs import check_spec, spec_of
@@ -27,6 +28,7 @@ class Form(Primitive):
 
     def __init__(self, op: Any, tree: Any, plain: bool) -> None:
         Primitive.__init__(self, self._evaluate, name=op.name, multiple=True, listed=False)
+        self.def_facts(work=each, pure=False)
         self.op = op
         self.tree = tree
         self.plain = plain

@@ -15,6 +15,7 @@ from ..arrays import namespace
 from ..batching import vmap
 from ..core import Primitive
 from ..errors import ShapeError, describe
+from ..rules._work import each
 from ..tracer import Tracer
 from .loops import loop, timed
 from .specs import check_spec, spec_of
@@ -65,6 +66,7 @@ class Batched(Primitive):
 
     def __init__(self, form: Any, levels: Levels) -> None:
         Primitive.__init__(self, self._run, name=form.name, multiple=True, listed=False)
+        self.def_facts(work=each, pure=False)
         self.form = form
         self.levels = levels
         self.vmap = self._vmap

@@ -17,7 +17,7 @@ from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
 from .dependencies import Dependencies
-from .labels import Axes, Label, Labels, labels_of, shape_of, sizes_of
+from .labels import Label, Labels, Names, labels_of, shape_of, sizes_of
 from .plan_primitives import contract_block, conv_block, max_pool_scatter_rectified
 
 IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
@@ -202,7 +202,7 @@ def _lengths_fit(group: Group, step: Step, labels: Labels, dims: dict[Label, int
     return all(sizes[label] == group.lengths[d] for label, d in dims.items())
 
 
-def _places(axes: Axes, dims: dict[Label, int], rank: int) -> Places:
+def _places(axes: Names, dims: dict[Label, int], rank: int) -> Places:
     found: list[int | None] = [None] * rank
     for i, label in enumerate(axes):
         if label in dims:

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from ..core import Primitive
+from ..core import PRIMITIVES, Axes, Primitive, facts
 from ..evals.products import terms_of
 from ..evals.reductions import largest, total
+from ..rules._axes import ALONG, EACH, Labels
+from ..rules._work import each, parts, per_input
 from ..rules.activations import rectify, softmax_along
-from ..rules.contract import contract
-from ..rules.conv import conv
+from ..rules.contract import contract, contract_axes, contract_work
+from ..rules.conv import CONVOLVED, conv, conv_work
 from ..rules.losses import nll_along, nll_transpose
-from ..rules.pooling import max_pool, max_pool_scatter
+from ..rules.pooling import POOLED, max_pool, max_pool_scatter, pooled_work
 from ..rules.selection import select
 
 
@@ -18,12 +20,14 @@ def fused(evaluate: Any) -> Primitive:
     return Primitive(evaluate, listed=False)
 
 
+@facts(axes=EACH, work=each, formula=True)
 @fused
 def rectify_grad(xp: Any, g: Any, x: Any) -> Any:
     """`g` where `x`, which was rectified or is so already, is positive, else 0."""
     return select.eval(xp, x > 0, g, 0)
 
 
+@facts(axes=ALONG, work=per_input(5))
 @fused
 def cross_entropy_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     """`nll_along` of `log_softmax_along`: the logarithm of the sum of exponentials less the score of the target."""
@@ -35,6 +39,15 @@ def cross_entropy_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignore
     return xp.where(targets != ignored, at_target + sums, 0)
 
 
+@cross_entropy_along.def_formula
+def cross_entropy_along_formula(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    less = scores - scores.max((axis,), keepdims=True)
+    sums = xp.log(xp.exp(less).sum((axis,), keepdims=True))
+    losses = nll_along.formula(xp, less, targets, axis=axis, ignored=ignored) + sums
+    return xp.where(targets != ignored, losses, 0)
+
+
+@facts(axes=ALONG, work=lambda ins, outs, **params: 6 * outs[0].size)
 @fused
 def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     """The cotangent of the scores for that of the losses: `g` times the softmax, less `g` at the target."""
@@ -44,10 +57,22 @@ def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int,
     return out
 
 
+@cross_entropy_grad.def_formula
+def cross_entropy_grad_formula(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    shares = softmax_along.formula(xp, scores, axis=(axis,)) * xp.where(targets != ignored, g, 0)
+    return shares + nll_transpose.formula(xp, g, targets, axis=axis, ignored=ignored, classes=scores.shape[axis])
+
+
 HALVES = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
 """The windows that `conv_block` pools."""
 
 
+def _conv_block_work(ins: Any, outs: Any, *, pooled: bool, **params: Any) -> float:
+    """As `conv`, of whose result four elements may become one."""
+    return conv_work(ins, outs, **params) * (4 if pooled else 1)
+
+
+@facts(axes=CONVOLVED, work=_conv_block_work)
 @fused
 def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectified: bool, **params: Any) -> Any:
     """`conv`, then perhaps `max_pool` of 2x2 windows, then perhaps `rectify`."""
@@ -57,6 +82,19 @@ def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectifie
     return rectify.eval(xp, out) if rectified else out
 
 
+def _contract_block_axes(shapes: Any, outs: Any, *, subscripts: str, bias: str, rectified: bool) -> Labels:
+    """Of what is summed no piece can be made: the bias belongs to the whole sum."""
+    (x, y), (out,) = contract_axes(shapes, outs, subscripts=subscripts)
+    x, y = [tuple([label if label in out else None for label in term]) for term in (x, y)]
+    return Labels((x, y, tuple([None if c == "1" else c for c in bias])), (out,))
+
+
+def _contract_block_work(ins: Any, outs: Any, *, subscripts: str, **params: Any) -> float:
+    """As `contract`; the bias is one more."""
+    return contract_work(ins[:2], outs, subscripts=subscripts) + outs[0].size * parts(ins)
+
+
+@facts(axes=Axes(_contract_block_axes), work=_contract_block_work)
 @fused
 def contract_block(xp: Any, x: Any, y: Any, b: Any, *, subscripts: str, bias: str, rectified: bool) -> Any:
     """`contract` plus `b`, whose axes `bias` names in the order of the result's, then perhaps `rectify`."""
@@ -70,6 +108,7 @@ def aligned(shape: tuple[int, ...], subscripts: str, bias: str) -> tuple[int, ..
     return tuple([lengths.get(c, 1) for c in terms_of(subscripts)[2]])
 
 
+@facts(axes=POOLED, work=pooled_work)
 @fused
 def max_pool_scatter_rectified(xp: Any, g: Any, x: Any, out: Any, **params: Any) -> Any:
     """`rectify_grad` of `max_pool_scatter`, by the same `x`."""
@@ -77,4 +116,7 @@ def max_pool_scatter_rectified(xp: Any, g: Any, x: Any, out: Any, **params: Any)
 
 
 FUSED = (rectify_grad, cross_entropy_along, cross_entropy_grad, conv_block, contract_block, max_pool_scatter_rectified)
-"""All of them: functions of their inputs, as those in the table are."""
+"""All of them."""
+
+ELEMENTWISE = frozenset([p for p in (*PRIMITIVES.values(), *FUSED) if p.axes is EACH and not p.multiple])
+"""Primitives of one result that work element by element and broadcast their inputs."""

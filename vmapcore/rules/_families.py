@@ -18,6 +18,8 @@ from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
 from ..tracer import Tracer
 from ..views import mark_contiguous, view_of
+from ._axes import EACH, REDUCED
+from ._work import Count, each, per_input
 
 
 class Over(NamedTuple):
@@ -170,11 +172,13 @@ def add_tangents(terms: Sequence[Any]) -> Any:
 # Families.
 
 
-def elementwise(ufunc: Any, *partials: Partial, listed: bool = True, on_numpy: Any = None) -> Primitive:
+def elementwise(
+    ufunc: Any, *partials: Partial, listed: bool = True, on_numpy: Any = None, work: Count = each
+) -> Primitive:
     """A primitive that applies `ufunc`, NumPy's or one spelled alike in CuPy, element by element.
 
     `partials` are those of `pointwise`. If `listed`, NumPy's `ufunc` on tracers is this primitive. `on_numpy` computes
-    the same of NumPy arrays, faster.
+    the same of NumPy arrays, faster. `work` counts its operations.
     """
     call = on_numpy or ufunc
 
@@ -188,6 +192,7 @@ def elementwise(ufunc: Any, *partials: Partial, listed: bool = True, on_numpy: A
 
     evaluate.__doc__ = f"`np.{ufunc.__name__}`, element by element."
     made = pointwise(Primitive(evaluate, name=ufunc.__name__, multiple=ufunc.nout > 1), *partials)
+    made.def_facts(axes=EACH, work=work, formula=ufunc.nout == 1)
     made.ufunc = call
     made.vmap = _reissue(call, made, ufunc.nin)
     if listed:
@@ -279,6 +284,18 @@ def trailing(made: Primitive) -> Primitive:
 
     made.vmap = trailing_vmap
     return made
+
+
+def by_element(made: Primitive) -> Primitive:
+    """Declares that `made` works element by element and broadcasts; what it computes is its formula."""
+    made.def_facts(axes=EACH, work=each, formula=True)
+    return trailing(made)
+
+
+def reduction(made: Primitive) -> Primitive:
+    """Declares that `made` combines what lies along `axis`; what it computes is its formula."""
+    made.def_facts(axes=REDUCED, work=per_input(1), formula=True)
+    return trailing(made)
 
 
 def linear(made: Primitive, transpose: Callable[..., Any]) -> Primitive:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import ArgumentError
 from ..evals.reductions import kept_shape, largest, total
-from ._families import fit, hashable_axis, last_axes, operand, pointwise, trailing
+from ._axes import ALONG
+from ._families import by_element, fit, hashable_axis, last_axes, operand, pointwise, trailing
+from ._work import per_input
 from .casts import inexact
 from .selection import select
 from .ufuncs import maximum
@@ -22,11 +24,11 @@ from .ufuncs import maximum
 # Rectifiers.
 
 
-@trailing
+@by_element
 @primitive
 def rectify(xp: Any, x: Any) -> Any:
     """`maximum(x, 0)`, whose derivative at 0 is 0."""
-    return maximum(x, 0)
+    return maximum.eval(xp, x, 0)
 
 
 rectify.def_vjp(lambda g, out, x: select(np.greater(out, 0), g, 0))
@@ -69,7 +71,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 # The logistic function and its integral.
 
 
-@trailing
+@by_element
 @primitive
 def logistic(xp: Any, x: Any) -> Any:
     """`1 / (1 + exp(-x))`, to full relative precision."""
@@ -98,7 +100,7 @@ TILE = 1 << 15
 """Elements of a part."""
 
 
-@trailing
+@by_element
 @primitive
 def log_one_plus_exp(xp: Any, x: Any) -> Any:
     """`log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x)))`."""
@@ -117,7 +119,7 @@ def _log_one_plus_exp(xp: Any, x: Any) -> Any:
     e /= u
     out = xp.log(u, out=xp.empty_like(e))
     out += e
-    out += rectify(x)
+    out += rectify.eval(xp, x)
     return out
 
 
@@ -185,7 +187,7 @@ NORMAL_SINGLE = (
 (1 + 2z) exp(z**2) erfc(z)."""
 
 
-@trailing
+@by_element
 @primitive
 def normal_cdf(xp: Any, x: Any) -> Any:
     """The distribution function of the standard normal distribution, to full relative precision in its left tail."""
@@ -202,7 +204,7 @@ def _normal_cdf(xp: Any, x: Any) -> Any:
         tail += c
     tail *= xp.exp(-z * z)
     tail /= 2 + 4 * z
-    return select(x < 0, tail, 1 - tail)
+    return select.eval(xp, x < 0, tail, 1 - tail)
 
 
 pointwise(normal_cdf, lambda out, x: np.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
@@ -231,6 +233,7 @@ def _less_peak(xp: Any, x: Any, axis: Any) -> Any:
     return xp.asarray(x - largest(xp, x, axis, True)) if x.size else x.copy()
 
 
+@facts(axes=ALONG, work=per_input(5), formula=True)
 @trailing
 @primitive
 def softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
@@ -251,6 +254,7 @@ softmax_along.def_vjp(softmax_derivative)
 softmax_along.def_jvp(lambda tangents, out, x, *, axis: softmax_derivative(tangents[0], out, x, axis=axis))
 
 
+@facts(axes=ALONG, work=per_input(5), formula=True)
 @trailing
 @primitive
 def log_softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
@@ -266,6 +270,7 @@ log_softmax_along.def_jvp(
 )
 
 
+@facts(axes=ALONG, work=per_input(5), formula=True)
 @trailing
 @primitive
 def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
@@ -279,7 +284,7 @@ def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
         return peak + xp.log(total(xp, xp.exp(terms, out=terms), axis, True))
 
 
-@trailing
+@by_element
 @primitive
 def exp_share(xp: Any, x: Any, out: Any) -> Any:
     """`exp(x - out)`, the share of `exp(x)` in a sum whose logarithm is `out`; 0 where the sum is."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ._families import as_scalar, bilinear, hashable_axis, last_axes, match, operand, trailing
+from ._work import SUMMAND, complexes
 from .cumulative import along, converted, cumsum
 from .searching import search
 from .sorting import argsort_along, gather_along
@@ -192,6 +193,12 @@ def polyval(p: Any, x: Any) -> Any:
 # Convolution.
 
 
+def _slide_work(ins: Any, outs: Any) -> float:
+    """Every element of the result sums over the shorter sequence."""
+    return SUMMAND[complexes(ins)] * outs[0].size * ins[1].shape[-1]
+
+
+@facts(work=_slide_work)
 @trailing
 @primitive
 def slide(xp: Any, a: Any, v: Any) -> Any:

@@ -9,15 +9,23 @@ from typing import Any
 import numpy as np
 
 from ..arrays import is_array
-from ..core import primitive
+from ..core import Memory, facts, primitive
 from ..errors import ArgumentError, DTypeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
+from ._axes import EACH
 from ._families import cast_like, fit, hashable_axis, last_axes, linear, link, match, operand, trailing
+from ._work import nothing
 
 # Casts.
 
 
+def _is_defined(ins: Any, outs: Any, *, dtype: Any) -> bool:
+    """Whether every processor casts numbers out of range alike."""
+    return not (ins[0].dtype.kind == "f" and outs[0].dtype.kind in "iu" and outs[0].dtype.char not in "ilq")
+
+
+@facts(axes=EACH, work=nothing, formula=True, fits=_is_defined)
 @trailing
 @primitive
 def convert(xp: Any, x: Any, *, dtype: Any) -> Any:
@@ -28,6 +36,7 @@ def convert(xp: Any, x: Any, *, dtype: Any) -> Any:
 linear(convert, lambda g, out, x, *, dtype: cast_like(g, x))
 
 
+@facts(axes=EACH, work=nothing, formula=True, fits=_is_defined)
 @trailing
 @primitive
 def convert_to_discrete(xp: Any, x: Any, *, dtype: Any) -> Any:
@@ -88,6 +97,7 @@ def inexact(x: Any) -> Any:
 # Parts of complex numbers.
 
 
+@facts(work=nothing, axes=EACH, memory=Memory.VIEW)
 @trailing
 @primitive
 def real_part(xp: Any, x: Any) -> Any:
@@ -95,6 +105,7 @@ def real_part(xp: Any, x: Any) -> Any:
     return x.real
 
 
+@facts(work=nothing, axes=EACH, memory=Memory.VIEW)
 @trailing
 @primitive
 def imaginary_part(xp: Any, x: Any) -> Any:
@@ -102,6 +113,7 @@ def imaginary_part(xp: Any, x: Any) -> Any:
     return x.imag
 
 
+@facts(work=nothing, axes=EACH, memory=Memory.COPY)
 @trailing
 @primitive
 def join_parts(xp: Any, re: Any, im: Any) -> Any:

@@ -6,21 +6,46 @@ terms: the cotangent of an operand shared over a batch sums over the batch insid
 """
 
 import functools
+import math
 from collections.abc import Sequence
 from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import Axes, facts, primitive
 from ..evals.products import plan_product, terms_of
 from ..evals.threaded import product, products
+from ._axes import Labels, Names
 from ._families import bilinear, cast_like
+from ._work import PRODUCT, SUMMAND, complexes
 
 LETTERS = ascii_letters + "".join(map(chr, range(0x3B1, 0x3CA)))
 """Names for axes; those past the alphabet serve batch axes once it is used up."""
 
 
+def contract_axes(shapes: Any, outs: Any, *, subscripts: str) -> Labels:
+    """Letters are labels; an axis of length 1 that broadcasts has none."""
+    terms: list[Names] = [tuple([None if c == "1" else c for c in term]) for term in terms_of(subscripts)]
+    return Labels((terms[0], terms[1]), (terms[2],))
+
+
+def contract_work(ins: Any, outs: Any, *, subscripts: str) -> float:
+    """A summand for each combination of letters; a product where none is summed."""
+    *terms, out = terms_of(subscripts)
+    sizes = {c: n for term, a in zip(terms, ins, strict=True) for c, n in zip(term, a.shape, strict=True) if c != "1"}
+    summed = any(n > 1 and c not in out for c, n in sizes.items())
+    return math.prod(sizes.values()) * (SUMMAND if summed else PRODUCT)[complexes(ins)]
+
+
+def _is_elementwise(ins: Any, outs: Any, *, subscripts: str) -> bool:
+    """Whether nothing is summed and no axis met with itself: outer products, rows times factors."""
+    left, right, out = terms_of(subscripts)
+    repeated = any(term.count(c) > 1 for term in (left, right, out) for c in term if c != "1")
+    return not repeated and {*left, *right} - {"1"} <= {*out} and ins[0].dtype == ins[1].dtype != np.dtype(bool)
+
+
+@facts(work=contract_work, axes=Axes(contract_axes), fits=_is_elementwise)
 @primitive
 def contract(xp: Any, x: Any, y: Any, *, subscripts: str) -> Any:
     """Sum of products as by `np.einsum` of two operands in its explicit form, such as "ij,jk->ik".
@@ -94,3 +119,17 @@ def broadcasting(core: str, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) 
             y_term = ("1" if m == 1 != n and i <= x_lead else name) + y_term
         out_term = name + out_term
     return f"{x_term},{y_term}->{out_term}"
+
+
+@contract.def_formula
+def contract_formula(xp: Any, x: Any, y: Any, *, subscripts: str) -> Any:
+    """Products without a sum."""
+    left, right, out = terms_of(subscripts)
+    return xp.product(_aligned(x, left, out), _aligned(y, right, out))
+
+
+def _aligned(x: Any, term: str, out: str) -> Any:
+    """A factor with an axis for each of the result's, of length 1 where it has none."""
+    order = sorted(range(len(term)), key=lambda i: -1 if term[i] == "1" else out.index(term[i]))
+    lengths = {term[i]: x.shape[i] for i in order if term[i] != "1"}
+    return x.transpose(order).reshape([lengths.get(c, 1) for c in out])

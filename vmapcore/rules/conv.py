@@ -19,13 +19,57 @@ import math
 from typing import Any
 
 from .. import memory
-from ..core import Primitive, primitive
+from ..core import Axes, Primitive, facts, primitive
 from ..errors import DTypeError, ShapeError, describe
 from ..evals import patches
 from ..evals.windows import Ints, Pairs, agree, each_axis, pad_pairs, windows
+from ._axes import Labels, leading
 from ._families import add_tangents, bilinear, fit, match, operand, trailing
+from ._work import SUMMAND, complexes, parts
+
+# How axes go together, and what is computed.
 
 
+def conv_axes(shapes: Any, outs: Any, *, stride: Any, **params: Any) -> Labels:
+    """x (*lead, N, C, ...), w (*lead, O, C, ...), perhaps b (*lead, O, 1, ...): result (*lead, N, O, ...)."""
+    core = len(stride) + 1
+    images = outs[0][:-core]
+    weights = [leading(shape, core + 1, images[:-1]) for shape in shapes[1:]]
+    return Labels((leading(shapes[0], core, images), *weights), (leading(outs[0], core, images),))
+
+
+CONVOLVED = Axes(conv_axes)
+
+
+def _weight_grad_axes(shapes: Any, outs: Any, *, stride: Any, **params: Any) -> Labels:
+    """x (*lead, N, C, ...), g (*lead, N, O, ...): result (*lead, O, C, ...), a sum over the images."""
+    core = len(stride) + 1
+    lead = outs[0][: -core - 1]
+    inputs = [(*leading(shape, core + 1, lead)[: -core - 1], "images", *(None,) * core) for shape in shapes]
+    return Labels(tuple(inputs), (leading(outs[0], core + 1, lead),))
+
+
+def conv_work(ins: Any, outs: Any, *, stride: Any, **params: Any) -> float:
+    """Every element of the result sums over the channels of its group and the kernel; a bias is one more."""
+    summed = math.prod(ins[1].shape[-len(stride) - 1 :])
+    bias = parts(ins) if len(ins) > 2 else 0
+    return outs[0].size * (SUMMAND[complexes(ins[:2])] * summed + bias)
+
+
+def _input_grad_work(ins: Any, outs: Any, *, stride: Any, **params: Any) -> float:
+    """Every element of the cotangent, of every image, goes to the channels of its group and the kernel."""
+    core = len(stride) + 1
+    products = math.prod(outs[0].shape[:-core]) * math.prod(ins[0].shape[-core:]) * math.prod(ins[1].shape[-core:])
+    return SUMMAND[complexes(ins)] * products
+
+
+def _weight_grad_work(ins: Any, outs: Any, *, stride: Any, **params: Any) -> float:
+    """Every element of the result sums over images and places of the cotangent."""
+    core = len(stride)
+    return SUMMAND[complexes(ins)] * outs[0].size * ins[1].shape[-core - 2] * math.prod(ins[1].shape[-core:])
+
+
+@facts(work=conv_work, axes=CONVOLVED)
 @primitive
 def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """Slides w over x; b, if given, has the shape (*lead, O, 1, *ones), of the rank of w, and is added."""
@@ -46,6 +90,7 @@ def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, d
     return out
 
 
+@facts(work=_input_grad_work, axes=CONVOLVED)
 @primitive
 def conv_input_grad(
     xp: Any, g: Any, w: Any, *, size: Ints, stride: Any, padding: Any, dilation: Any, groups: int
@@ -66,6 +111,7 @@ def conv_input_grad(
     return lead.scatter(out, (images, groups * channels, *size))
 
 
+@facts(work=_weight_grad_work, axes=Axes(_weight_grad_axes))
 @primitive
 def conv_weight_grad(
     xp: Any, x: Any, g: Any, *, kernel: Ints, stride: Any, padding: Any, dilation: Any, groups: int

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import namespace
-from ..core import lift, primitive
+from ..core import facts, lift, primitive
 from ..errors import ArgumentError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ..views import mark_contiguous
 from ._families import fit, match, operand, trailing
+from ._work import each
 from .layout import Shape, as_shape, expand_dims, moveaxis, reshape_
 
 # Where an array is made, and for whom.
@@ -227,6 +228,7 @@ def as_array(x: Any, like: Any) -> Any:
 # From numbers between two ends.
 
 
+@facts(work=lambda ins, outs, **params: 2 * each(ins, outs))
 @trailing
 @primitive
 def linspace(xp: Any, start: Any, stop: Any, *, num: int, endpoint: bool) -> Any:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive, primitive
+from ..core import Memory, Primitive, facts, primitive
 from ..errors import OptionError
 from ..numpy_protocol import implements
 from ._families import add_tangents, fit, into, last_axes, linear, loop_dtype, match, operand, trailing
+from ._work import SUMMAND, complexes, nothing, per_input
 
 
 @functools.lru_cache(maxsize=1024)
@@ -34,6 +35,7 @@ def converted(a: Any, dtype: Any) -> Any:
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def previous(xp: Any, x: Any, *, axis: int, reverse: bool, fill: int) -> Any:
@@ -52,6 +54,7 @@ previous.def_jvp(
 )
 
 
+@facts(work=lambda ins, outs, **params: SUMMAND[complexes(ins)] * outs[0].size)
 @trailing
 @primitive
 def recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
@@ -91,6 +94,7 @@ def recurrence_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, *, axis: i
     return fit(recurrence(a, step, axis=axis, reverse=reverse), out)
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def scan_sum(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:
@@ -101,6 +105,7 @@ def scan_sum(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:
 linear(scan_sum, lambda g, out, x, *, axis, reverse: scan_sum(g, axis=axis, reverse=not reverse))
 
 
+@facts(work=per_input(1, 6))
 @trailing
 @primitive
 def scan_prod(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Dynamic, multiple, primitive
+from ..core import Dynamic, Memory, facts, multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -30,10 +30,12 @@ from ._matrices import (
     row,
     transposed,
 )
+from ._work import nothing, of_matrices
 
 # Cholesky. NumPy reads one triangle; the derivative is that of the matrix which the two triangles are halves of.
 
 
+@facts(work=of_matrices(1 / 3))
 @trailing
 @primitive
 def cholesky(xp: Any, a: Any) -> Any:
@@ -74,6 +76,7 @@ def cholesky_(a: Any, /, *, upper: bool = False) -> Any:
 # QR. Of wide matrices, Q comes from the first columns alone, and R of the others is Qᴴ times them.
 
 
+@facts(work=of_matrices(4))
 @trailing
 @multiple
 def qr(xp: Any, a: Any, *, complete: bool) -> Any:
@@ -143,6 +146,7 @@ def qr_(a: Any, mode: str = "reduced") -> Any:
 # Eigenvalues of Hermitian matrices, of which, too, NumPy reads one triangle.
 
 
+@facts(work=of_matrices(9))
 @trailing
 @multiple
 def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
@@ -169,6 +173,7 @@ def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
 eigh.def_vjp(eigh_vjp)
 
 
+@facts(work=of_matrices(4))
 @trailing
 @primitive
 def eigvalsh(xp: Any, a: Any, *, uplo: str) -> Any:
@@ -212,6 +217,7 @@ COMPLEX = "Convert the matrix with astype(complex)"
 """What to do where the dtype must be known: a real matrix has complex eigenvalues or real ones."""
 
 
+@facts(work=of_matrices(25))
 @trailing
 @multiple
 def eig(xp: Any, a: Any) -> Any:
@@ -255,6 +261,7 @@ def eig_(a: Any) -> Any:
     return EigResult(w, v)
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @primitive
 def constant(xp: Any, x: Any) -> Any:
@@ -265,6 +272,7 @@ def constant(xp: Any, x: Any) -> Any:
 constant.def_zero_derivative()
 
 
+@facts(work=of_matrices(10))
 @trailing
 @primitive
 def eigvals(xp: Any, a: Any) -> Any:
@@ -272,6 +280,7 @@ def eigvals(xp: Any, a: Any) -> Any:
     return xp.linalg.eigvals(a)
 
 
+@facts(work=lambda ins, outs: outs[0].size * outs[0].shape[-1] ** 2)
 @trailing
 @primitive
 def matching(xp: Any, values: Any, others: Any) -> Any:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import Memory, facts, primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import hashable_axis, last_axes, linear, operand, trailing
+from ._work import nothing, per_input
 from .layout import Shape, as_shape, broadcast_to, moveaxis, ravel, read_only
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def triangle(xp: Any, x: Any, *, k: int, upper: bool) -> Any:
@@ -23,6 +25,7 @@ def triangle(xp: Any, x: Any, *, k: int, upper: bool) -> Any:
 linear(triangle, lambda g, out, x, *, k, upper: triangle(g, k=k, upper=upper))
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @primitive
 def get_diagonal(xp: Any, x: Any, *, offset: int) -> Any:
@@ -30,6 +33,7 @@ def get_diagonal(xp: Any, x: Any, *, offset: int) -> Any:
     return x.diagonal(offset, -2, -1)
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def set_diagonal(xp: Any, x: Any, *, offset: int, rows: int, columns: int) -> Any:
@@ -48,6 +52,7 @@ linear(get_diagonal, get_diagonal_vjp)
 linear(set_diagonal, lambda g, out, x, *, offset, rows, columns: get_diagonal(g, offset=offset))
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @primitive
 def windows(xp: Any, x: Any, *, sizes: Shape, axes: tuple[int, ...]) -> Any:
@@ -55,6 +60,7 @@ def windows(xp: Any, x: Any, *, sizes: Shape, axes: tuple[int, ...]) -> Any:
     return xp.lib.stride_tricks.sliding_window_view(x, sizes, axes)
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def overlap_add(xp: Any, x: Any, *, sizes: Shape, axes: tuple[int, ...]) -> Any:

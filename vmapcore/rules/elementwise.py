@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import DTypeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
+from ._axes import EACH
 from ._families import into, operand, pointwise, trailing
+from ._work import each
 from .casts import inexact
 
 # Rounding.
 
 
+@facts(axes=EACH, work=each)
 @trailing
 @primitive
 def round_to(xp: Any, x: Any, *, decimals: int) -> Any:
@@ -43,6 +46,7 @@ def fix(x: Any, out: Any = None) -> Any:
 # Closeness and equality.
 
 
+@facts(axes=EACH, work=each)
 @trailing
 @primitive
 def close(xp: Any, a: Any, b: Any, rtol: Any, atol: Any, *, equal_nan: bool) -> Any:
@@ -113,6 +117,7 @@ SERIES = 0.5
 """Below this the power series is used: it is exact there after 12 terms, and the recurrence loses no digits above."""
 
 
+@facts(axes=EACH, work=each)
 @trailing
 @primitive
 def sinc_derivative(xp: Any, x: Any, *, order: int) -> Any:

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import Memory, facts, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import cast_like, hashable_axis, into, last_axes, linear, operand, trailing
+from ._work import nothing, of_fourier
 from .creation import library
 
 REVERSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """Where the transform in the other direction has the same factor."""
 
 
+@facts(work=nothing, memory=Memory.EITHER)
 @trailing
 @primitive
 def resize_axis(xp: Any, x: Any, *, n: int, axis: int) -> Any:
@@ -37,6 +39,7 @@ def _resized(x: Any, n: int, axis: int) -> Any:
 linear(resize_axis, lambda g, out, x, *, n, axis: resize_axis(g, n=x.shape[axis], axis=axis))
 
 
+@facts(work=of_fourier(5))
 @trailing
 @primitive
 def fourier(xp: Any, x: Any, *, n: int, axis: int, norm: str, inverse: bool) -> Any:
@@ -52,6 +55,7 @@ def fourier_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str, inver
 linear(fourier, fourier_vjp)
 
 
+@facts(work=of_fourier(2.5))
 @trailing
 @primitive
 def fourier_of_real(xp: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
@@ -67,6 +71,7 @@ def fourier_of_real_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: st
 linear(fourier_of_real, fourier_of_real_vjp)
 
 
+@facts(work=of_fourier(2.5))
 @trailing
 @primitive
 def fourier_to_real(xp: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive, primitive
+from ..core import Memory, Primitive, facts, primitive
 from ..errors import IndexingError
 from ._families import linear, match, spread
+from ._work import each, nothing, of_scatter, parts
 from .slicing import on
 
 FULL = slice(None)
@@ -39,6 +40,7 @@ class OutOfRangeError(IndexingError):
 # The primitives.
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @primitive
 def gather(xp: Any, x: Any, *indices: Any, paired: int, tail: int, unique: bool) -> Any:
     """The elements of `x` at integer indices."""
@@ -53,6 +55,7 @@ def gather(xp: Any, x: Any, *indices: Any, paired: int, tail: int, unique: bool)
     return _checked(lambda: x[_address(xp, x, at, paired, tail)], at, sizes[paired:])
 
 
+@facts(work=of_scatter, memory=Memory.COPY)
 @primitive
 def scatter_place(xp: Any, v: Any, *indices: Any, shape: tuple[int, ...], paired: int, tail: int, unique: bool) -> Any:
     """Zeros with `v` added at integer indices: the transpose of `gather`. `shape` is that of all but the lead."""
@@ -61,12 +64,25 @@ def scatter_place(xp: Any, v: Any, *indices: Any, shape: tuple[int, ...], paired
     return _add(xp, xp.zeros(lead + shape, v.dtype), v, indices, paired, tail, unique)
 
 
+def _scatter_add_work(ins: Any, outs: Any, *, paired: int, tail: int, **params: Any) -> float:
+    """A sum for every place that is named. What is added may yet broadcast."""
+    shape, indices = outs[0].shape, [i.shape for i in ins[2:]]
+    end = len(shape) - tail
+    first = end - len(indices) - paired
+    pairs = shape[first : first + paired] + (1,) * (max(map(len, indices)) - paired)
+    return (
+        math.prod(shape[:first]) * math.prod(np.broadcast_shapes(pairs, *indices)) * math.prod(shape[end:]) * parts(ins)
+    )
+
+
+@facts(work=_scatter_add_work)
 @primitive
 def scatter_add(xp: Any, x: Any, v: Any, *indices: Any, paired: int, tail: int, unique: bool) -> Any:
     """A copy of `x` with `v` added at integer indices, as often as they name a place."""
     return _add(xp, x.copy(), on(xp, v), _own(xp, indices), paired, tail, unique)
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @primitive
 def scatter_set(xp: Any, x: Any, v: Any, *indices: Any, paired: int, tail: int, unique: bool) -> Any:
     """A copy of `x` with `v` written at integer indices."""
@@ -87,6 +103,7 @@ def scatter_set(xp: Any, x: Any, v: Any, *indices: Any, paired: int, tail: int, 
     return out
 
 
+@facts(work=each)
 @primitive
 def last_writes(xp: Any, *indices: Any, shape: tuple[int, ...], paired: int) -> Any:
     """Which of the indices are the last to name their place, among axes of lengths `shape`."""

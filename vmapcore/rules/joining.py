@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import multiple, primitive
+from ..core import Memory, facts, multiple, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, last_axes, linear, link, match, operand, spread, trailing
+from ._work import nothing
 from .creation import as_array
 from .layout import Shape, as_1d, as_2d, as_3d, copy, reshape
 
@@ -26,6 +27,7 @@ Width = tuple[int, int, int]
 # Primitives.
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @primitive
 def cut(xp: Any, x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
@@ -33,6 +35,7 @@ def cut(xp: Any, x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> 
     return x[(..., slice(start, stop, step), *[slice(None)] * (-1 - axis))]
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def pad(xp: Any, x: Any, *, widths: tuple[Width, ...], value: Any = 0) -> Any:
@@ -64,6 +67,7 @@ pad.def_vjp(pad_vjp)
 pad.def_jvp(lambda tangents, out, x, *, widths, value=0: pad(tangents[0], widths=widths))
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @multiple
 def split(xp: Any, x: Any, *, at: tuple[int, ...], axis: int) -> Any:
@@ -80,6 +84,7 @@ def split_vjp(g: Any, out: Any, x: Any, *, at: tuple[int, ...], axis: int) -> An
 linear(split, split_vjp)
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @primitive
 def concatenate(xp: Any, *arrays: Any, axis: int) -> Any:
     """`arrays` one after the other along `axis`."""
@@ -97,6 +102,7 @@ def concatenate_vjp(i: int, g: Any, out: Any, *arrays: Any, axis: int) -> Any:
     return match(cut(g, axis=axis, start=start, stop=start + arrays[i].shape[axis]), arrays[i])
 
 
+@facts(work=nothing, memory=Memory.COPY, formula=True)
 @primitive
 def stack(xp: Any, *arrays: Any, axis: int) -> Any:
     """`arrays` side by side along a new axis, `axis` of the result."""

@@ -9,16 +9,19 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import Axes, Memory, facts, primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ..views import is_contiguous, mark_contiguous
+from ._axes import EACH, Labels
 from ._families import as_new_array, hashable_axis, last_axes, linear, link, match, operand, trailing
+from ._work import nothing
 
 Shape = tuple[int, ...]
 
@@ -26,6 +29,20 @@ Shape = tuple[int, ...]
 # Primitives.
 
 
+def _reshaped(shapes: Any, outs: Any, *, shape: Shape) -> Labels:
+    """The axes in front that stay as they are."""
+    same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(shapes[0], outs[0], strict=False))))
+    front = tuple(range(same if math.prod(shapes[0]) else 0))
+    source, made = (front + (None,) * (len(full) - len(front)) for full in (shapes[0], outs[0]))
+    return Labels((source,), (made,))
+
+
+def _transposed(shapes: Any, outs: Any, *, perm: tuple[int, ...]) -> Labels:
+    source = tuple(range(len(shapes[0])))
+    return Labels((source,), (tuple([source[i] for i in _every_axis(len(source), perm)]),))
+
+
+@facts(work=nothing, axes=Axes(_reshaped, lambda params, shape: {"shape": shape}), memory=Memory.VIEW, formula=True)
 @primitive
 def reshape(xp: Any, x: Any, *, shape: Shape) -> Any:
     """`x` in `shape`, whose sizes are all given."""
@@ -40,6 +57,7 @@ def reshape_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape) -> 
 linear(reshape, lambda g, out, x, *, shape: reshape(g, shape=x.shape))
 
 
+@facts(work=nothing, axes=Axes(_transposed), memory=Memory.VIEW, formula=True)
 @trailing
 @primitive
 def transpose(xp: Any, x: Any, *, perm: tuple[int, ...]) -> Any:
@@ -62,6 +80,7 @@ def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
 linear(transpose, lambda g, out, x, *, perm: transpose(g, perm=inverse(perm)))
 
 
+@facts(work=nothing, axes=Axes(EACH.labels, lambda params, shape: {"shape": shape}), memory=Memory.VIEW, formula=True)
 @primitive
 def broadcast_to(xp: Any, x: Any, *, shape: Shape) -> Any:
     """`x` broadcast to `shape`, without a copy."""
@@ -77,6 +96,7 @@ def broadcast_to_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape
 linear(broadcast_to, lambda g, out, x, *, shape: match(g, x))
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @primitive
 def flip(xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
@@ -90,6 +110,7 @@ def flip(xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
 linear(flip, lambda g, out, x, *, axes: flip(g, axes=axes))
 
 
+@facts(axes=EACH, work=nothing, memory=Memory.COPY, formula=True)
 @trailing
 @primitive
 def duplicate(xp: Any, x: Any) -> Any:

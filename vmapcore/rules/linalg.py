@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import multiple, primitive
+from ..core import facts, multiple, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import align, fit, match, operand, trailing
 from ._matrices import SlogdetResult, adjoint, column, conj, diagonal, diagonal_matrix, identity, matrices, transposed
+from ._work import complexes, of_matrices
 from .casts import inexact
 from .creation import library
 from .diagonals import diagonal as diagonal_of
@@ -25,6 +26,12 @@ from .layout import matrix_transpose, reshape, transpose
 # Linear equations.
 
 
+def _solve_work(ins: Any, outs: Any) -> float:
+    n = ins[0].shape[-1]
+    return (2 / 3 * ins[0].size * n + 2 * outs[0].size * n) * (4 if complexes(ins) else 1)
+
+
+@facts(work=_solve_work)
 @primitive
 def solve(xp: Any, a: Any, b: Any) -> Any:
     """The `x` with a x = b, all of them matrices."""
@@ -83,6 +90,7 @@ def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
     return all(n == m or 1 in (n, m) for n, m in zip(x[::-1], y[::-1], strict=False))
 
 
+@facts(work=of_matrices(2))
 @trailing
 @primitive
 def inverse(xp: Any, a: Any) -> Any:
@@ -141,6 +149,7 @@ def _singular(a: Any) -> tuple[Any, Any, Any, Any, Any]:
     return u, s, vh, np.linalg.det(u @ vh), library(a).eye(a.shape[-1], dtype=bool)
 
 
+@facts(work=of_matrices(25))
 @trailing
 @primitive
 def cofactors(xp: Any, a: Any) -> Any:
@@ -169,6 +178,7 @@ cofactors.def_vjp(lambda g, out, a: _cofactors_along(g, a))
 cofactors.def_jvp(lambda tangents, out, a: _cofactors_along(tangents[0], a))
 
 
+@facts(work=of_matrices(2 / 3))
 @trailing
 @primitive
 def determinant(xp: Any, a: Any) -> Any:
@@ -185,6 +195,7 @@ def det(a: Any) -> Any:
     return determinant(matrices("np.linalg.det", a, square=True))
 
 
+@facts(work=of_matrices(2 / 3))
 @trailing
 @multiple
 def slogdet(xp: Any, a: Any) -> Any:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY
+from ._axes import ALONG
 from ._families import linear, match, operand, trailing
+from ._work import each, per_input
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
 from .selection import select
@@ -99,6 +101,7 @@ def binary_cross_entropy_with_logits(
 # Classification.
 
 
+@facts(work=each, axes=ALONG)
 @trailing
 @primitive
 def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
@@ -109,6 +112,7 @@ def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) ->
     return -xp.where(counts, scores[places], 0)
 
 
+@facts(work=per_input(1), axes=ALONG)
 @trailing
 @primitive
 def nll_transpose(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
@@ -121,6 +125,30 @@ def nll_transpose(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, cla
     counts, places = _places(xp, shape, targets, axis, ignored)
     out[places] = -xp.where(counts, g, 0)
     return out
+
+
+@nll_along.def_formula
+def nll_along_formula(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
+    """The score at the place of the target, as a sum whose other terms are zeros."""
+    counts, place = _place(xp, targets, ignored, scores.shape[axis])
+    score = xp.where(xp.position(scores, axis) == place, scores, 0).sum((axis,), keepdims=True)
+    return -xp.where(counts, score, 0)
+
+
+@nll_transpose.def_formula
+def nll_transpose_formula(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
+    counts, place = _place(xp, targets, ignored, classes)
+    taken = -xp.where(counts, g, 0)
+    full = xp.broadcast_to(taken, [classes if i - taken.ndim == axis else n for i, n in enumerate(taken.shape)])
+    return xp.where(xp.position(full, axis) == place, taken, 0)
+
+
+def _place(xp: Any, targets: Any, ignored: int, classes: int) -> tuple[Any, Any]:
+    """Which targets count, and where they are; one that is out of range is an error."""
+    counts = targets != ignored
+    place = xp.where(counts, targets, 0).astype(np.int64)
+    xp.refuse((place < 0) | (place >= classes))
+    return counts, place
 
 
 def _of_rank(x: Any, ndim: int) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import as_new_array, bilinear, hashable_axis, into, match, operand, trailing
+from ._work import PRODUCT, complexes, parts
 from .contract import LETTERS, broadcasting, contract
 from .layout import reshape
 
@@ -233,6 +234,7 @@ def _cheapest_order(lengths: Shape) -> dict[tuple[int, int], int]:
     return split
 
 
+@facts(work=lambda ins, outs: outs[0].size * (PRODUCT[complexes(ins)] * 2 + parts(ins)))
 @trailing
 @primitive
 def cross3(xp: Any, x: Any, y: Any) -> Any:

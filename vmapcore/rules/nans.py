@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..numpy_protocol import implements
 from ._families import hashable_axis, into, last_axes, operand, trailing
+from ._work import per_input
 from .cumulative import converted, without_nan
 from .reductions import all_, masked, max_, mean, min_, position, prod, reduce_sum, sum_
 from .statistics import freedom_lost, real_dtype, root, squared, var
@@ -64,6 +65,7 @@ def _nan_extremum(extremum: Any, fill: float, a: Any, axis: Any, keepdims: bool,
     return np.where(all_(np.isnan(x), axis, keepdims=keepdims), np.nan, result)
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def position_of_nanmax(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
@@ -71,6 +73,7 @@ def position_of_nanmax(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     return xp.nanargmax(x, axis, keepdims=keepdims)
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def position_of_nanmin(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import ArgumentError, ShapeError, describe
 from ..evals.reductions import kept_shape
 from ..numpy_protocol import implements
+from ._axes import REDUCED
 from ._families import cast_like, fit, hashable_axis, last_axes, trailing
 from ._matrices import conj, largest
+from ._work import per_input
 from .casts import inexact
 from .layout import reshape
 from .svd import svdvals
@@ -18,6 +20,7 @@ from .svd import svdvals
 Axes = tuple[int, ...]
 
 
+@facts(axes=REDUCED, work=per_input(2), formula=True)
 @trailing
 @primitive
 def euclidean(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..core import Primitive, primitive
+from ..core import Axes, Primitive, facts, primitive
 from ..errors import DTypeError, ShapeError, describe
 from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, taps, windows
+from ._axes import broadcasting
 from ._families import linear, match, operand, trailing
+from ._work import parts
 
 TILE = 1 << 20
 """Bytes of input that are worked on at a time, so that what lies between input and result stays in a CPU's cache."""
@@ -32,6 +34,17 @@ BITS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 # Maximum.
 
 
+def pooled_work(ins: Any, outs: Any, *, kernel: tuple[int, ...], **params: Any) -> float:
+    """Every element of a window is looked at, in whichever array there are windows."""
+    windows = min([a.size for a in (*ins, *outs) if a.size], default=0)
+    return windows * math.prod(kernel) * parts(ins)
+
+
+POOLED = Axes(lambda shapes, outs, *, kernel, **params: broadcasting(shapes, outs, len(kernel)))
+"""Windows lie along the last axes."""
+
+
+@facts(work=pooled_work, axes=POOLED)
 @primitive
 def max_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
     """The maximum of each window over the last axes of x; padding is never chosen, NaN always."""
@@ -42,6 +55,7 @@ def max_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, dil
     return out
 
 
+@facts(work=pooled_work, axes=POOLED)
 @primitive
 def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
     """Sends each element of g to where the first maximum of its window in x is; `out` is max_pool of x."""
@@ -64,6 +78,7 @@ def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
     return result
 
 
+@facts(work=pooled_work, axes=POOLED)
 @primitive
 def max_pool_gather(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
     """Takes from t, of the shape of x, what lies where the first maximum of each window in x is."""
@@ -125,6 +140,7 @@ def _masked(xp: Any, t: Any, won: Any) -> Any:
 # Mean.
 
 
+@facts(work=pooled_work, axes=POOLED)
 @primitive
 def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, counted: Pairs) -> Any:
     """The mean of each window over the last axes of x, where `counted` zeros around them count too."""
@@ -144,6 +160,7 @@ def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, cou
     return out
 
 
+@facts(work=pooled_work, axes=POOLED)
 @primitive
 def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, counted: Pairs) -> Any:
     """The transpose of `avg_pool` of an array whose last axes have lengths `size`."""

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive, primitive
+from ..core import Axes, Memory, Primitive, facts, primitive
 from ..errors import OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
 from ..numpy_protocol import implements
-from ._families import hashable_axis, into, last_axes, linear, loop_dtype, operand, trailing
+from ._axes import REDUCED, SUMMED, Labels
+from ._families import hashable_axis, into, last_axes, linear, loop_dtype, operand, reduction, trailing
+from ._work import nothing, per_input
 from .cumulative import converted, previous, scan_prod, single_axis
 
 # Sums and what undoes them.
@@ -31,6 +33,18 @@ def _repeated_shapes(
     return kept_shape(full, axis), full
 
 
+def _repeated(shapes: Any, outs: Any, *, axis: tuple[int, ...], sizes: Any, keepdims: bool) -> Labels:
+    rank = len(outs[0])
+    every = tuple(range(rank))
+    kept = tuple([None if keepdims and i - rank in axis else i for i in every if keepdims or i - rank not in axis])
+    return Labels((kept[len(kept) - len(shapes[0]) :],), (every,))
+
+
+def _resized(params: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    return params | {"sizes": tuple([shape[i] for i in params["axis"]])}
+
+
+@facts(work=nothing, axes=Axes(_repeated, _resized), memory=Memory.VIEW, formula=True)
 @trailing
 @primitive
 def repeat_along(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...], keepdims: bool) -> Any:
@@ -39,6 +53,7 @@ def repeat_along(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ..
     return xp.broadcast_to(x.reshape(kept), full)
 
 
+@facts(axes=SUMMED, work=per_input(1), formula=True)
 @trailing
 @primitive
 def reduce_sum(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -58,6 +73,7 @@ linear(repeat_along, lambda g, out, x, *, axis, sizes, keepdims: reduce_sum(g, a
 # Products. The derivative by one element is the product of the others: no division, so zeros do no harm.
 
 
+@facts(axes=REDUCED, work=per_input(1, 6))
 @trailing
 @primitive
 def reduce_prod(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
@@ -86,14 +102,14 @@ def reduce_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, kee
 # Extrema. Elements that tie for one share its derivative equally.
 
 
-@trailing
+@reduction
 @primitive
 def reduce_max(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Largest element of `x` over the axes `axis`."""
     return largest(xp, x, axis, keepdims)
 
 
-@trailing
+@reduction
 @primitive
 def reduce_min(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Smallest element of `x` over the axes `axis`."""
@@ -125,20 +141,21 @@ for _made in (reduce_max, reduce_min):
 # Truth tests and positions.
 
 
-@trailing
+@reduction
 @primitive
 def reduce_any(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Whether any element over the axes `axis` is true."""
     return x.any(axis, keepdims=keepdims)
 
 
-@trailing
+@reduction
 @primitive
 def reduce_all(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Whether all elements over the axes `axis` are true."""
     return x.all(axis, keepdims=keepdims)
 
 
+@facts(axes=REDUCED, work=per_input(1))
 @trailing
 @primitive
 def position_of_max(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
@@ -146,6 +163,7 @@ def position_of_max(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     return x.argmax(axis, keepdims=keepdims)
 
 
+@facts(axes=REDUCED, work=per_input(1))
 @trailing
 @primitive
 def position_of_min(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
@@ -153,6 +171,7 @@ def position_of_min(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     return x.argmin(axis, keepdims=keepdims)
 
 
+@facts(work=nothing, memory=Memory.VIEW)
 @trailing
 @primitive
 def within(xp: Any, x: Any, *, low: float, high: float, call: str, remedy: str) -> Any:

@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import Memory, facts, primitive
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import as_new_array, last_axes, linear, operand, trailing
+from ._work import nothing
 from .creation import as_array, library
 from .joining import concatenate, cut, flat, shaped, stack
 from .layout import Shape, as_shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def roll(xp: Any, x: Any, *, shift: int, axis: int) -> Any:
@@ -36,6 +38,7 @@ def roll(xp: Any, x: Any, *, shift: int, axis: int) -> Any:
 linear(roll, lambda g, out, x, *, shift, axis: roll(g, shift=-shift, axis=axis))
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def repeat(xp: Any, x: Any, *, repeats: int, axis: int) -> Any:
@@ -51,6 +54,7 @@ def repeat_vjp(g: Any, out: Any, x: Any, *, repeats: int, axis: int) -> Any:
 linear(repeat, repeat_vjp)
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def tile(xp: Any, x: Any, *, reps: Shape) -> Any:

@@ -5,19 +5,22 @@ Results of data-dependent length (nonzero, unique) exist only for values that ar
 """
 
 from collections.abc import Sequence
+from math import log2
 from typing import Any
 
 import numpy as np
 
-from ..core import Dynamic, Primitive, multiple, primitive
+from ..core import Dynamic, Primitive, facts, multiple, primitive
 from ..errors import ConcretizationError, OptionError, ShapeError, callers_line
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
+from ._work import of_sort, parts, per_input
 from .cumulative import single_axis
 from .sorting import gather_along, sort_along
 
 
+@facts(work=lambda ins, outs, **params: outs[0].size * log2(max(ins[0].shape[-1], 2)) * parts(ins))
 @trailing
 @primitive
 def search(xp: Any, a: Any, v: Any, *, side: str) -> Any:
@@ -101,12 +104,14 @@ def _dynamic(made: Primitive, call: str, instead: str) -> None:
     made.def_zero_derivative()
 
 
+@facts(work=per_input(1))
 @multiple
 def nonzero_positions(xp: Any, x: Any) -> Any:
     """The indices of true elements, an array per axis."""
     return xp.nonzero(x)
 
 
+@facts(work=of_sort)
 @multiple
 def unique_positions(xp: Any, x: Any, *, axis: int | None, equal_nan: bool) -> Any:
     """Of the sorted distinct elements: where each is first met, which of them every element is, how often each is."""

@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..evals.large import LARGE
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import NUMPY, implements
-from ._families import as_new_array, fit, into, match, operand, pointwise, trailing
+from ._families import as_new_array, by_element, fit, into, match, operand, pointwise, trailing
+from ._work import each
 from .casts import cast, join_parts
 from .ufuncs import share
 
 # where.
 
 
-@trailing
+@by_element
 @primitive
 def select(xp: Any, condition: Any, x: Any, y: Any) -> Any:
     """`x` where `condition` is true, else `y`."""
@@ -89,7 +90,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 # clip.
 
 
-@trailing
+@by_element
 @primitive
 def clamp(xp: Any, x: Any, low: Any, high: Any) -> Any:
     """`minimum(maximum(x, low), high)` in one pass."""
@@ -159,6 +160,7 @@ def select_(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
     return as_new_array(result)
 
 
+@facts(work=each)
 @trailing
 @primitive
 def choose_from(xp: Any, index: Any, *choices: Any, mode: str) -> Any:

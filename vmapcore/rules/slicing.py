@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import Memory, facts, primitive
 from ..tracer import Tracer
 from ._families import linear, match, spread, trailing
+from ._work import nothing
 
 Pattern = tuple[Any, ...]
 ALL = (None, None, None)
@@ -41,12 +42,14 @@ def _ranks(index: Pattern) -> tuple[int, int]:
     return len(index) - added, added - removed
 
 
+@facts(work=nothing, memory=Memory.VIEW, formula=True)
 @primitive
 def slice_read(xp: Any, x: Any, *, index: Pattern, copy: bool = False) -> Any:
     """A view of `x` by basic indexing of its last axes, or a copy as of the scalar that NumPy makes of one element."""
     return x[brackets(index)].copy() if copy else x[brackets(index)]
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @primitive
 def slice_place(xp: Any, v: Any, *, index: Pattern, shape: tuple[int, ...]) -> Any:
     """Zeros with `v` at a basic index: the transpose of `slice_read`. `shape` is that of the axes indexed."""
@@ -56,6 +59,7 @@ def slice_place(xp: Any, v: Any, *, index: Pattern, shape: tuple[int, ...]) -> A
     return out
 
 
+@facts(work=nothing, memory=Memory.IN_PLACE)
 @primitive
 def slice_write(xp: Any, x: Any, v: Any, *, index: Pattern, own: bool = False) -> Any:
     """A copy of `x` with `v` written at a basic index of its last axes; `x` itself if nobody else has it."""

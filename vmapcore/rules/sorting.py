@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive, primitive
+from ..core import Memory, Primitive, facts, primitive
 from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ._families import into, linear, match, operand, trailing
+from ._work import nothing, of_scatter, of_sort, per_input
 from .cumulative import along, converted, single_axis
 
 # Picking elements along an axis, and its transpose.
@@ -24,6 +25,7 @@ def _same_rank(x: Any, indices: Any) -> tuple[Any, Any]:
     return x, indices
 
 
+@facts(work=nothing, memory=Memory.COPY)
 @trailing
 @primitive
 def gather_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
@@ -31,6 +33,7 @@ def gather_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> A
     return xp.take_along_axis(*_same_rank(x, indices), axis)
 
 
+@facts(work=of_scatter, memory=Memory.COPY)
 @trailing
 @primitive
 def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
@@ -89,6 +92,7 @@ def picks(made: Primitive, positions: Callable[..., Any], *, unique: bool) -> No
 # Sorting.
 
 
+@facts(work=of_sort)
 @trailing
 @primitive
 def argsort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
@@ -96,6 +100,7 @@ def argsort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
     return xp.argsort(x, axis, kind="stable" if stable else None)
 
 
+@facts(work=of_sort)
 @trailing
 @primitive
 def sort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
@@ -103,6 +108,7 @@ def sort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
     return xp.sort(x, axis, kind="stable" if stable else None)
 
 
+@facts(work=per_input(2))
 @trailing
 @primitive
 def argpartition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
@@ -110,6 +116,7 @@ def argpartition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> A
     return xp.argpartition(x, kth, axis)
 
 
+@facts(work=per_input(2))
 @trailing
 @primitive
 def partition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
@@ -193,6 +200,7 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 # Running extrema.
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def running_max(xp: Any, x: Any, *, axis: int) -> Any:
@@ -200,6 +208,7 @@ def running_max(xp: Any, x: Any, *, axis: int) -> Any:
     return _running(xp, np.maximum, x, axis)
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def running_min(xp: Any, x: Any, *, axis: int) -> Any:
@@ -218,6 +227,7 @@ def _running(xp: Any, larger: Any, x: Any, axis: int) -> Any:
     return out
 
 
+@facts(work=per_input(1))
 @trailing
 @primitive
 def run_starts(xp: Any, running: Any, *, axis: int) -> Any:

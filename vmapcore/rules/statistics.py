@@ -9,18 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
 from ..evals.reductions import kept_shape, total
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import Over, as_new_array, hashable_axis, into, last_axes, loop_dtype, operand, pointwise, trailing
+from ._axes import REDUCED
+from ._families import (
+    Over,
+    as_new_array,
+    by_element,
+    hashable_axis,
+    into,
+    last_axes,
+    loop_dtype,
+    operand,
+    pointwise,
+    trailing,
+)
+from ._work import per_input
 from .brackets import concrete
 from .cumulative import converted
 from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_, within
 from .sorting import scatter_along
 
 
+@facts(axes=REDUCED, work=per_input(4), formula=True)
 @trailing
 @primitive
 def deviation(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -52,7 +66,7 @@ def deviation_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: tuple[int,
     return reduce_sum(change.real if change.dtype.kind == "c" else change, axis=axis, keepdims=keepdims)
 
 
-@trailing
+@by_element
 @primitive
 def root(xp: Any, x: Any) -> Any:
     """Square root of a variance. Its derivative at zero is taken to be zero, as of a norm."""

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import multiple, primitive
+from ..core import facts, multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import as_scalar, fit, trailing
 from ._matrices import SVDResult, adjoint, column, conj, diagonal, diagonal_matrix, largest, matrices, row
+from ._work import of_matrices
 from .casts import cast
 from .creation import library
 
@@ -18,6 +19,7 @@ from .creation import library
 # dP = F∘(M S + (M S)ᴴ) and dQ = F∘(S M + (S M)ᴴ), F[i, j] = 1 / (s[j]² - s[i]²). A change of phase goes to U.
 
 
+@facts(work=of_matrices(25))
 @trailing
 @multiple
 def svd(xp: Any, a: Any, *, full: bool) -> Any:
@@ -98,6 +100,7 @@ def _values_vjp(g: Any, u: Any, vh: Any) -> Any:
     return conj((u[..., :k] * row(g)) @ vh[..., :k, :])
 
 
+@facts(work=of_matrices(4))
 @trailing
 @primitive
 def svdvals(xp: Any, a: Any) -> Any:
@@ -144,6 +147,7 @@ def _singular_values(a: Any, hermitian: bool) -> Any:
 # The inverse as far as there is one.
 
 
+@facts(work=of_matrices(25))
 @trailing
 @primitive
 def pseudoinverse(xp: Any, a: Any, *, rcond: float) -> Any:

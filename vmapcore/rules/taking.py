@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import multiple, primitive
+from ..core import facts, multiple, primitive
 from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
@@ -277,6 +277,7 @@ def _shaped(x: Any) -> Any:
 # Flat positions.
 
 
+@facts(work=lambda ins, outs, **params: sum([v.size for v in outs]))
 @trailing
 @multiple
 def unravel(xp: Any, indices: Any, *, shape: tuple[int, ...], order: str) -> Any:
@@ -284,6 +285,7 @@ def unravel(xp: Any, indices: Any, *, shape: tuple[int, ...], order: str) -> Any
     return tuple(xp.unravel_index(indices, shape, order))
 
 
+@facts(work=lambda ins, outs, **params: 2 * outs[0].size * (len(ins) - 1))
 @trailing
 @primitive
 def ravel_multi(xp: Any, *indices: Any, dims: tuple[int, ...], mode: Any, order: str) -> Any:

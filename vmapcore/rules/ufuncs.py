@@ -10,22 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from ..core import primitive
+from ..core import facts, primitive
 from ..numpy_protocol import implements
+from ._axes import EACH
 from ._families import Over, elementwise, fit, linear, match, operand, pointwise, trailing
+from ._work import each, of_product, of_quotient, per_result
 
 # Arithmetic.
 
 add = elementwise(np.add, 1, 1)
 subtract = elementwise(np.subtract, 1, -1)
-multiply = elementwise(np.multiply, lambda out, x, y: y, lambda out, x, y: x)
-divide = elementwise(np.divide, Over(lambda out, x, y: y), lambda out, x, y: -out / y)
+multiply = elementwise(np.multiply, lambda out, x, y: y, lambda out, x, y: x, work=of_product)
+divide = elementwise(np.divide, Over(lambda out, x, y: y), lambda out, x, y: -out / y, work=of_quotient)
 negative = elementwise(np.negative, -1)
 positive = elementwise(np.positive, 1)
-square = elementwise(np.square, lambda out, x: 2 * x)
+square = elementwise(np.square, lambda out, x: 2 * x, work=per_result(1, 6))
 sqrt = elementwise(np.sqrt, Over(lambda out, x: 2 * out))
 cbrt = elementwise(np.cbrt, Over(lambda out, x: 3 * out * out))
-reciprocal = elementwise(np.reciprocal, lambda out, x: -out * out)
+reciprocal = elementwise(np.reciprocal, lambda out, x: -out * out, work=per_result(1, 11))
 fabs = elementwise(np.fabs, lambda out, x: np.sign(x))
 copysign = elementwise(np.copysign, lambda out, x, y: np.sign(x) * np.copysign(1, y), None)
 nextafter = elementwise(np.nextafter, 1, None)
@@ -40,11 +42,13 @@ def nonzero(x: Any) -> Any:
 
 
 absolute = elementwise(
-    np.absolute, lambda out, x: np.conjugate(x) / nonzero(out) if x.dtype.kind == "c" else np.sign(x)
+    np.absolute,
+    lambda out, x: np.conjugate(x) / nonzero(out) if x.dtype.kind == "c" else np.sign(x),
+    work=per_result(1, 4),
 )
 hypot = elementwise(np.hypot, lambda out, x, y: x / nonzero(out), lambda out, x, y: y / nonzero(out))
 
-conjugate = elementwise(np.conjugate, 1)
+conjugate = elementwise(np.conjugate, 1, work=per_result(0, 1))
 linear(conjugate, lambda g, out, x: np.conjugate(g))
 
 ldexp = elementwise(np.ldexp, 1, None)
@@ -56,6 +60,7 @@ SPECIAL_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
 """What the operator ** of NumPy's arrays computes by other functions, several times faster."""
 
 
+@facts(axes=EACH, work=per_result(1, 6), formula=True, fits=lambda ins, outs: outs[0].dtype.kind == "f")
 @primitive
 def power(xp: Any, x: Any, y: Any) -> Any:
     """`np.power`, element by element."""
@@ -97,6 +102,7 @@ def float_power(x1: Any, x2: Any) -> Any:
 # Extrema share the cotangent half and half on a tie, as central differences do.
 
 
+@facts(axes=EACH, work=each, fits=lambda ins, outs: outs[0].dtype.kind == "f")
 @trailing
 @primitive
 def share(xp: Any, x: Any, y: Any, out: Any) -> Any:
@@ -104,6 +110,12 @@ def share(xp: Any, x: Any, y: Any, out: Any) -> Any:
     mine, other = xp.equal(x, out), xp.equal(y, out)
     halves = xp.add(mine.view(np.int8), xp.greater(mine, other).view(np.int8))
     return xp.multiply(halves, 0.5, dtype=out.real.dtype)
+
+
+@share.def_formula
+def share_formula(xp: Any, x: Any, y: Any, out: Any) -> Any:
+    none, half, whole = [out.dtype.type(part) for part in (0, 0.5, 1)]
+    return xp.where(xp.equal(x, out), xp.where(xp.equal(y, out), half, whole), none)
 
 
 share.def_zero_derivative()
@@ -213,9 +225,10 @@ STEPS: tuple[Any, ...] = (
 for _ufunc in STEPS:
     elementwise(_ufunc)
 
-real_sign = elementwise(np.sign, listed=False)
+real_sign = elementwise(np.sign, listed=False, work=per_result(1, 6))
 
 
+@facts(axes=EACH, work=per_result(1, 6))
 @trailing
 @primitive
 def direction(xp: Any, x: Any) -> Any:

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from ...graph import Literal, Step, Var
-from ...planning.expressions.building import SHORT, Builder, UnfusibleError, Value
+from ...planning.expressions.building import SHORT, Builder, UnfusibleError
 from ...planning.expressions.expression import Expression
+from ...planning.expressions.formulas import Formulas
 from ...planning.expressions.lowering import fusible, lower
 from ...planning.expressions.numbering import LONGEST, finish
-from ...planning.expressions.operations import SLOWER
 from .. import team
 from . import elements
 from .cache import kernel
 from .loop_source import loop_source
 from .loops import Loop, nest
+from .operations import SLOWER
 from .running import Compiled, Kernel, Shape, Tiled
 from .tile_source import tile_source
 
@@ -90,14 +91,15 @@ class Fused:
 
     def _expression(self, orders: Mapping[Var, tuple[int, ...]]) -> Expression:
         builder = Builder()
+        xp = Formulas(builder)
         if any(0 in v.shape for s in self.steps for v in (*s.inputs, *s.outputs) if isinstance(v, Var)):
             raise UnfusibleError("an axis of length 0")
-        values: dict[Var, Value] = {}
+        values: dict[Var, Any] = {}
         for i, v in enumerate(self.inputs):
             values[v] = builder.operand(i, v.shape, v.dtype, orders.get(v, range(len(v.shape))))
         for step in self.steps:
-            args = [values[a] if isinstance(a, Var) else self._literal(builder, a) for a in step.inputs]
-            values[step.outputs[0]] = lower(builder, step, args)
+            args = [xp.made(values[a]) if isinstance(a, Var) else self._literal(xp, a) for a in step.inputs]
+            values[step.outputs[0]] = lower(xp, step, args)
         for i, v in enumerate(self.outputs):
             builder.store(values[v], i, orders.get(v, range(len(v.shape))))
         return finish(builder, self._dtypes(), [v.dtype for v in self.outputs])
@@ -121,15 +123,14 @@ class Fused:
     def _dtypes(self) -> list[Any]:
         return [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]
 
-    def _literal(self, builder: Builder, literal: Literal) -> Value:
-        """A number, an array of equal ones, or an array that becomes one more input."""
-        value = literal.value
-        shape = getattr(value, "shape", ())
+    def _literal(self, xp: Formulas, literal: Literal) -> Any:
+        """A Python number, a scalar, or an array that becomes one more input."""
+        value, shape = literal.value, literal.shape
         if not shape:
-            return builder.constant(value)
+            return value if type(value) in (int, float) else xp.made(xp.builder.constant(value))
         self.captured.append(np.array(value, elements.exact(value.dtype), order="C"))
         number = len(self.inputs) + len(self.captured) - 1
-        return builder.operand(number, shape, value.dtype, range(len(shape)))
+        return xp.made(xp.builder.operand(number, shape, value.dtype, range(len(shape))))
 
     @functools.cached_property
     def source(self) -> str:

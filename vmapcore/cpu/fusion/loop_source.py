@@ -16,8 +16,8 @@ import numpy as np
 
 from ...planning.expressions.building import SHORT, UnfusibleError
 from ...planning.expressions.expression import Argument, Axes, Constant, Dimensions, Expression, Statement
-from ...planning.expressions.operations import template
 from .loops import Fetch, Finish, Item, Loop, Put, Run, Start, nest
+from .operations import template
 
 LONG = 512
 """Floats that are added up in their own precision."""

@@ -8,7 +8,7 @@ computed again where that is cheap, and is else kept in an array.
 from typing import NamedTuple
 
 from ...planning.expressions.expression import Axes, Expression
-from ...planning.expressions.operations import EXPENSIVE, cost
+from .operations import EXPENSIVE, cost
 
 
 class Run(NamedTuple):

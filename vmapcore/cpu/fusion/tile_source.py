@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...planning.expressions.expression import Argument, Axes, Constant, Expression, Statement
-from ...planning.expressions.operations import PRODUCT
+from ...planning.expressions.expression import PRODUCT, Argument, Axes, Constant, Expression, Statement
 from .loop_source import constant
 
 TILE = 1 << 15

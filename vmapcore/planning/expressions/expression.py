@@ -35,6 +35,9 @@ class Constant(NamedTuple):
         return self.value.dtype
 
 
+PRODUCT = "product"
+"""A factor of a product of arrays times one of the other: `multiply`, but for the sign of a zero, which may be lost."""
+
 Argument = int | Constant
 """The number of a statement, or a constant."""
 

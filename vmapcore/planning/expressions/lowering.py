@@ -1,36 +1,26 @@
-"""Each primitive that a kernel can do, as statements: group -> expression. What has no rule does not fuse."""
+"""Each step that a kernel can do, as statements: its operation's formula. What has none does not fuse."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import Any
 
-from ...core import PRIMITIVES
+from ...core import Memory, Primitive
 from ...graph import Step
-from ..plan_primitives import FUSED
 from .building import DTYPES, Builder, UnfusibleError, Value
-from .composites import COMPOSITES
-from .primitives import RULES, keeps_axes, picks_or_keeps, sums_nothing
-
-ALL = RULES | COMPOSITES
-
-
-def _always(step: Step) -> bool:
-    return True
-
-
-FITS: dict[str, Callable[[Step], bool]] = {
-    "contract": lambda step: sums_nothing(step.params["subscripts"]),
-    "reshape": lambda step: keeps_axes(step.inputs[0], step.params["shape"]),
-    "slice_read": lambda step: picks_or_keeps(step.inputs[0], step.params["index"]),
-}
+from .formulas import Formulas
 
 
 def fusible(step: Step) -> bool:
-    """Whether there is a rule for the primitive, its shapes and dtypes; what it is grouped with may still not fit."""
+    """Whether there is a formula for its shapes and dtypes; what it is grouped with may still not fit."""
     primitive = step.primitive
-    if primitive.name not in ALL or not (PRIMITIVES.get(primitive.name) is primitive or primitive in FUSED):
+    if primitive.formula is None:
         return False
-    arrays = [*[getattr(a, "value", a) for a in step.inputs], *step.outputs]
-    return all(map(_holds, arrays)) and FITS.get(primitive.name, _always)(step)
+    for a in (*step.inputs, *step.outputs):
+        if not _holds(getattr(a, "value", a)):
+            return False
+    if primitive.fits is not None and not primitive.fits(step.inputs, step.outputs, **step.params):
+        return False
+    return primitive.memory is not Memory.VIEW or _moves(primitive, step.inputs[0].shape, tuple(step.params.items()))
 
 
 def _holds(x: Any) -> bool:
@@ -40,11 +30,28 @@ def _holds(x: Any) -> bool:
     return getattr(x, "dtype", None) in DTYPES and 0 not in getattr(x, "shape", ())
 
 
-def lower(builder: Builder, step: Step, values: Sequence[Value]) -> Value:
+@functools.lru_cache(maxsize=4096)
+def _moves(primitive: Primitive, shape: tuple[int, ...], params: Any) -> bool:
+    """Whether statements can move an array of this shape so, as is seen when it is tried."""
+    assert primitive.formula is not None
+    xp = Formulas(Builder())
+    try:
+        primitive.formula(xp, xp.made(xp.builder.operand(0, shape, DTYPE, range(len(shape)))), **dict(params))
+    except UnfusibleError:
+        return False
+    return True
+
+
+DTYPE = next(iter(DTYPES))
+"""Any: moves do not depend on it."""
+
+
+def lower(xp: Formulas, step: Step, args: Sequence[Any]) -> Value:
     """The result of a step; raises `UnfusibleError` unless it has the shape and dtype that was recorded."""
     if not fusible(step):
         raise UnfusibleError(step.primitive.name)
-    made = ALL[step.primitive.name](builder, *values, **step.params)
+    assert step.primitive.formula is not None
+    made = xp.value(step.primitive.formula(xp, *args, **step.params))
     out = step.outputs[0]
     if made.shape != out.shape or made.dtype != out.dtype:
         raise UnfusibleError(f"{step.primitive.name} makes {made.dtype}{made.shape}, recorded {out!r}")

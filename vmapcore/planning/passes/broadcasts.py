@@ -12,7 +12,7 @@ from ...rules.layout import broadcast_to, reshape
 from ...rules.losses import nll_transpose
 from ...rules.reductions import repeat_along
 from ...rules.ufuncs import power
-from ..kinds import ELEMENTWISE
+from ..plan_primitives import ELEMENTWISE
 from .rewriting import Rule, Shape, Walk, dtype_of, rewrite
 
 REPEATS = (repeat_along, broadcast_to)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...graph import Atom, Graph, Literal, Step, Var
-from ..kinds import pure
 
 LARGEST = 1 << 20
 """Bytes up to which a result may outgrow what it is made of: a broadcast is better made again than kept."""
@@ -35,7 +34,7 @@ def fold_constants(graph: Graph) -> Graph:
 def _fold(step: Step, known: dict[Atom, Atom]) -> bool:
     """Whether a step of constants could be run and its results be kept."""
     made = sum([v.nbytes for v in step.outputs])
-    if not pure(step.primitive) or made > LARGEST + 2 * sum([a.nbytes for a in step.inputs]):
+    if not step.primitive.pure or made > LARGEST + 2 * sum([a.nbytes for a in step.inputs]):
         return False
     try:
         with np.errstate(all="ignore"):  # what it warns of was said when it was recorded

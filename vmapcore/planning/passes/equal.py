@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ...graph import Atom, Graph, Literal, Step, Var
-from ..kinds import pure
 
 LONGEST = 1 << 16
 """Bytes up to which arrays among the constants are compared by value: recording has merged equal ones of one array."""
@@ -32,7 +31,7 @@ def merge_equal(graph: Graph) -> Graph:
                     step = step._replace(inputs=tuple([replaced.get(a, a) for a in step.inputs]))
                     break
         first = step.outputs
-        if pure(step.primitive):
+        if step.primitive.pure:
             with suppress(TypeError):  # a parameter that is not hashable
                 first = seen.setdefault(_key(step, values), first)
         if first is step.outputs:

@@ -4,7 +4,7 @@ from ...core import Primitive
 from ...graph import Atom, Graph, Step, Var
 from ...rules.layout import reshape, transpose
 from ...rules.reductions import reduce_all, reduce_any, reduce_max, reduce_min, reduce_sum
-from ..kinds import ELEMENTWISE
+from ..plan_primitives import ELEMENTWISE
 from .noops import full_perm
 from .rewriting import Rule, Walk, rewrite
 

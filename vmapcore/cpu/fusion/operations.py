@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...planning.expressions.expression import PRODUCT
+
 ULPS = {
     **dict.fromkeys(["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "hypot"], 2),
     **dict.fromkeys(["sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2"], 2),
@@ -128,9 +130,6 @@ UFUNCS: dict[str, Operation] = {
     "gcd": Operation(cost=8),
     "lcm": Operation(cost=8),
 }
-
-PRODUCT = "product"
-"""A factor of a product of arrays times one of the other: `multiply`, but for the sign of a zero, which may be lost."""
 
 EXPENSIVE = 4
 """Cost from which a number is kept rather than computed twice."""
