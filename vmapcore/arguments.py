@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_array
+from .core import lift
 from .errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
 from .parameters import named_arguments
-from .pytree import flatten, paths, unflatten
+from .pytree import buffers, flatten, paths, unflatten
 from .tracer import Tracer
+from .views import as_argument
 
 
 def check_callable(call: str, fun: Any) -> None:
@@ -39,10 +41,21 @@ def check_differentiable(call: str, what: str, x: Any) -> Any:
     return x
 
 
-class Split:
-    """The leaves of the arguments to differentiate by, and how to put new ones in their place."""
+def as_constant(x: Any) -> Any:
+    """A buffer as a function sees it that is differentiated: without derivative; what is written to it stays inside."""
+    if isinstance(x, Tracer):
+        x = x.snapshot()
+    elif not is_array(x):
+        return x
+    if x.dtype.kind in "fc":
+        return as_argument(x, lift(x))
+    return x if isinstance(x, Tracer) else x.copy()
 
-    __slots__ = ("args", "leaves", "positions", "single", "tree")
+
+class Split:
+    """The leaves of the arguments to differentiate by, buffers apart, and how to put new ones in their place."""
+
+    __slots__ = ("args", "buffers", "is_buffer", "leaves", "positions", "single", "tree")
 
     def __init__(self, call: str, fun: Callable[..., Any], argnums: Any, args: tuple[Any, ...]) -> None:
         self.args = args
@@ -50,14 +63,22 @@ class Split:
         self.positions = _positions(call, argnums, len(args))
         chosen = args[self.positions[0]] if self.single else tuple([args[i] for i in self.positions])
         leaves, self.tree = flatten(chosen)
+        self.is_buffer = buffers(self.tree)
+        self.buffers = [x for x, kept in zip(leaves, self.is_buffer, strict=True) if kept]
         self.leaves = [
             x if type(x) is np.ndarray and x.dtype.kind in "fc" else check_differentiable(call, self._path(fun, j), x)
             for j, x in enumerate(leaves)
+            if not self.is_buffer[j]
         ]
+
+    def tree_of(self, leaves: list[Any], buffer: Callable[[Any], Any] = np.zeros_like) -> Any:
+        """A tree like what is split off: of `leaves`, and of what `buffer` makes of each buffer."""
+        found, others = iter(leaves), map(buffer, self.buffers)
+        return unflatten(self.tree, [next(others if kept else found) for kept in self.is_buffer])
 
     def put(self, leaves: list[Any]) -> list[Any]:
         """The arguments with `leaves` in the place of those split off."""
-        values = unflatten(self.tree, leaves)
+        values = self.tree_of(leaves, as_constant)
         full = list(self.args)
         for i, value in zip(self.positions, [values] if self.single else values, strict=True):
             full[i] = value

@@ -73,7 +73,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     def pullback(cotangent: Any) -> Any:
         cotangents = check_cotangents(f"pullback of {call}", recording.values, recording.out_tree, cotangent)
-        return unflatten(split.tree, recording.pull_back(cotangents))
+        return split.tree_of(recording.pull_back(cotangents))
 
     return (out, pullback, recording.aux) if has_aux else (out, pullback)
 
@@ -115,7 +115,8 @@ def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: boo
 
     Law:  grad(fun)(x)[i] == (fun(x + e * unit_i) - fun(x)) / e, as e -> 0
 
-    For a complex argument x = a + ib the gradient is df/da - i df/db; its conjugate points along steepest ascent.
+    For a complex argument x = a + ib the gradient is df/da - i df/db; its conjugate points along steepest ascent. What
+    a dataclass declares a buffer is a constant, here and in every other derivative, and its gradient is zeros.
 
     Args:
         fun: a function that returns one real number (an array of shape `()`).
@@ -152,7 +153,7 @@ def _gradient(which: str, fun: Callable[..., Any], argnums: Any, has_aux: bool) 
         split = Split(call, fun, argnums, args)
         recording = Recording(call, lambda new: with_aux(call, fun(*split.put(new), **kwargs), has_aux), split.leaves)
         value = check_scalar(call, unflatten(recording.out_tree, recording.values))
-        gradient = unflatten(split.tree, recording.pull_back([np.ones_like(value)]))
+        gradient = split.tree_of(recording.pull_back([np.ones_like(value)]))
         return value, gradient, recording.aux
 
     return run
@@ -199,11 +200,11 @@ def jacrev(
         blocks = _by_chunks(lambda basis: vmap(lambda gs: recording.pull_back(gs))(basis), outputs, chunk_size)
         rows = [_split_rows(b, outputs) for b in blocks]  # per input leaf, per output leaf
         trees = [
-            unflatten(
-                split.tree,
-                [row[o].reshape(outputs[o].shape + x.shape) for row, x in zip(rows, split.leaves, strict=True)],
+            split.tree_of(
+                [row[o].reshape(out.shape + x.shape) for row, x in zip(rows, split.leaves, strict=True)],
+                _zeros_by(out),
             )
-            for o in range(len(outputs))
+            for o, out in enumerate(outputs)
         ]
         result = unflatten(recording.out_tree, trees)
         return (result, recording.aux) if has_aux else result
@@ -252,12 +253,12 @@ def jacfwd(
         for block, out in zip(blocks, outputs, strict=True):
             parts = _split_rows(block, split.leaves)
             trees.append(
-                unflatten(
-                    split.tree,
+                split.tree_of(
                     [
                         _last(p, len(out.shape)).reshape(out.shape + x.shape)
                         for p, x in zip(parts, split.leaves, strict=True)
                     ],
+                    _zeros_by(out),
                 )
             )
         result = unflatten(out_tree, trees)
@@ -339,6 +340,11 @@ def _split_rows(block: Any, like: list[Any]) -> list[Any]:
         parts.append(block[offset : offset + x.size])
         offset += x.size
     return parts
+
+
+def _zeros_by(out: Any) -> Callable[[Any], Any]:
+    """What makes the block of a buffer in the Jacobian of `out`."""
+    return lambda x: np.zeros_like(x, shape=out.shape + np.shape(x))
 
 
 def _last(part: Any, ndim: int) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import check_callable, check_differentiable, separate
+from .arguments import Split, check_callable, check_differentiable, separate
 from .core import RUNNING, SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
@@ -105,14 +105,14 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     """
     check_callable("jvp", fun)
     call = f"jvp({name_of(fun)})"
-    leaves, tree = flatten(tuple(primals))
-    directions, direction_tree = flatten(tuple(tangents))
-    if tree != direction_tree:
-        raise StructureError(call, f"tangents have structure {direction_tree}", f"primals have {tree}")
+    split = Split(call, fun, tuple(range(len(primals))), tuple(primals))
+    directions, tree = flatten(tuple(tangents))
+    if split.tree != tree:
+        raise StructureError(call, f"tangents have structure {tree}", f"primals have {split.tree}")
+    directions = [t for t, is_buffer in zip(directions, split.is_buffer, strict=True) if not is_buffer]
     trace = JVPTrace(call)
     tracers = []
-    for x, t in zip(leaves, directions, strict=True):
-        x = check_differentiable(call, "a primal", x)
+    for x, t in zip(split.leaves, directions, strict=True):
         t = check_differentiable(call, "a tangent", t)
         if np.shape(x) != np.shape(t):
             raise ShapeError(call, f"a tangent is {describe(t)}", f"its primal is {describe(x)}")
@@ -124,7 +124,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         tracers.append(as_argument(x, tracer))
     token = RUNNING.set((*RUNNING.get(), trace))
     try:
-        out_leaves, out_tree = flatten(fun(*unflatten(tree, tracers)))
+        out_leaves, out_tree = flatten(fun(*split.put(tracers)))
         outs, out_tangents = _unwrap(trace, out_leaves)
     except Exception as error:
         reveal(error)

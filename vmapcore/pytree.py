@@ -1,7 +1,8 @@
 """Nested containers of arrays: thin names over optree, with dataclasses as nodes.
 
 `None` in a tree of values is an empty container; in a tree of axes it is a leaf, "not mapped". A dataclass is a node
-as soon as it is met; a field declared with `field(metadata={"static": True})` is part of its structure, not a child.
+as soon as it is met. A field declared with `field(metadata={"static": True})` is part of its structure, not a child;
+one with `{"buffer": True}` holds state without derivative; one with `{"unnamed": True}` is left out of names.
 """
 
 import dataclasses
@@ -20,6 +21,9 @@ _registered: set[type] = set()
 
 FIELDS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any], tuple[Any, ...]]]] = {}
 """For dataclasses and named tuples: what returns the children of one, and what returns its static fields."""
+
+_MARKED: dict[str, set[tuple[str, type]]] = {"buffer": set(), "unnamed": set()}
+"""By what their metadata says: fields of dataclasses, each a name and the class."""
 
 _NONE = object()  # stands for a None that is a leaf
 
@@ -53,6 +57,8 @@ def register_dataclass(kind: type) -> type:
     children = tuple(f.name for f in fields if not f.metadata.get("static"))
     static = tuple(f.name for f in fields if f.metadata.get("static"))
     FIELDS[kind] = children_of, static_of = _getter(children), _getter(static)
+    for mark, marked in _MARKED.items():
+        marked.update([(f.name, kind) for f in fields if f.metadata.get(mark)])
 
     def flatten_dataclass(value: Any) -> Any:
         return children_of(value), static_of(value), children
@@ -150,6 +156,24 @@ def paths(tree: Any) -> list[str]:
 
 def _step(entry: Any) -> str:
     return str(entry.codify(""))
+
+
+def buffers(treedef: Treedef) -> list[bool]:
+    """Returns for each leaf whether it lies in a buffer, at any depth."""
+    declared = _MARKED["buffer"]
+    names = {name for name, _ in declared}
+    if all(names.isdisjoint(path) for path in treedef.paths()):  # which costs a tenth of the accessors
+        return [False] * treedef.num_leaves
+    return [any((e.entry, e.type) in declared for e in accessor) for accessor in treedef.accessors()]
+
+
+def names(treedef: Treedef) -> list[str]:
+    """Returns for each leaf its name: `features.0.weight`."""
+    left_out = _MARKED["unnamed"]
+    return [
+        ".".join([str(e.entry) for e in accessor if (e.entry, e.type) not in left_out])
+        for accessor in treedef.accessors()
+    ]
 
 
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:

@@ -4,14 +4,14 @@ Nothing is ever changed in place: a step of training returns a new model.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
 from ..arrays import is_array
 from ..errors import ArgumentError, MutationError, ShapeError, StructureError, describe
-from ..pytree import flatten, register_dataclass, tree_map
+from ..pytree import buffers, flatten, names, register_dataclass, tree_map, unflatten
 from ..tracer import Tracer
 
 M = TypeVar("M", bound="Module")
@@ -23,7 +23,10 @@ def static(**options: Any) -> Any:
 
 
 def buffer(**options: Any) -> Any:
-    """Declares a field whose arrays are state without gradient, such as running statistics."""
+    """Declares a field whose arrays are state without gradient, such as running statistics.
+
+    Derivatives by a model take its buffers, at any depth, for constants, and an optimiser leaves them as they are.
+    """
     return dataclasses.field(metadata={"buffer": True}, **options)
 
 
@@ -73,35 +76,18 @@ class Module:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns every array by its name, parameters and buffers, such as "conv1.weight"."""
-        return {name: x for name, x, _ in _arrays(self)}
+        return {name: x for name, (x, _) in _arrays(self).items()}
 
 
 def _short(x: Any) -> str:
     return describe(x) if hasattr(x, "dtype") else repr(x)
 
 
-def _children(node: Any) -> Iterator[tuple[str, Any, bool]]:
-    """Name, value, and whether it is declared a buffer, of what a module, list, tuple or dict holds."""
-    if isinstance(node, Module):
-        for f in dataclasses.fields(node):  # type: ignore[arg-type]
-            if not f.metadata.get("static"):
-                yield f.name, getattr(node, f.name), bool(f.metadata.get("buffer"))
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            yield str(key), value, False
-    elif isinstance(node, (list, tuple)):
-        for i, value in enumerate(node):
-            yield str(i), value, False
-
-
-def _arrays(node: Any, prefix: str = "", is_buffer: bool = False) -> Iterator[tuple[str, Any, bool]]:
-    """Name, array, and whether it is a buffer, for every array in a module, in declaration order."""
-    for name, value, declared in _children(node):
-        path = f"{prefix}{name}"
-        if isinstance(value, (Module, Mapping, list, tuple)):
-            yield from _arrays(value, path + ".", is_buffer or declared)
-        elif _is_leaf(value):
-            yield path, value, is_buffer or declared
+def _arrays(net: Any) -> dict[str, tuple[Any, bool]]:
+    """Every array of a model by its name, and whether it is a buffer."""
+    leaves, tree = flatten(net)
+    entries = zip(names(tree), leaves, buffers(tree), strict=True)
+    return {name: (x, is_buffer) for name, x, is_buffer in entries if _is_leaf(x)}
 
 
 def _is_leaf(x: Any) -> bool:
@@ -117,12 +103,12 @@ def named_parameters(net: Module) -> dict[str, Any]:
         >>> named_parameters(Line(np.ones(2)))
         {'slope': array([1., 1.])}
     """
-    return {name: x for name, x, is_buffer in _arrays(net) if not is_buffer}
+    return {name: x for name, (x, is_buffer) in _arrays(net).items() if not is_buffer}
 
 
 def named_buffers(net: Module) -> dict[str, Any]:
     """Returns the arrays that are state without gradient, by name."""
-    return {name: x for name, x, is_buffer in _arrays(net) if is_buffer}
+    return {name: x for name, (x, is_buffer) in _arrays(net).items() if is_buffer}
 
 
 def load_state_dict(net: M, state: Mapping[str, Any], strict: bool = True) -> M:
@@ -143,14 +129,14 @@ def load_state_dict(net: M, state: Mapping[str, Any], strict: bool = True) -> M:
         >>> load_state_dict(Line(np.ones(2)), {"slope": np.zeros(2)}).slope
         array([0., 0.])
     """
-    own = {name: x for name, x, _ in _arrays(net)}
+    own = {name: x for name, (x, _) in _arrays(net).items()}
     call = f"load_state_dict({type(net).__name__})"
     _check_names(call, own, state, strict)
     loaded = {name: x if _is_leaf(x) else np.asarray(x) for name, x in state.items()}
     for name, x in own.items():
         if name in loaded and tuple(loaded[name].shape) != tuple(x.shape):
             raise ShapeError(call, f"'{name}' is {describe(loaded[name])}", f"the model has {describe(x)}")
-    return _replace(net, loaded)
+    return _with_arrays(net, loaded)
 
 
 def _check_names(call: str, own: Mapping[str, Any], given: Mapping[str, Any], strict: bool) -> None:
@@ -161,16 +147,11 @@ def _check_names(call: str, own: Mapping[str, Any], given: Mapping[str, Any], st
         raise StructureError(call, what, f"the model has {', '.join(own)}", "Pass strict=False to take what fits")
 
 
-def _replace(node: Any, by_name: Mapping[str, Any], prefix: str = "") -> Any:
-    """Returns `node` with each array replaced by the one of its name, where there is one."""
-    if _is_leaf(node):
-        return by_name.get(prefix[:-1], node)
-    values = {name: _replace(value, by_name, f"{prefix}{name}.") for name, value, _ in _children(node)}
-    if isinstance(node, Module):
-        return replace(node, values)
-    if isinstance(node, Mapping):
-        return dict(zip(node, values.values(), strict=True))
-    return type(node)(values.values()) if isinstance(node, (list, tuple)) else node
+def _with_arrays(net: M, by_name: Mapping[str, Any]) -> M:
+    """Returns `net` with each array replaced by the one of its name, where there is one."""
+    leaves, tree = flatten(net)
+    named = zip(names(tree), leaves, strict=True)
+    return unflatten(tree, [by_name.get(name, x) if _is_leaf(x) else x for name, x in named])
 
 
 def replace(net: M, values: Mapping[str, Any]) -> M:
@@ -204,10 +185,9 @@ def functional_call(net: Module, state: Any, args: Any, kwargs: Mapping[str, Any
     parts = state if isinstance(state, (tuple, list)) else (state,)
     by_name = {name: x for part in parts for name, x in part.items()}
     call = f"functional_call({type(net).__name__})"
-    own = {name: x for name, x, _ in _arrays(net)}
-    needed = {name: x for name, x in own.items() if isinstance(x, Spec) or name in by_name}
+    needed = {name: x for name, (x, _) in _arrays(net).items() if isinstance(x, Spec) or name in by_name}
     _check_names(call, needed, by_name, strict=True)
-    return _replace(net, by_name)(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+    return _with_arrays(net, by_name)(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
 
 
 class Spec:
@@ -263,7 +243,7 @@ def stack(nets: Sequence[M]) -> M:
             raise StructureError(
                 "stack", f"model {i} differs in structure from model 0", "all must have the same layers"
             )
-        for (name, x, _), (_, first, _) in zip(_arrays(net), _arrays(nets[0]), strict=True):
+        for (name, (x, _)), (first, _) in zip(_arrays(net).items(), _arrays(nets[0]).values(), strict=True):
             if x.shape != first.shape:
                 raise ShapeError(
                     "stack", f"'{name}' of model {i} is {describe(x)}", f"that of model 0 is {describe(first)}"
@@ -280,7 +260,7 @@ def unstack(big: M) -> list[M]:
         >>> [net.slope.shape for net in unstack(Line(np.ones((3, 2))))]
         [(2,), (2,), (2,)]
     """
-    sizes = {x.shape[0] if x.shape else None for _, x, _ in _arrays(big)}
+    sizes = {x.shape[0] if x.shape else None for x, _ in _arrays(big).values()}
     if len(sizes) != 1 or None in sizes:
         raise ShapeError("unstack", "the arrays have no leading axis of one size", "the model must come from stack")
     (count,) = sizes

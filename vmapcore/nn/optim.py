@@ -1,5 +1,6 @@
 """Optimisers as pure functions: `state = opt.init(params)`, then `params, state = opt.step(params, grads, state)`.
 
+Parameters are the arrays of floats that are no buffers; all else a step leaves as it is, whatever its gradient.
 An optimiser is a pytree of its hyper-parameters. Where one is an array of a value per member, and the parameters are
 stacked, each member gets its own.
 """
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..arrays import is_array
 from ..errors import ArgumentError
-from ..pytree import flatten, tree_map, unflatten
+from ..pytree import buffers, flatten, tree_map, unflatten
 from ..tracer import Tracer
 from .module import Module, static
 
@@ -41,8 +42,18 @@ def _check(call: str, params: Any, grads: Any) -> tuple[list[Any], list[Any], An
     return leaves, gradients, tree
 
 
-def _trained(x: Any) -> bool:
-    return (is_array(x) or isinstance(x, Tracer)) and x.dtype.kind in "fc"
+def _trained(leaves: list[Any], tree: Any) -> list[bool]:
+    """Whether each leaf is a parameter: an array of floats or complex numbers, and no buffer."""
+    return [
+        not is_buffer and (is_array(x) or isinstance(x, Tracer)) and x.dtype.kind in "fc"
+        for x, is_buffer in zip(leaves, buffers(tree), strict=True)
+    ]
+
+
+def _zeros(params: Any) -> list[Any]:
+    """Zeros like each parameter, None for what is none."""
+    leaves, tree = flatten(params)
+    return [np.zeros_like(p) if trained else None for p, trained in zip(leaves, _trained(leaves, tree), strict=True)]
 
 
 class SGDState(NamedTuple):
@@ -83,16 +94,15 @@ class SGD(Module):
 
     def init(self, params: Any) -> SGDState:
         """Returns the state before the first step."""
-        wanted = self.steps_with_momentum
-        momentum = [np.zeros_like(p) if wanted and _trained(p) else None for p in flatten(params)[0]]
-        return SGDState(np.zeros((), np.int64), momentum)
+        zeros = _zeros(params)
+        return SGDState(np.zeros((), np.int64), zeros if self.steps_with_momentum else [None] * len(zeros))
 
     def step(self, params: Any, grads: Any, state: SGDState) -> tuple[Any, SGDState]:
         """Returns the parameters and the state after one step."""
         leaves, gradients, tree = _check("SGD.step", params, grads)
         updated, momentum = [], []
-        for p, g, m in zip(leaves, gradients, state.momentum, strict=True):
-            if _trained(p):
+        for p, g, m, trained in zip(leaves, gradients, state.momentum, _trained(leaves, tree), strict=True):
+            if trained:
                 g = g if _is_zero(self.weight_decay) else g + _per_member(self.weight_decay, p) * p
                 if self.steps_with_momentum:
                     g, m = self._accelerate(p, g, m, state.count)
@@ -147,7 +157,7 @@ class Adam(Module):
 
     def init(self, params: Any) -> AdamState:
         """Returns the state before the first step."""
-        zeros = [np.zeros_like(p) if _trained(p) else None for p in flatten(params)[0]]
+        zeros = _zeros(params)
         return AdamState(np.zeros((), np.int64), zeros, list(zeros), list(zeros) if self.amsgrad else None)
 
     def step(self, params: Any, grads: Any, state: AdamState) -> tuple[Any, AdamState]:
@@ -158,8 +168,8 @@ class Adam(Module):
         means: list[Any] = []
         squares: list[Any] = []
         largest: list[Any] = []
-        for i, (p, g) in enumerate(zip(leaves, gradients, strict=True)):
-            if not _trained(p):
+        for i, (p, g, trained) in enumerate(zip(leaves, gradients, _trained(leaves, tree), strict=True)):
+            if not trained:
                 p, m, v, top = p, None, None, None
             else:
                 top = state.largest[i] if self.amsgrad else None
