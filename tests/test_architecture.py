@@ -21,7 +21,7 @@ MAX_FUNCTION = 45
 
 FLOORS = [
     {"errors"},
-    {"arrays", "memory", "refusals", "threads"},
+    {"arrays", "memory", "refusals", "threads", "words"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer", "parameters"},
     {"core"},

@@ -1,5 +1,6 @@
 """Models as values: state by name, stacking, layers against their formulas, optimisers against theirs."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -277,3 +278,23 @@ def test_weights_of_torch_load_by_name():
     x = np.random.default_rng(0).standard_normal((2, 1, 28, 28)).astype(np.float32)
     with torch.no_grad():
         assert np.allclose(ours(x), theirs(torch.from_numpy(x)).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("net", [Small(0), nn.Adam(), nn.Sequential(nn.ReLU()), nn.ReLU(), nn.Ensemble([Small(0)])])
+def test_replace_knows_the_fields(net):
+    """Of any module; a name that is none is an error, and nothing is made."""
+    fields = {f.name: getattr(net, f.name) for f in dataclasses.fields(net)}
+    assert vars(nn.replace(net, fields)) == fields
+    for name in ("learning_rate", "stride", "", 3, *[f + "s" for f in fields]):
+        with pytest.raises(errors.ArgumentError, match=f"replace.{type(net).__name__}.: there is no field {name!r}"):
+            nn.replace(net, {**fields, name: 1.0})
+
+
+def test_replace_says_what_is_meant():
+    with pytest.raises(errors.ArgumentError, match=r"it has lr, betas, eps, weight_decay, amsgrad\. Write lr\."):
+        nn.replace(nn.Adam(), {"learning_rate": 1.0})
+    with pytest.raises(errors.ArgumentError, match=r"Write weight_decay\."):
+        nn.replace(nn.Adam(), {"weight_deacy": 1.0})
+    for given in ((Small(0), [1]), ({"fc": 1}, {"fc": 2})):
+        with pytest.raises(errors.ArgumentError, match="it takes a module and a dict by field"):
+            nn.replace(*given)

@@ -13,6 +13,7 @@ from ..arrays import is_array
 from ..errors import ArgumentError, MutationError, ShapeError, StructureError, describe
 from ..pytree import buffers, flatten, names, register_dataclass, tree_map, unflatten
 from ..tracer import Tracer
+from ..words import unknown_name
 
 M = TypeVar("M", bound="Module")
 
@@ -155,7 +156,26 @@ def _with_arrays(net: M, by_name: Mapping[str, Any]) -> M:
 
 
 def replace(net: M, values: Mapping[str, Any]) -> M:
-    """Returns a module like `net` with the fields in `values` replaced, without running its `__init__`."""
+    """Returns a module like `net` with the fields in `values` replaced, without running its `__init__`.
+
+    Raises:
+        ArgumentError: there is no such field.
+
+    Example:
+        >>> class Line(Module):
+        ...     slope: np.ndarray
+        >>> replace(Line(np.ones(2)), {"slope": np.zeros(2)}).slope
+        array([0., 0.])
+    """
+    call = f"replace({type(net).__name__})"
+    if not isinstance(net, Module) or not isinstance(values, Mapping):
+        raise ArgumentError(
+            call, f"got {describe(net)} and {describe(values)}", "it takes a module and a dict by field"
+        )
+    fields = [f.name for f in dataclasses.fields(net)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in fields:
+            raise unknown_name(call, "field", name, fields)
     new = object.__new__(type(net))
     new.__dict__.update(net.__dict__ | dict(values))
     return new
