@@ -54,7 +54,6 @@ def test_state_errors():
         nn.load_state_dict(net, {**state, "fc.wait": 1})
     with pytest.raises(errors.ShapeError, match=re.escape("'fc.bias' is f64[7]; the model has f32[4]")):
         nn.load_state_dict(net, {**state, "fc.bias": np.ones(7)})
-    assert nn.load_state_dict(net, {"fc.bias": np.ones(4)}, strict=False).fc.bias.sum() == 4
 
 
 def test_models_are_values():

@@ -144,9 +144,11 @@ def callers_line() -> str:
     return found[1]
 
 
-def warn_caller(call: str, fact: str, allowed: str = "", remedy: str = "") -> None:
-    """Gives a PerformanceWarning at the line of the user's code that led here."""
+def warn_caller(
+    call: str, fact: str, allowed: str = "", remedy: str = "", kind: type[Warning] = PerformanceWarning
+) -> None:
+    """Gives a warning at the line of the user's code that led here."""
     caller, frame, level = _caller(), sys._getframe(), 1
     while frame is not caller and frame.f_back is not None:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message(call, fact, allowed, remedy), PerformanceWarning, stacklevel=level)
+    warnings.warn(message(call, fact, allowed, remedy), kind, stacklevel=level)

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, describe
+from ..errors import ArgumentError, ShapeError, describe
 from . import functional as F
 from .init import Initialiser, generator, ones, resolve, torch_default, zeros
 from .module import Module, buffer, replace, static
@@ -296,17 +297,25 @@ class Identity(Module):
 
 
 class Sequential(Module):
-    """Layers one after the other.
+    """Layers one after the other; their arrays have PyTorch's names, of their places.
 
     Example:
         >>> net = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
         >>> net(np.ones((5, 3), np.float32)).shape, list(net.state_dict())[0]
-        ((5, 2), 'layers.0.weight')
+        ((5, 2), '0.weight')
     """
 
-    layers: tuple[Any, ...]
+    layers: tuple[Any, ...] = field(metadata={"unnamed": True})
 
     def __init__(self, *layers: Any) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise ArgumentError(
+                    "Sequential",
+                    f"argument {i} is {describe(layer)}",
+                    "each must be a layer",
+                    "Write Sequential(*layers)",
+                )
         self.layers = layers
 
     def __call__(self, x: Any) -> Any:

@@ -4,16 +4,16 @@ Nothing is ever changed in place: a step of training returns a new model.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
 from ..arrays import is_array
-from ..errors import ArgumentError, MutationError, ShapeError, StructureError, describe
+from ..errors import ArgumentError, DTypeError, MutationError, ShapeError, StructureError, describe, warn_caller
 from ..pytree import buffers, flatten, names, register_dataclass, tree_map, unflatten
 from ..tracer import Tracer
-from ..words import unknown_name
+from ..words import meant, unknown_name
 
 M = TypeVar("M", bound="Module")
 
@@ -76,7 +76,7 @@ class Module:
         raise ArgumentError(type(self).__name__, "it has no __call__", "a module says there what it computes")
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns every array by its name, parameters and buffers, such as "conv1.weight"."""
+        """Returns every array by its name, parameters and buffers, such as "conv1.weight"; not copies."""
         return {name: x for name, (x, _) in _arrays(self).items()}
 
 
@@ -88,7 +88,13 @@ def _arrays(net: Any) -> dict[str, tuple[Any, bool]]:
     """Every array of a model by its name, and whether it is a buffer."""
     leaves, tree = flatten(net)
     entries = zip(names(tree), leaves, buffers(tree), strict=True)
-    return {name: (x, is_buffer) for name, x, is_buffer in entries if _is_leaf(x)}
+    found: dict[str, tuple[Any, bool]] = {}
+    for name, x, is_buffer in entries:
+        if name in found:
+            raise StructureError(type(net).__name__, f"two of its arrays have the name '{name}'", "names must differ")
+        if _is_leaf(x):
+            found[name] = x, is_buffer
+    return found
 
 
 def _is_leaf(x: Any) -> bool:
@@ -113,16 +119,19 @@ def named_buffers(net: Module) -> dict[str, Any]:
 
 
 def load_state_dict(net: M, state: Mapping[str, Any], strict: bool = True) -> M:
-    """Returns `net` with its arrays taken from `state`, by name.
+    """Returns `net` with its arrays taken from `state` by name, as copies, each in the dtype it has in the model.
 
     Args:
         net: the model; it stays as it is.
-        state: arrays (or anything `np.asarray` takes) by name, as `net.state_dict()` gives them.
-        strict: whether every name must be there, and no other.
+        state: arrays by name, as `net.state_dict()` or PyTorch's model gives them; a count `num_batches_tracked` beside
+            running statistics is passed over.
+        strict: whether every name must be there, and no other. If not, a warning says what was left.
 
     Raises:
         StructureError: names are missing or unknown.
         ShapeError: an array has another shape than the one it replaces.
+        DTypeError: it is of ints where the model has floats, of complex numbers where it has real ones, or the like.
+        ArgumentError: it is no array.
 
     Example:
         >>> class Line(Module):
@@ -130,22 +139,53 @@ def load_state_dict(net: M, state: Mapping[str, Any], strict: bool = True) -> M:
         >>> load_state_dict(Line(np.ones(2)), {"slope": np.zeros(2)}).slope
         array([0., 0.])
     """
-    own = {name: x for name, (x, _) in _arrays(net).items()}
     call = f"load_state_dict({type(net).__name__})"
-    _check_names(call, own, state, strict)
-    loaded = {name: x if _is_leaf(x) else np.asarray(x) for name, x in state.items()}
-    for name, x in own.items():
-        if name in loaded and tuple(loaded[name].shape) != tuple(x.shape):
-            raise ShapeError(call, f"'{name}' is {describe(loaded[name])}", f"the model has {describe(x)}")
-    return _with_arrays(net, loaded)
+    if not isinstance(state, Mapping):
+        raise ArgumentError(call, f"state is {describe(state)}", "it must be a dict of arrays by name")
+    own = {name: x for name, (x, _) in _arrays(net).items()}
+    given = {name: x for name, x in state.items() if name in own or not _is_count(name, own)}
+    if strict:
+        _check_names(call, own, given, own, "Pass strict=False to take what fits")
+    else:
+        _warn_of_names(call, own, given)
+    return _with_arrays(net, {name: _taken(call, name, given[name], x) for name, x in own.items() if name in given})
 
 
-def _check_names(call: str, own: Mapping[str, Any], given: Mapping[str, Any], strict: bool) -> None:
-    missing = [n for n in own if n not in given]
+def _is_count(name: str, own: Collection[str]) -> bool:
+    """Whether PyTorch's batch norm has this name for what ours does without: how many batches it has seen."""
+    return name.endswith("num_batches_tracked") and name.removesuffix("num_batches_tracked") + "running_mean" in own
+
+
+def _check_names(call: str, needed: Iterable[str], given: Collection[str], own: Collection[str], remedy: str) -> None:
+    missing = [f"'{n}' is missing" for n in needed if n not in given]
     unknown = [n for n in given if n not in own]
-    if strict and (missing or unknown):
-        what = f"'{missing[0]}' is missing" if missing else f"'{unknown[0]}' is not a name of the model"
-        raise StructureError(call, what, f"the model has {', '.join(own)}", "Pass strict=False to take what fits")
+    if missing or unknown:
+        facts = missing[:1] + [f"'{n}' is not a name of the model" for n in unknown[:1]]
+        close = meant(unknown[0], own) if unknown else ""
+        raise StructureError(call, " and ".join(facts), f"the model has {', '.join(own)}", close or remedy)
+
+
+def _warn_of_names(call: str, own: Collection[str], given: Collection[str]) -> None:
+    kept = [f"'{n}'" for n in own if n not in given]
+    left = [f"'{n}'" for n in given if n not in own]
+    facts = [f"the model keeps its own {', '.join(kept)}"] * bool(kept) + [f"it has no {', '.join(left)}"] * bool(left)
+    if facts:
+        warn_caller(call, "; ".join(facts), kind=UserWarning)
+
+
+def _taken(call: str, name: str, x: Any, own: Any) -> Any:
+    """A copy of what a state has under a name, in the dtype of the model's own array."""
+    if not (is_array(x) or isinstance(x, Tracer)):
+        if not hasattr(x, "__array__"):
+            raise ArgumentError(call, f"'{name}' is {describe(x)}", "a state is of arrays", "Pass np.asarray of it")
+        x = np.asarray(x)
+    if tuple(x.shape) != tuple(own.shape):
+        raise ShapeError(call, f"'{name}' is {describe(x)}", f"the model has {describe(own)}")
+    if not np.can_cast(x.dtype, own.dtype, "same_kind" if x.dtype.kind in "fc" else "safe") or (
+        x.dtype.kind in "biu" and own.dtype.kind in "fc"
+    ):
+        raise DTypeError(call, f"'{name}' is {describe(x)}", f"the model has {describe(own)}", "Convert it with astype")
+    return x.astype(own.dtype)
 
 
 def _with_arrays(net: M, by_name: Mapping[str, Any]) -> M:
@@ -203,10 +243,12 @@ def functional_call(net: Module, state: Any, args: Any, kwargs: Mapping[str, Any
         array([0., 0.])
     """
     parts = state if isinstance(state, (tuple, list)) else (state,)
-    by_name = {name: x for part in parts for name, x in part.items()}
     call = f"functional_call({type(net).__name__})"
-    needed = {name: x for name, (x, _) in _arrays(net).items() if isinstance(x, Spec) or name in by_name}
-    _check_names(call, needed, by_name, strict=True)
+    if not all(isinstance(part, Mapping) for part in parts):
+        raise ArgumentError(call, f"state is {describe(state)}", "it must be a dict by name, or a tuple of dicts")
+    by_name = {name: x for part in parts for name, x in part.items()}
+    own = _arrays(net)
+    _check_names(call, [name for name, (x, _) in own.items() if isinstance(x, Spec)], by_name, own, "")
     return _with_arrays(net, by_name)(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
 
 
