@@ -17,7 +17,11 @@ from .views import as_argument
 def check_callable(call: str, fun: Any) -> None:
     """Raises if `fun` is not a function."""
     if not callable(fun):
-        raise ArgumentError(call, f"argument 'fun' is {describe(fun)}", "it must be callable")
+        models = isinstance(fun, (list, tuple)) and len(fun) and all(map(callable, fun))
+        remedy = (
+            "Stack the models: vmap(lambda net, x: net(x))(nn.stack(nets), xs), or nn.Ensemble(nets)(xs, in_axes=0)"
+        )
+        raise ArgumentError(call, f"argument 'fun' is {describe(fun)}", "it must be callable", remedy if models else "")
 
 
 def check_differentiable(call: str, what: str, x: Any) -> Any:

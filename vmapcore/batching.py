@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import check_callable
 from .arrays import is_array
 from .axes import InAxes, check_entries, spread_prefix
 from .core import RUNNING, SEQUENCES, Primitive, Trace
@@ -16,6 +17,7 @@ from .errors import ArgumentError, AxisError, ShapeError, describe, name_of
 from .pytree import flatten, paths, unflatten
 from .refusals import BY_EXAMPLE, OTHERWISE, reveal
 from .tracer import Tracer
+from .words import checks_keywords
 
 ALL_OF_ONE = (True,)
 REDUCTIONS = ("sum", "mean")
@@ -91,6 +93,7 @@ def move_axis(x: Any, source: int, target: int) -> Any:
     return x.transpose(order)
 
 
+@checks_keywords
 def vmap(
     fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
 ) -> Callable[..., Any]:
@@ -121,8 +124,9 @@ def vmap(
         >>> vmap(np.dot, in_axes=(0, None))(rows, v).shape
         (5,)
     """
-    if not callable(fun):
-        raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}", "it must be callable")
+    check_callable("vmap", fun)
+    if instead := getattr(type(fun), "instead_of_vmap", ""):
+        raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}, whose own call is a vmap", "", instead)
     door = _Door(fun, in_axes, out_axes, axis_size)
 
     @functools.wraps(fun)

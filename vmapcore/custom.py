@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import check_callable
 from .arrays import is_array
 from .batching import vmap
 from .core import facts, multiple
@@ -130,8 +131,7 @@ class _Custom:
     """What custom_vjp and custom_jvp share: the function, and which arguments are static."""
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
-        if not callable(fun):
-            raise ArgumentError(type(self).__name__, f"argument 'fun' is {describe(fun)}", "it must be callable")
+        check_callable(type(self).__name__, fun)
         self.fun = fun
         self.nondiff_argnums = tuple(nondiff_argnums)
         self._signature = inspect.signature(fun)

@@ -16,6 +16,7 @@ from .pytree import flatten, tree_map, unflatten
 from .reverse import Recording
 from .rules._work import nothing
 from .tracer import Tracer
+from .words import checks_keywords
 
 
 @facts(work=nothing, memory=Memory.EITHER)
@@ -41,6 +42,7 @@ def stop_gradient(tree: Any) -> Any:
     return tree_map(lambda x: detach(x) if is_array(x) or isinstance(x, Tracer) else x, tree)
 
 
+@checks_keywords
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluates `fun` and returns the pullback of its derivative.
 
@@ -84,6 +86,7 @@ def _own(x: Any) -> Any:
     return x.copy() if is_array(x) else x
 
 
+@checks_keywords
 def value_and_grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
@@ -110,6 +113,7 @@ def value_and_grad(
     return value_and_gradient
 
 
+@checks_keywords
 def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Makes a function that returns the gradient of the scalar function `fun`.
 
@@ -159,6 +163,7 @@ def _gradient(which: str, fun: Callable[..., Any], argnums: Any, has_aux: bool) 
     return run
 
 
+@checks_keywords
 def jacrev(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -212,6 +217,7 @@ def jacrev(
     return jacobian
 
 
+@checks_keywords
 def jacfwd(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -267,6 +273,7 @@ def jacfwd(
     return jacobian
 
 
+@checks_keywords
 def hessian(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, *, chunk_size: int | None = None
 ) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from .pytree import flatten, unflatten
 from .refusals import DERIVATIVE, may_lose_derivative, reveal, without_derivative
 from .tracer import Tracer
 from .views import as_argument
+from .words import checks_keywords
 
 
 class JVPTracer(Tracer):
@@ -83,6 +84,7 @@ class JVPTrace(Trace):
         return JVPTracer(self, value if hasattr(value, "shape") else np.asarray(value), None)
 
 
+@checks_keywords
 def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Evaluates `fun` and its derivative along `tangents`.
 

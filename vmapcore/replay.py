@@ -17,11 +17,13 @@ from .pytree import flatten, unflatten
 from .recording import record
 from .tracer import Tracer
 from .views import as_argument
+from .words import checks_keywords
 
 MANY = 16
 """Recordings of one function, alike but for Python numbers, from which a warning says so."""
 
 
+@checks_keywords
 def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
     """Records what `fun` does to its arguments.
 
@@ -52,6 +54,7 @@ def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
     return traced
 
 
+@checks_keywords
 def jit(
     fun: Callable[..., Any],
     static_argnums: int | Sequence[int] = (),

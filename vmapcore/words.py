@@ -65,7 +65,8 @@ def checks_keywords(fun: Callable[P, R]) -> Callable[P, R]:
     parameters = inspect.signature(fun).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return fun
-    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    known = known[fun.__name__ == "__init__" :]
 
     @functools.wraps(fun)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -30,6 +30,11 @@ class Ensemble(Module):
 
     stacked: Any
 
+    instead_of_vmap = (
+        "Call it: ensemble(xs, in_axes=0) runs member i on xs[i], ensemble(xs) every member on all. For the results of "
+        "every member on each x, vmap(lambda x: ensemble(x))"
+    )
+
     def __init__(self, members: Sequence[Module] | Module) -> None:
         self.stacked = members if isinstance(members, Module) else stack(members)
 

@@ -13,7 +13,7 @@ from ..arrays import is_array
 from ..errors import ArgumentError, DTypeError, MutationError, ShapeError, StructureError, describe, warn_caller
 from ..pytree import buffers, flatten, names, register_dataclass, tree_map, unflatten
 from ..tracer import Tracer
-from ..words import meant, unknown_name
+from ..words import checks_keywords, meant, unknown_name
 
 M = TypeVar("M", bound="Module")
 
@@ -51,6 +51,8 @@ class Module:
         super().__init_subclass__(**kwargs)
         cls._writes_init = cls._writes_init or "__init__" in cls.__dict__
         dataclasses.dataclass(init=init and not cls._writes_init, repr=False, eq=False)(cls)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = checks_keywords(cls.__init__)  # type: ignore[method-assign]
         register_dataclass(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -73,7 +75,8 @@ class Module:
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise ArgumentError(type(self).__name__, "it has no __call__", "a module says there what it computes")
+        remedy = "Call it __call__, not forward" if hasattr(self, "forward") else ""
+        raise ArgumentError(type(self).__name__, "it has no __call__", "a module says there what it computes", remedy)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns every array by its name, parameters and buffers, such as "conv1.weight"; not copies."""

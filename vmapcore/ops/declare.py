@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, overload
 
-from ..errors import ArgumentError, describe, name_of
+from ..arguments import check_callable
+from ..errors import name_of
 from .op import CustomOp
 from .signature import after_xp
 from .ufuncs import declare_ufunc, is_ufunc
@@ -47,8 +48,7 @@ def custom_op(fun: Callable[..., Any] | None = None, *, name: str | None = None)
     """
     if fun is None:
         return lambda f: custom_op(f, name=name)
-    if not callable(fun):
-        raise ArgumentError("custom_op", f"argument 'fun' is {describe(fun)}", "it must be callable")
+    check_callable("custom_op", fun)
     if is_ufunc(fun):
         return declare_ufunc(fun, name)
     name = name or name_of(fun)

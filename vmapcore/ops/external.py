@@ -5,6 +5,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..arguments import check_callable
 from ..arrays import on_host
 from ..errors import ArgumentError, OptionError, describe, name_of
 from ..pytree import flatten, tree_map
@@ -114,8 +115,7 @@ def external(
     """
     if fun is None:
         return lambda f: external(f, result=result, vmap_method=vmap_method, name=name)
-    if not callable(fun):
-        raise ArgumentError("external", f"argument 'fun' is {describe(fun)}", "it must be callable")
+    check_callable("external", fun)
     name = name or name_of(fun)
     if vmap_method is not None and vmap_method not in METHODS:
         allowed = f"it must be one of {', '.join(METHODS)}, or None"

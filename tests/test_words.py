@@ -1,0 +1,125 @@
+"""Words of other libraries and typos: every door says what it has and what is meant, and runs nothing."""
+
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vmapcore as vc
+from vmapcore import errors, nn, words
+from vmapcore.pytree import flatten
+
+TRANSFORMS = [vc.vmap, vc.grad, vc.value_and_grad, vc.vjp, vc.jvp, vc.jacrev, vc.jacfwd, vc.hessian, vc.jit, vc.trace]
+MODULES = [k for k in vars(nn).values() if isinstance(k, type) and issubclass(k, nn.Module) and k is not nn.Module]
+DOORS = [*TRANSFORMS, *MODULES]
+each_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+
+
+def fails(message, error=errors.ArgumentError):
+    return pytest.raises(error, match=re.escape(message))
+
+
+def keywords(door):
+    known = [p for p in inspect.signature(door).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [p.name for p in known]
+
+
+@each_door
+def test_a_keyword_that_is_not_known(door):
+    names = keywords(door)
+    there = f"it has {', '.join(names)}." if names else "it has none."
+    with fails(f"{door.__name__}: there is no parameter 'zzz'; {there}"):
+        door(zzz=1)
+
+
+@each_door
+def test_a_keyword_that_is_misspelt(door):
+    for name in keywords(door):
+        if len(name) > 3:
+            with fails(f"Write {name}."):
+                door(**{name[:-2] + name[-1] + name[-2]: 1} if name[-1] != name[-2] else {name + "_": 1})
+
+
+@each_door
+def test_a_word_of_another_library(door):
+    names = keywords(door)
+    for theirs, ours in words.OURS.items():
+        if ours in names and theirs not in names:
+            with fails(f"there is no parameter '{theirs}'; it has {', '.join(names)}. Write {ours}."):
+                door(**{theirs: 1})
+    for theirs, remedy in words.INSTEAD.items():
+        with fails(f"{remedy}."):
+            door(**{theirs: 1})
+
+
+def test_our_words_are_somewhere():
+    known = {name for door in DOORS for name in keywords(door)}
+    assert set(words.OURS.values()) <= known
+    assert not known & {*words.INSTEAD, *words.OURS} - {"axis"}
+
+
+def test_what_a_module_of_a_users_own_takes():
+    class Block(nn.Module):
+        width: Any
+        depth: Any = 2
+
+    class Deep(Block):
+        def __init__(self, depth, **options):
+            super().__init__(depth=depth, **options)
+
+    with fails("Block: there is no parameter 'widht'; it has width, depth. Write width."):
+        Block(widht=3)
+    with fails("Deep: there is no parameter 'widht'; it has width, depth. Write width."):
+        Deep(2, widht=3)
+    assert Deep(2, width=3).depth == 2
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'width'"):
+        Block()
+
+
+def test_a_list_of_models_is_no_function():
+    nets = [nn.Linear(3, 2, rng=i) for i in range(4)]
+    for door in (vc.vmap, vc.grad, vc.jit):
+        for models in (nets, tuple(nets)):
+            with fails(
+                f"{door.__name__}: argument 'fun' is {type(models).__name__}; it must be callable. Stack the mod"
+            ):
+                door(models)
+    with fails("vmap: argument 'fun' is list; it must be callable."):
+        vc.vmap([1])
+
+
+def test_a_module_with_forward():
+    class Net(nn.Module):
+        def forward(self, x):
+            return x
+
+    with fails("Net: it has no __call__; a module says there what it computes. Call it __call__, not forward."):
+        Net()(1)
+
+
+# vmap of an Ensemble could mean member i on xs[i], or every member on each x: so it is asked.
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_vmap_of_an_ensemble(count):
+    ensemble = nn.Ensemble([nn.Linear(3, 2, rng=i) for i in range(4)])
+    xs = np.random.default_rng(0).standard_normal((count, 3)).astype(np.float32)
+    for axes in (0, (0,), (None,)):
+        with fails("vmap: argument 'fun' is Ensemble, whose own call is a vmap. Call it: ensemble(xs, in_axes=0) runs"):
+            vc.vmap(ensemble, in_axes=axes)(xs)
+    pairs = vc.vmap(lambda x: ensemble(x))(xs)
+    assert pairs.shape == (count, 4, 2)
+    for i, x in enumerate(xs):
+        for j, net in enumerate(ensemble.members):
+            np.testing.assert_allclose(pairs[i, j], net(x), rtol=1e-5)
+    np.testing.assert_allclose(np.moveaxis(ensemble(xs), 0, 1), pairs, rtol=1e-5)
+
+
+def test_an_ensemble_inside_other_transforms():
+    ensemble = nn.Ensemble([nn.Linear(3, 2, rng=i) for i in range(4)])
+    xs = np.ones((4, 3), np.float32)
+    np.testing.assert_allclose(vc.jit(ensemble)(xs), ensemble(xs), rtol=1e-5)
+    g = vc.vmap(lambda e, x: vc.grad(lambda e: np.sum(e(x)))(e), in_axes=(None, 0))(ensemble, xs)
+    assert [x.shape for x in flatten(g)[0]] == [(4, 4, 2, 3), (4, 4, 2)]
