@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, describe
+from ..pytree import one_level
 from . import functional as F
 from .init import Initialiser, generator, ones, resolve, torch_default, zeros
 from .module import Module, buffer, replace, static
@@ -297,7 +298,7 @@ class Identity(Module):
 
 
 class Sequential(Module):
-    """Layers one after the other; their arrays have PyTorch's names, of their places.
+    """Layers or functions one after the other; their arrays have PyTorch's names, of their places.
 
     Example:
         >>> net = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
@@ -316,15 +317,23 @@ class Sequential(Module):
                     "each must be a layer",
                     "Write Sequential(*layers)",
                 )
-        self.layers = layers
+        self.layers = tuple([Activation(x) if one_level(x) is None else x for x in layers])
 
     def __call__(self, x: Any) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
 
-    def __getitem__(self, i: int) -> Any:
-        return self.layers[i]
+    def train_call(self, x: Any) -> tuple[Any, "Sequential"]:
+        """Returns the result, and the layers with the state of those moved that have a `train_call`."""
+        layers = []
+        for layer in self.layers:
+            x, layer = layer.train_call(x) if hasattr(layer, "train_call") else (layer(x), layer)
+            layers.append(layer)
+        return x, replace(self, {"layers": tuple(layers)})
+
+    def __getitem__(self, i: int | slice) -> Any:
+        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
 
     def __len__(self) -> int:
         return len(self.layers)

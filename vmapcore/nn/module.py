@@ -5,6 +5,7 @@ Nothing is ever changed in place: a step of training returns a new model.
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
@@ -35,7 +36,8 @@ def buffer(**options: Any) -> Any:
 class Module:
     """Base of layers and models. A subclass declares its fields; each may be assigned once, in `__init__`.
 
-    A subclass gets an `__init__` with an argument per field unless it, or a class it extends, writes one.
+    A subclass gets an `__init__` with an argument per field unless it, or a class it extends, writes one. An array held
+    in two places is two parameters: weights that are tied are held in one, and used from there.
 
     Example:
         >>> class Scale(Module):
@@ -51,6 +53,11 @@ class Module:
         super().__init_subclass__(**kwargs)
         cls._writes_init = cls._writes_init or "__init__" in cls.__dict__
         dataclasses.dataclass(init=init and not cls._writes_init, repr=False, eq=False)(cls)
+        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if isinstance(
+                f.default, FunctionType
+            ):  # which an `__init__` that leaves the field out would find as a method
+                setattr(cls, f.name, staticmethod(f.default))
         if "__init__" in cls.__dict__:
             cls.__init__ = checks_keywords(cls.__init__)  # type: ignore[method-assign]
         register_dataclass(cls)
@@ -181,7 +188,10 @@ def _taken(call: str, name: str, x: Any, own: Any) -> Any:
     if not (is_array(x) or isinstance(x, Tracer)):
         if not hasattr(x, "__array__"):
             raise ArgumentError(call, f"'{name}' is {describe(x)}", "a state is of arrays", "Pass np.asarray of it")
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except (TypeError, RuntimeError) as error:  # such as PyTorch's, of a tensor that is on a device
+            raise ArgumentError(call, f"'{name}' is {describe(x)}", str(error).rstrip(".")) from error
     if tuple(x.shape) != tuple(own.shape):
         raise ShapeError(call, f"'{name}' is {describe(x)}", f"the model has {describe(own)}")
     if not np.can_cast(x.dtype, own.dtype, "same_kind" if x.dtype.kind in "fc" else "safe") or (
@@ -286,8 +296,8 @@ def stack(nets: Sequence[M]) -> M:
     Law:  vmap(lambda net: net(x))(stack(nets))[i] == nets[i](x)
 
     Raises:
-        StructureError: there are no models, or they differ in structure.
-        ShapeError: an array has not the same shape in all.
+        StructureError: there are no models, or they differ in structure or in what is no array.
+        ShapeError, DTypeError: an array has not the same shape, or dtype, in all.
 
     Example:
         >>> class Line(Module):
@@ -298,7 +308,7 @@ def stack(nets: Sequence[M]) -> M:
     nets = list(nets)
     if not nets:
         raise StructureError("stack", "got no models", "there must be one at least")
-    _, tree = flatten(nets[0])
+    leaves, tree = flatten(nets[0])
     for i, net in enumerate(nets):
         if type(net) is not type(nets[0]):
             raise StructureError(
@@ -308,12 +318,24 @@ def stack(nets: Sequence[M]) -> M:
             raise StructureError(
                 "stack", f"model {i} differs in structure from model 0", "all must have the same layers"
             )
-        for (name, (x, _)), (first, _) in zip(_arrays(net).items(), _arrays(nets[0]).values(), strict=True):
-            if x.shape != first.shape:
-                raise ShapeError(
-                    "stack", f"'{name}' of model {i} is {describe(x)}", f"that of model 0 is {describe(first)}"
-                )
-    return tree_map(lambda *xs: np.stack(xs) if hasattr(xs[0], "shape") else xs[0], *nets)
+        for name, x, first in zip(names(tree), flatten(net)[0], leaves, strict=True):
+            facts = f"'{name}' of model {i} is {describe(x)}", f"that of model 0 is {describe(first)}"
+            if not (hasattr(x, "shape") and hasattr(first, "shape")):
+                if x is not first and (type(x) is not type(first) or x != first):
+                    raise StructureError("stack", *facts, "What differs between members must be an array")
+            elif x.shape != first.shape:
+                raise ShapeError("stack", *facts)
+            elif x.dtype != first.dtype:
+                raise DTypeError("stack", *facts)
+    made: dict[tuple[int, ...], Any] = {}  # an array in two places of each model is one in the result
+
+    def stacked(*xs: Any) -> Any:
+        key = tuple(map(id, xs))
+        if key not in made:
+            made[key] = np.stack(xs) if hasattr(xs[0], "shape") else xs[0]
+        return made[key]
+
+    return tree_map(stacked, *nets)
 
 
 def unstack(big: M) -> list[M]:

@@ -1,6 +1,7 @@
 """Optimisers as pure functions: `state = opt.init(params)`, then `params, state = opt.step(params, grads, state)`.
 
-Parameters are the arrays of floats that are no buffers; all else a step leaves as it is, whatever its gradient.
+Parameters are the arrays of floats that are no buffers; all else a step leaves as it is, whatever its gradient. Decay
+and momentum move a parameter without a gradient too: to freeze a part of a model, train the other part alone.
 An optimiser is a pytree of its hyper-parameters. Where one is an array of a value per member, and the parameters are
 stacked, each member gets its own.
 """
@@ -10,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import is_array
-from ..errors import ArgumentError
-from ..pytree import buffers, flatten, tree_map, unflatten
+from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..pytree import buffers, flatten, names, tree_map, unflatten
 from ..tracer import Tracer
 from .module import Module, static
 
@@ -26,20 +27,73 @@ def axes_of(tree: Any) -> Any:
     return tree_map(lambda x: 0 if getattr(x, "ndim", 0) else None, tree)
 
 
-def _per_member(value: Any, like: Any) -> Any:
-    """A hyper-parameter as what `like` can be multiplied by: in its dtype, and along its leading axis if per member."""
-    if not hasattr(value, "dtype"):
-        return value
-    value = value.astype(like.dtype)
-    return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)) if value.ndim else value
+class _Optimiser(Module):
+    """What optimisers share: which leaves they train, and what they ask of arguments and hyper-parameters."""
+
+    def _zeros(self, params: Any) -> list[Any]:
+        """Zeros like each parameter, None for what is none."""
+        leaves, tree = flatten(params)
+        trained = _trained(leaves, tree)
+        seen: dict[int, str] = {}
+        for x, name, is_trained in zip(leaves, names(tree), trained, strict=True):
+            first = seen.setdefault(id(_innermost(x)), name)
+            if is_trained and first != name:
+                raise ArgumentError(
+                    f"{type(self).__name__}.init",
+                    f"'{first}' and '{name}' are one array",
+                    "a step would make them two",
+                    "Hold it in one place and use it from there, or copy it",
+                )
+        return [np.zeros_like(p) if is_trained else None for p, is_trained in zip(leaves, trained, strict=True)]
+
+    def _taken_apart(self, params: Any, grads: Any, state: Any, kind: type) -> tuple[list[Any], list[Any], Any]:
+        """The leaves of `params`, the gradient of each that is trained and None of others, and the tree."""
+        call = f"{type(self).__name__}.step"
+        leaves, tree = flatten(params)
+        gradients, grad_tree = flatten(grads)
+        if tree != grad_tree:
+            raise ArgumentError(call, f"grads have structure {grad_tree}", f"params have {tree}")
+        if not isinstance(state, kind) or len(state[1]) != len(leaves):  # type: ignore[index]
+            given = f"{describe(state)} of other params" if isinstance(state, kind) else describe(state)
+            raise ArgumentError(
+                call, f"state is {given}", f"it must be the {kind.__name__} of these params", "Call init"
+            )
+        for i, (p, g, is_trained) in enumerate(zip(leaves, gradients, _trained(leaves, tree), strict=True)):
+            if not is_trained:
+                gradients[i] = None
+                continue
+            g = g if hasattr(g, "dtype") else np.asarray(g)
+            fits = g.shape == p.shape
+            if not fits or not np.can_cast(g.dtype, p.dtype, "same_kind"):
+                what = f"the gradient of '{names(tree)[i]}' is {describe(g)}"
+                raise (DTypeError if fits else ShapeError)(call, what, f"the parameter is {describe(p)}")
+            gradients[i] = g if g.dtype == p.dtype else g.astype(p.dtype)
+        return leaves, gradients, tree
+
+    def _of(self, name: str, like: Any, value: Any = None) -> Any:
+        """A hyper-parameter as what `like` can be multiplied by: in its dtype, along its leading axis if per member."""
+        value = getattr(self, name) if value is None else value
+        if isinstance(value, (int, float)) and not isinstance(value, np.generic):
+            return value
+        call = f"{type(self).__name__}.step"
+        if not (is_array(value) or isinstance(value, Tracer)):
+            raise ArgumentError(
+                call, f"{name} is {describe(value)}", "it must be a number, or an array of one for each member"
+            )
+        if value.shape != like.shape[: value.ndim]:
+            raise ShapeError(
+                call,
+                f"{name} is {describe(value)}",
+                f"a parameter is {describe(like)}, without an axis of such members",
+            )
+        value = value.astype(like.dtype)
+        return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)) if value.ndim else value
 
 
-def _check(call: str, params: Any, grads: Any) -> tuple[list[Any], list[Any], Any]:
-    leaves, tree = flatten(params)
-    gradients, grad_tree = flatten(grads)
-    if tree != grad_tree:
-        raise ArgumentError(call, f"grads have structure {grad_tree}", f"params have {tree}")
-    return leaves, gradients, tree
+def _innermost(x: Any) -> Any:
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
 
 
 def _trained(leaves: list[Any], tree: Any) -> list[bool]:
@@ -50,12 +104,6 @@ def _trained(leaves: list[Any], tree: Any) -> list[bool]:
     ]
 
 
-def _zeros(params: Any) -> list[Any]:
-    """Zeros like each parameter, None for what is none."""
-    leaves, tree = flatten(params)
-    return [np.zeros_like(p) if trained else None for p, trained in zip(leaves, _trained(leaves, tree), strict=True)]
-
-
 class SGDState(NamedTuple):
     """`count`: steps done; `momentum`: one array per parameter, None where there is none."""
 
@@ -63,7 +111,7 @@ class SGDState(NamedTuple):
     momentum: Any
 
 
-class SGD(Module):
+class SGD(_Optimiser):
     """Stochastic gradient descent, with momentum, weight decay and Nesterov's step as PyTorch defines them.
 
     Args:
@@ -94,26 +142,26 @@ class SGD(Module):
 
     def init(self, params: Any) -> SGDState:
         """Returns the state before the first step."""
-        zeros = _zeros(params)
+        zeros = self._zeros(params)
         return SGDState(np.zeros((), np.int64), zeros if self.steps_with_momentum else [None] * len(zeros))
 
     def step(self, params: Any, grads: Any, state: SGDState) -> tuple[Any, SGDState]:
         """Returns the parameters and the state after one step."""
-        leaves, gradients, tree = _check("SGD.step", params, grads)
+        leaves, gradients, tree = self._taken_apart(params, grads, state, SGDState)
         updated, momentum = [], []
-        for p, g, m, trained in zip(leaves, gradients, state.momentum, _trained(leaves, tree), strict=True):
-            if trained:
-                g = g if _is_zero(self.weight_decay) else g + _per_member(self.weight_decay, p) * p
+        for p, g, m in zip(leaves, gradients, state.momentum, strict=True):
+            if g is not None:
+                g = g if _is_zero(self.weight_decay) else g + self._of("weight_decay", p) * p
                 if self.steps_with_momentum:
                     g, m = self._accelerate(p, g, m, state.count)
-                p = p - _per_member(self.lr, p) * g
+                p = p - self._of("lr", p) * g
             updated.append(p)
             momentum.append(m)
         return unflatten(tree, updated), SGDState(state.count + 1, momentum)
 
     def _accelerate(self, p: Any, g: Any, m: Any, count: Any) -> tuple[Any, Any]:
-        mu = _per_member(self.momentum, p)
-        new = mu * m + (1 - _per_member(self.dampening, p)) * g
+        mu = self._of("momentum", p)
+        new = mu * m + (1 - self._of("dampening", p)) * g
         if not _is_zero(self.dampening):
             new = np.where(count == 0, g, new)  # the first momentum is the gradient itself
         return (g + mu * new if self.nesterov else new), new
@@ -132,7 +180,7 @@ class AdamState(NamedTuple):
     largest: Any
 
 
-class Adam(Module):
+class Adam(_Optimiser):
     """Adam (Kingma and Ba, 2015), with AMSGrad (Reddi et al., 2018) on request; as PyTorch defines it.
 
     Args:
@@ -157,19 +205,19 @@ class Adam(Module):
 
     def init(self, params: Any) -> AdamState:
         """Returns the state before the first step."""
-        zeros = _zeros(params)
+        zeros = self._zeros(params)
         return AdamState(np.zeros((), np.int64), zeros, list(zeros), list(zeros) if self.amsgrad else None)
 
     def step(self, params: Any, grads: Any, state: AdamState) -> tuple[Any, AdamState]:
         """Returns the parameters and the state after one step."""
-        leaves, gradients, tree = _check(f"{type(self).__name__}.step", params, grads)
+        leaves, gradients, tree = self._taken_apart(params, grads, state, AdamState)
         count = state.count + 1
         updated: list[Any] = []
         means: list[Any] = []
         squares: list[Any] = []
         largest: list[Any] = []
-        for i, (p, g, trained) in enumerate(zip(leaves, gradients, _trained(leaves, tree), strict=True)):
-            if not trained:
+        for i, (p, g) in enumerate(zip(leaves, gradients, strict=True)):
+            if g is None:
                 p, m, v, top = p, None, None, None
             else:
                 top = state.largest[i] if self.amsgrad else None
@@ -181,19 +229,19 @@ class Adam(Module):
         return unflatten(tree, updated), AdamState(count, means, squares, largest if self.amsgrad else None)
 
     def _update(self, p: Any, g: Any, m: Any, v: Any, top: Any, count: Any) -> tuple[Any, Any, Any, Any]:
-        b1, b2 = _per_member(self.betas[0], p), _per_member(self.betas[1], p)
-        lr = _per_member(self.lr, p)
+        b1, b2 = self._of("betas[0]", p, self.betas[0]), self._of("betas[1]", p, self.betas[1])
+        lr = self._of("lr", p)
         p, g = self._decay(p, g, lr)
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * (g * np.conjugate(g))
         top = v if top is None else np.maximum(top, v)
         first = 1 - np.power(self.betas[0], count)
         second = np.sqrt(1 - np.power(self.betas[1], count))
-        denominator = np.sqrt(top) / _per_member(second, p) + _per_member(self.eps, p)
-        return p - lr / _per_member(first, p) * (m / denominator), m, v, top
+        denominator = np.sqrt(top) / self._of("count", p, second) + self._of("eps", p)
+        return p - lr / self._of("count", p, first) * (m / denominator), m, v, top
 
     def _decay(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
-        return p, g if _is_zero(self.weight_decay) else g + _per_member(self.weight_decay, p) * p
+        return p, g if _is_zero(self.weight_decay) else g + self._of("weight_decay", p) * p
 
 
 class AdamW(Adam):
@@ -209,4 +257,4 @@ class AdamW(Adam):
     weight_decay: Any = 0.01
 
     def _decay(self, p: Any, g: Any, lr: Any) -> tuple[Any, Any]:
-        return p * (1 - lr * _per_member(self.weight_decay, p)), g
+        return p * (1 - lr * self._of("weight_decay", p)), g
