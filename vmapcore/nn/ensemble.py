@@ -37,6 +37,8 @@ class Ensemble(Module):
 
     def __init__(self, members: Sequence[Module] | Module) -> None:
         self.stacked = members if isinstance(members, Module) else stack(members)
+        if not self.stacked.state_dict():
+            raise ArgumentError("Ensemble", "its members have no arrays", "they would all be the same")
 
     @classmethod
     def init(cls, make: Callable[..., Module], count: int, rng: Any = None, **options: Any) -> "Ensemble":

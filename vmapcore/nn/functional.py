@@ -99,7 +99,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 def one_hot(x: Any, num_classes: int, dtype: Any = np.float32) -> Any:
-    """Returns an axis more, 1 at the integer's place and 0 elsewhere.
+    """Returns an axis more, 1 at the integer's place and 0 elsewhere; all 0 for an integer that is no class.
 
     Example:
         >>> one_hot(np.array([1, 0]), 2)
@@ -116,11 +116,27 @@ def layer_norm(x: Any, axes: int, weight: Any = None, bias: Any = None, eps: flo
         >>> layer_norm(np.array([[1.0, 3.0]]), 1).round(3)
         array([[-1.,  1.]])
     """
+    for name, scale in (("weight", weight), ("bias", bias)):
+        if scale is not None and (x.ndim < axes or scale.shape != x.shape[x.ndim - axes :]):
+            raise ShapeError(
+                "layer_norm", f"{name} is {describe(scale)} and x {describe(x)}", f"it must have x's last {axes} axes"
+            )
     last = tuple(range(-axes, 0))
     centred = x - np.mean(x, axis=last, keepdims=True)
     out = centred / np.sqrt(np.mean(centred * centred, axis=last, keepdims=True) + eps)
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
+
+
+def check_channels(call: str, x: Any, **per_channel: Any) -> None:
+    """Raises unless each array has a value for each channel, axis 1 of `x`."""
+    for name, value in per_channel.items():
+        if value is not None and (x.ndim < 2 or value.shape != (x.shape[1],)):
+            raise ShapeError(
+                call,
+                f"{name} is {describe(value)} and x {describe(x)}",
+                "x has channels on axis 1, and it one value each",
+            )
 
 
 def batch_norm(x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
@@ -130,6 +146,7 @@ def batch_norm(x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None
         >>> batch_norm(np.ones((2, 1, 2)), np.ones(1), np.ones(1)).shape
         (2, 1, 2)
     """
+    check_channels("batch_norm", x, mean=mean, var=var, weight=weight, bias=bias)
     shape = (-1,) + (1,) * (x.ndim - 2)
     scale = 1 / np.sqrt(var + eps)
     scale = scale if weight is None else scale * weight

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError, describe
+from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..pytree import one_level
 from . import functional as F
 from .init import Initialiser, generator, ones, resolve, torch_default, zeros
@@ -349,14 +349,16 @@ class LayerNorm(Module):
 
     weight: Any
     bias: Any
+    axes: int = static()
     eps: float = static(default=1e-5)
 
     def __init__(self, normalized_shape: Ints, eps: float = 1e-5, *, dtype: Any = np.float32) -> None:
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.weight, self.bias, self.eps = np.ones(shape, dtype), np.zeros(shape, dtype), eps
+        self.weight, self.bias = np.ones(shape, dtype), np.zeros(shape, dtype)
+        self.axes, self.eps = len(shape), eps
 
     def __call__(self, x: Any) -> Any:
-        return F.layer_norm(x, len(self.weight.shape), self.weight, self.bias, self.eps)
+        return F.layer_norm(x, self.axes, self.weight, self.bias, self.eps)
 
 
 class BatchNorm(Module):
@@ -390,6 +392,7 @@ class BatchNorm(Module):
 
     def train_call(self, x: Any) -> tuple[Any, "BatchNorm"]:
         """Returns the result and the layer with its statistics updated by this batch."""
+        F.check_channels("BatchNorm.train_call", x, running_mean=self.running_mean)
         axes = (0, *range(2, x.ndim))
         count = x.size // x.shape[1]
         if count < 2:
@@ -418,4 +421,9 @@ class Embedding(Module):
         self.weight = generator(rng).standard_normal((num_embeddings, embedding_dim)).astype(dtype)
 
     def __call__(self, x: Any) -> Any:
+        if self.weight.ndim != 2:
+            raise ShapeError("Embedding", f"weight is {describe(self.weight)}", "it must be a row for each integer")
+        x = x if hasattr(x, "dtype") else np.asarray(x)
+        if x.dtype.kind not in "iu":
+            raise DTypeError("Embedding", f"x is {describe(x)}", "it must be of ints")
         return np.take(self.weight, x, axis=0)

@@ -6,7 +6,7 @@ Nothing is ever changed in place: a step of training returns a new model.
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -48,15 +48,20 @@ class Module:
     """
 
     _writes_init = False
+    _fields: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, init: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._writes_init = cls._writes_init or "__init__" in cls.__dict__
         dataclasses.dataclass(init=init and not cls._writes_init, repr=False, eq=False)(cls)
-        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
-            if isinstance(
-                f.default, FunctionType
-            ):  # which an `__init__` that leaves the field out would find as a method
+        cls._fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for name, value in vars(cls).items():
+            if isinstance(value, Module) and name not in cls._fields:
+                raise MutationError(
+                    f"{cls.__name__}.{name}", "is a module, but no field", "", f"Declare it: {name}: <type>"
+                )
+        for f in cls._fields.values():
+            if isinstance(f.default, FunctionType):  # else a method, where `__init__` leaves the field out
                 setattr(cls, f.name, staticmethod(f.default))
         if "__init__" in cls.__dict__:
             cls.__init__ = checks_keywords(cls.__init__)  # type: ignore[method-assign]
@@ -64,7 +69,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = type(self).__name__
-        if name not in {f.name for f in dataclasses.fields(self)}:  # type: ignore[arg-type]
+        if name not in self._fields:
             raise MutationError(
                 f"{kind}.{name}", "is not a declared field", "", f"Declare it in the class: {name}: <type>"
             )
@@ -75,10 +80,17 @@ class Module:
                 "models are values",
                 "Make a new one with nn.replace(net, {name: value})",
             )
+        if self._fields[name].metadata.get("static") and any(map(_is_leaf, flatten(value)[0])):
+            raise ArgumentError(
+                f"{kind}.{name}",
+                f"is a static field, and {_short(value)} holds arrays",
+                "what is static is neither trained nor stacked",
+                "Declare it without static",
+            )
         object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        parts = [f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        parts = [f"{name}={_short(getattr(self, name))}" for name in self._fields]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -225,10 +237,9 @@ def replace(net: M, values: Mapping[str, Any]) -> M:
         raise ArgumentError(
             call, f"got {describe(net)} and {describe(values)}", "it takes a module and a dict by field"
         )
-    fields = [f.name for f in dataclasses.fields(net)]  # type: ignore[arg-type]
     for name in values:
-        if name not in fields:
-            raise unknown_name(call, "field", name, fields)
+        if name not in net._fields:
+            raise unknown_name(call, "field", name, net._fields)
     new = object.__new__(type(net))
     new.__dict__.update(net.__dict__ | dict(values))
     return new
