@@ -74,6 +74,8 @@ def test_static_fields_hold_no_arrays():
     for part in (np.ones(2), nn.Linear(2, 2), (nn.ReLU(), {"a": np.ones(1)}), np.float32(1)):
         with fails(errors.ArgumentError, "Holder.part: is a static field, and"):
             Holder(part)
+        with fails(errors.ArgumentError, "Holder.part: is a static field, and"):
+            nn.replace(Holder(None), {"part": part})
     for part in (nn.ReLU(), 3, "same", (1, 2), np.tanh, np.float32, None):
         assert Holder(part).part is part
 

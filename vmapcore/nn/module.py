@@ -241,7 +241,9 @@ def replace(net: M, values: Mapping[str, Any]) -> M:
         if name not in net._fields:
             raise unknown_name(call, "field", name, net._fields)
     new = object.__new__(type(net))
-    new.__dict__.update(net.__dict__ | dict(values))
+    new.__dict__.update({name: value for name, value in net.__dict__.items() if name not in values})
+    for name, value in values.items():
+        setattr(new, name, value)
     return new
 
 

@@ -212,20 +212,12 @@ class Adam(_Optimiser):
         """Returns the parameters and the state after one step."""
         leaves, gradients, tree = self._taken_apart(params, grads, state, AdamState)
         count = state.count + 1
-        updated: list[Any] = []
-        means: list[Any] = []
-        squares: list[Any] = []
-        largest: list[Any] = []
-        for i, (p, g) in enumerate(zip(leaves, gradients, strict=True)):
-            if g is None:
-                p, m, v, top = p, None, None, None
-            else:
-                top = state.largest[i] if self.amsgrad else None
-                p, m, v, top = self._update(p, g, state.mean[i], state.square[i], top, count)
-            updated.append(p)
-            means.append(m)
-            squares.append(v)
-            largest.append(top)
+        tops = state.largest if self.amsgrad else [None] * len(leaves)
+        results = [
+            (p, None, None, None) if g is None else self._update(p, g, m, v, top, count)
+            for p, g, m, v, top in zip(leaves, gradients, state.mean, state.square, tops, strict=True)
+        ]
+        updated, means, squares, largest = ([parts[i] for parts in results] for i in range(4))
         return unflatten(tree, updated), AdamState(count, means, squares, largest if self.amsgrad else None)
 
     def _update(self, p: Any, g: Any, m: Any, v: Any, top: Any, count: Any) -> tuple[Any, Any, Any, Any]:
