@@ -19,7 +19,8 @@ import numpy as np
 from ..arrays import UNTRACED
 from ..errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe
 from ..pytree import flatten, tree_map, unflatten
-from ..rules._families import add_tangents, align, cast_like, fit, last_axes, match
+from ..rules._families import add_tangents, align, cast_like, fit, match
+from ..rules._ints import last_axes
 from .forms import Form, check_batch
 from .levels import leading, over_jvp, over_vjp
 
@@ -306,7 +307,7 @@ def reduction_rules(partials: Sequence[Any], axis: str) -> tuple[tuple[Rule | No
         """A result, or its cotangent, with axes of length 1 where it was reduced."""
         if params.get("keepdims"):
             return x
-        return np.expand_dims(x, last_axes(params[axis], max([len(np.shape(a)) for a in args])))
+        return np.expand_dims(x, last_axes(params[axis], max([len(np.shape(a)) for a in args]), "axis"))
 
     def derivative(i: int, out: Any, args: Any, params: Any) -> Any:
         return partials[i](kept(out, args, params), *args, **params) if callable(partials[i]) else partials[i]

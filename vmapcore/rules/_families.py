@@ -4,7 +4,6 @@ Static axes of a primitive are negative, counted from the end, so a batch axis p
 a rule that is free over leading axes batches by applying itself. No operation is defined here.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +11,6 @@ import numpy as np
 
 from ..arrays import UNTRACED
 from ..core import Primitive
-from ..errors import AxisError
 from ..evals.large import LARGE
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
@@ -31,7 +29,7 @@ class Over(NamedTuple):
 Partial = Callable[..., Any] | Over | int | None
 
 
-# Operands, shapes and axes.
+# Operands and shapes.
 
 
 def operand(x: Any) -> Any:
@@ -82,28 +80,6 @@ def into(call: str, out: Any, value: Any) -> Any:
         return assign(call, out, value)
     np.copyto(out, value, casting="same_kind")
     return out
-
-
-@functools.lru_cache(maxsize=4096)
-def last_axes(axis: int | tuple[int, ...] | None, ndim: int, call: str = "axis") -> tuple[int, ...]:
-    """Returns `axis` as sorted negative ints; `None` is every axis."""
-    if axis is None:
-        return tuple(range(-ndim, 0))
-    axes = (axis,) if not isinstance(axis, tuple) else axis
-    for a in axes:
-        if not -ndim <= a < ndim:
-            raise AxisError(call, f"axis {a} is out of range for {ndim} axes", f"expected {-ndim} <= axis < {ndim}")
-    found = sorted({int(a) - ndim if a >= 0 else int(a) for a in axes})
-    if len(found) != len(axes):
-        raise AxisError(call, f"axis {axis} names an axis twice")
-    return tuple(found)
-
-
-def hashable_axis(axis: Any) -> Any:
-    """An axis argument as an int, a tuple of ints, or None."""
-    if axis is None or isinstance(axis, int):
-        return axis
-    return tuple([int(a) for a in axis]) if isinstance(axis, (tuple, list)) else int(axis)
 
 
 def align(mapped: Sequence[bool], args: Sequence[Any]) -> Sequence[Any]:

@@ -15,7 +15,8 @@ from ..core import facts, primitive
 from ..errors import ArgumentError
 from ..evals.reductions import kept_shape, largest, total
 from ._axes import ALONG
-from ._families import by_element, fit, hashable_axis, last_axes, operand, pointwise, trailing
+from ._families import by_element, fit, operand, pointwise, trailing
+from ._ints import last_axes
 from ._work import per_input
 from .casts import inexact
 from .selection import select
@@ -301,7 +302,7 @@ logsumexp_along.def_jvp(
 
 def _axes(call: str, x: Any, axis: Any, dim: Any) -> tuple[int, ...]:
     """The negative axes meant by `axis`, or by its other name `dim`."""
-    return last_axes(hashable_axis(axis if dim is None else dim), len(x.shape), call)
+    return last_axes(axis if dim is None else dim, len(x.shape), call)
 
 
 def softmax(x: Any, axis: Any = -1, *, dim: Any = None) -> Any:

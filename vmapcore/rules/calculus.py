@@ -11,7 +11,8 @@ import numpy as np
 from ..core import facts, primitive
 from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
-from ._families import as_scalar, bilinear, hashable_axis, last_axes, match, operand, trailing
+from ._families import as_scalar, bilinear, match, operand, trailing
+from ._ints import as_int, last_axis, named_axes
 from ._work import SUMMAND, complexes
 from .cumulative import along, converted, cumsum
 from .searching import search
@@ -22,6 +23,7 @@ from .sorting import argsort_along, gather_along
 
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    n = as_int("np.diff", "n", n)
     if n < 0:
         raise OptionError("np.diff", f"n is {n}", "it must be 0 or more")
     x = operand(a)
@@ -29,7 +31,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         raise ShapeError("np.diff", "the array has no axis", "it needs one")
     if n == 0:
         return x
-    last = last_axes(int(axis), len(x.shape), "np.diff")[0]
+    last = last_axis(axis, len(x.shape), "np.diff")
     ends = [None if v is None else _slab(operand(v), x, last) for v in (prepend, append)]
     if any(v is not None for v in ends):
         x = np.concatenate([v for v in (ends[0], x, ends[1]) if v is not None], last)
@@ -60,7 +62,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 @implements(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = operand(y)
-    last = last_axes(int(axis), len(y.shape), "np.trapezoid")[0]
+    last = last_axis(axis, len(y.shape), "np.trapezoid")
     width = dx
     if x is not None:
         x = operand(x)
@@ -72,7 +74,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     x = operand(f)
     x = x if x.dtype.kind in "fc" else x.astype(np.float64)
-    named = [a if a < 0 else a - len(x.shape) for a in _axes_named(axis, len(x.shape))]
+    named = named_axes(axis, len(x.shape), "np.gradient")
     if len(varargs) not in (0, 1, len(named)):
         raise OptionError("np.gradient", f"got {len(varargs)} spacings for {len(named)} axes", "one, or one for each")
     if edge_order not in (1, 2):
@@ -82,13 +84,6 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     spacings = varargs * len(named) if len(varargs) == 1 else varargs or (1.0,) * len(named)
     results = [_gradient(x, h, a, edge_order) for a, h in zip(named, spacings, strict=True)]
     return results[0] if len(results) == 1 else tuple(results)
-
-
-def _axes_named(axis: Any, ndim: int) -> tuple[int, ...]:
-    """The axes in the order in which they were named."""
-    axis = hashable_axis(axis)
-    last_axes(axis, ndim, "np.gradient")
-    return tuple(range(ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
 
 
 def _gradient(x: Any, spacing: Any, axis: int, edge_order: int) -> Any:
@@ -133,7 +128,7 @@ def _steps(coordinates: Any, n: int, axis: int) -> Any:
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     x = operand(p)
-    last = last_axes(int(axis), len(x.shape), "np.unwrap")[0]
+    last = last_axis(axis, len(x.shape), "np.unwrap")
     step = diff(x, axis=last)
     dtype = np.result_type(step, period)
     half, odd = divmod(period, 2) if dtype.kind in "iu" else (period / 2, False)

@@ -14,7 +14,8 @@ from ..errors import ArgumentError, DTypeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._axes import EACH
-from ._families import cast_like, fit, hashable_axis, last_axes, linear, link, match, operand, trailing
+from ._families import cast_like, fit, linear, link, match, operand, trailing
+from ._ints import last_axes
 from ._work import nothing
 
 # Casts.
@@ -221,6 +222,4 @@ def ndim(a: Any) -> int:
 @implements(np.size)
 def size(a: Any, axis: Any = None) -> int:
     x = operand(a)
-    return math.prod(
-        x.shape if axis is None else [x.shape[i] for i in last_axes(hashable_axis(axis), x.ndim, "np.size")]
-    )
+    return math.prod(x.shape if axis is None else [x.shape[i] for i in last_axes(axis, x.ndim, "np.size")])

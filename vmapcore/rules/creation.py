@@ -5,7 +5,6 @@ An array made inside a transform becomes a tracer of it, so that traced values c
 the innermost transform. `linspace` is the one primitive: free over leading axes, it batches as itself.
 """
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +12,14 @@ import numpy as np
 
 from ..arrays import namespace
 from ..core import facts, lift, primitive
-from ..errors import ArgumentError, describe
+from ..errors import ArgumentError, OptionError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ..views import mark_contiguous
 from ._families import fit, match, operand, trailing
+from ._ints import as_int, as_size, as_sizes
 from ._work import each
-from .layout import Shape, as_shape, expand_dims, moveaxis, reshape_
+from .layout import Shape, expand_dims, moveaxis, reshape_
 
 # Where an array is made, and for whom.
 
@@ -59,12 +59,12 @@ def _made_like(a: Any, value: Any, order: str) -> Any:
 
 @implements(np.zeros)
 def zeros(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Any:
-    return made(library(like, device).zeros(as_shape("np.zeros", shape), dtype or float), order)
+    return made(library(like, device).zeros(as_sizes("np.zeros", "shape", shape), dtype or float), order)
 
 
 @implements(np.ones)
 def ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Any:
-    return made(library(like, device).ones(as_shape("np.ones", shape), dtype or float), order)
+    return made(library(like, device).ones(as_sizes("np.ones", "shape", shape), dtype or float), order)
 
 
 @implements(np.empty)
@@ -77,7 +77,7 @@ def empty(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None
 def full(
     shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
 ) -> Any:
-    sizes = as_shape("np.full", shape)
+    sizes = as_sizes("np.full", "shape", shape)
     if isinstance(fill_value, Tracer):
         return made(_filled(fill_value, sizes, dtype), order)
     return made(library(fill_value if like is None else like, device).full(sizes, fill_value, dtype), order)
@@ -101,17 +101,22 @@ def eye(
     device: Any = None,
     like: Any = None,
 ) -> Any:
-    return made(library(like, device).eye(N, M, k, dtype), order)
+    return made(library(like, device).eye(*_matrix_sizes("np.eye", N, M, k), dtype), order)
+
+
+def _matrix_sizes(call: str, N: Any, M: Any, k: Any) -> tuple[int, int, int]:
+    rows = as_size(call, "N", N)
+    return rows, rows if M is None else as_size(call, "M", M), as_int(call, "k", k)
 
 
 @implements(np.identity)
 def identity(n: int, dtype: Any = None, *, like: Any = None) -> Any:
-    return made(library(like).identity(n, dtype or float))
+    return made(library(like).identity(as_size("np.identity", "n", n), dtype or float))
 
 
 @implements(np.tri)
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, *, like: Any = None) -> Any:
-    return made(library(like).tri(N, M, k, dtype))
+    return made(library(like).tri(*_matrix_sizes("np.tri", N, M, k), dtype))
 
 
 @implements(np.arange)
@@ -166,7 +171,7 @@ def full_like(
     device: Any = None,
 ) -> Any:
     a = operand(a)
-    sizes = a.shape if shape is None else as_shape("np.full_like", shape)
+    sizes = a.shape if shape is None else as_sizes("np.full_like", "shape", shape)
     dtype = a.dtype if dtype is None else dtype
     if isinstance(fill_value, Tracer):
         return _filled(fill_value, sizes, dtype)
@@ -204,9 +209,13 @@ def array(
     order: str = "K",
     subok: bool = False,
     ndmin: int = 0,
+    ndmax: int = 0,
     like: Any = None,
 ) -> Any:
+    ndmin, ndmax = as_int("np.array", "ndmin", ndmin), as_size("np.array", "ndmax", ndmax)
     x = asarray(object, dtype, copy=copy, like=like)
+    if 0 < ndmax < len(x.shape) and not hasattr(object, "shape"):
+        raise OptionError("np.array", f"ndmax is {ndmax}", "arrays of Python objects cannot be traced")
     if copy and not isinstance(x, Tracer):
         x = made(x)
     return x if len(x.shape) >= ndmin else reshape_(x, (1,) * (ndmin - len(x.shape)) + x.shape)
@@ -275,7 +284,7 @@ def linspace_(
     *,
     device: Any = None,
 ) -> Any:
-    start, stop, num = weak(start), weak(stop), operator.index(num)
+    start, stop, num = weak(start), weak(stop), as_size("np.linspace", "num", num)
     y = linspace(start, stop, num=num, endpoint=endpoint)
     if not isinstance(y, Tracer):
         y = made(y)
@@ -308,6 +317,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     inexact = np.result_type(start.dtype, stop.dtype, np.dtype(dtype), 1.0)
     start, stop = [NUMPY["cast"](x, inexact) for x in (start, stop)]
     sign = np.sign(start)
+    num = as_size("np.geomspace", "num", num)
     inner = moveaxis(logspace(np.log10(start / sign), np.log10(stop / sign), num, endpoint) * sign, 0, -1)
     if num > 0:  # the ends are exact
         last = [stop[..., None]] if endpoint and num > 1 else []

@@ -12,7 +12,8 @@ import numpy as np
 from ..core import Memory, Primitive, facts, primitive
 from ..errors import OptionError
 from ..numpy_protocol import implements
-from ._families import add_tangents, fit, into, last_axes, linear, loop_dtype, match, operand, trailing
+from ._families import add_tangents, fit, into, linear, loop_dtype, match, operand, trailing
+from ._ints import last_axis
 from ._work import SUMMAND, complexes, nothing, per_input
 
 
@@ -25,8 +26,8 @@ def along(axis: int, start: int | None, stop: int | None) -> tuple[Any, ...]:
 def single_axis(x: Any, axis: Any, call: str) -> tuple[Any, int]:
     """Returns `x` and `axis` as a negative int; flat `x` and -1 for no axis."""
     if axis is None or not x.shape:
-        return (x if len(x.shape) == 1 else x.reshape(-1)), -1
-    return x, last_axes(int(axis), len(x.shape), call)[0]
+        x, axis = (x if len(x.shape) == 1 else x.reshape(-1)), -1 if axis is None else axis
+    return x, last_axis(axis, len(x.shape), call)
 
 
 def converted(a: Any, dtype: Any) -> Any:

@@ -9,9 +9,10 @@ import numpy as np
 from ..core import Memory, facts, primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
-from ._families import hashable_axis, last_axes, linear, operand, trailing
+from ._families import linear, operand, trailing
+from ._ints import as_int, as_sizes, axis_ints, last_axes, last_axis
 from ._work import nothing, per_input
-from .layout import Shape, as_shape, broadcast_to, moveaxis, ravel, read_only
+from .layout import Shape, broadcast_to, moveaxis, ravel, read_only
 
 
 @facts(work=nothing, memory=Memory.COPY)
@@ -86,7 +87,7 @@ def _triangle(m: Any, k: int, upper: bool) -> Any:
     m = operand(m)
     if len(m.shape) < 2:  # a vector is the row of a square matrix
         m = broadcast_to(m, shape=m.shape[-1:] * 2)
-    return triangle(m, k=k, upper=upper)
+    return triangle(m, k=as_int("np.triu" if upper else "np.tril", "k", k), upper=upper)
 
 
 @implements(np.tril)
@@ -106,7 +107,10 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         raise ShapeError("np.diagonal", f"the array is {describe(a)}", "it needs two axes or more")
     if len(last_axes((axis1, axis2), len(a.shape), "np.diagonal")) != 2:
         raise AxisError("np.diagonal", f"axis1 and axis2 are both {axis1}")
-    return read_only(moveaxis(a, (axis1, axis2), (-2, -1)), functools.partial(get_diagonal, offset=offset))
+    return read_only(
+        moveaxis(a, (axis1, axis2), (-2, -1)),
+        functools.partial(get_diagonal, offset=as_int("np.diagonal", "offset", offset)),
+    )
 
 
 @implements(np.diag)
@@ -116,6 +120,7 @@ def diag(v: Any, k: int = 0) -> Any:
         return diagonal(v, k)
     if len(v.shape) != 1:
         raise ShapeError("np.diag", f"the array is {describe(v)}", "it must have one axis or two")
+    k = as_int("np.diag", "k", k)
     n = v.shape[0] + abs(k)
     return set_diagonal(v, offset=k, rows=n, columns=n)
 
@@ -136,8 +141,8 @@ def sliding_window_view(
 ) -> Any:
     call = "np.lib.stride_tricks.sliding_window_view"
     x = operand(x)
-    sizes = as_shape(call, window_shape)
-    given = hashable_axis(axis)
+    sizes = as_sizes(call, "window_shape", window_shape)
+    given = axis_ints(axis, call)
     axes = tuple(range(len(x.shape))) if given is None else given if isinstance(given, tuple) else (given,)
     if len(sizes) != len(axes):
         raise ShapeError(call, f"window_shape has {len(sizes)} sizes for {len(axes)} axes")
@@ -148,8 +153,8 @@ def sliding_window_view(
             "the elements of windows that overlap are one in memory",
             "Write to the array itself, or to a .copy() of the windows",
         )
-    axes = tuple([last_axes(a, len(x.shape), call)[0] for a in axes])
+    axes = tuple([last_axis(a, len(x.shape), call) for a in axes])
     for a in set(axes):
-        if not 0 <= sum([n - 1 for n, b in zip(sizes, axes, strict=True) if a == b]) < max(x.shape[a], 1):
+        if sum([n - 1 for n, b in zip(sizes, axes, strict=True) if a == b]) >= max(x.shape[a], 1):
             raise ShapeError(call, f"windows of {sizes} do not fit into {describe(x)}")
     return read_only(x, functools.partial(windows, sizes=sizes, axes=axes))

@@ -5,7 +5,6 @@ in `selection.py`, casts and parts of complex numbers in `casts.py`.
 """
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._axes import EACH
 from ._families import into, operand, pointwise, trailing
+from ._ints import as_int
 from ._work import each
 from .casts import inexact
 
@@ -35,7 +35,7 @@ round_to.def_zero_derivative()
 
 @implements(np.round, np.around)
 def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    return into("np.round", out, round_to(a, decimals=operator.index(decimals)))
+    return into("np.round", out, round_to(a, decimals=as_int("np.round", "decimals", decimals)))
 
 
 @implements(np.fix)

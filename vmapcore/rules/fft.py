@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Memory, facts, primitive
-from ..errors import ArgumentError, DTypeError, ShapeError, describe
+from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, describe
 from ..numpy_protocol import implements
-from ._families import cast_like, hashable_axis, into, last_axes, linear, operand, trailing
+from ._families import cast_like, into, linear, operand, trailing
+from ._ints import as_int, as_ints, axis_ints, last_axis
 from ._work import nothing, of_fourier
 from .creation import library
 
@@ -98,8 +99,8 @@ def _checked(
 ) -> tuple[Any, dict[str, Any]]:
     """The array, and the parameters of a primitive."""
     x = operand(a)
-    last = last_axes(axis, len(x.shape), call)[0]
-    length = default(x.shape[last]) if n is None else int(n)
+    last = last_axis(axis, len(x.shape), call)
+    length = default(x.shape[last]) if n is None else as_int(call, "n", n)
     if length < 1:
         raise ShapeError(call, f"n is {length} for {describe(x)}", "it must be 1 or more")
     norm = "backward" if norm is None else norm
@@ -157,18 +158,27 @@ def _lengths(
 ) -> tuple[Any, list[tuple[Any, int]]]:
     """The array, and for each axis to transform its length and its number."""
     x = operand(a)
-    if axes is None:
-        axes = tuple(range(-len(x.shape if s is None else s), 0))
-    axes = hashable_axis(axes)
-    last_axes(tuple(set(axes)), len(x.shape), call)
+    s = None if s is None else as_ints(call, "s", s)
+    named = axis_ints(range(-len(x.shape if s is None else s), 0) if axes is None else axes, call, "axes")
+    axes = [last_axis(a, len(x.shape), call) for a in (named if isinstance(named, tuple) else (named,))]
     if s is None:
         lengths = [x.shape[i] for i in axes]
         lengths[-1:] = [last(n) for n in lengths[-1:]]
     else:
         lengths = [x.shape[i] if n == -1 else n for n, i in zip(s, axes, strict=False)]
         if len(s) != len(axes):
-            raise ShapeError(call, f"s is {tuple(s)} and axes {axes}", "they must be as long as each other")
+            raise ShapeError(call, f"s is {s} and axes {axes}", "they must be as long as each other")
     return x, list(zip(lengths, axes, strict=True))
+
+
+def _real_lengths(
+    call: str, a: Any, s: Any, axes: Any, last: Callable[[int], int] = int
+) -> tuple[Any, list[tuple[Any, int]], tuple[Any, int]]:
+    """The same; the last axis, whose transform is real at one end, by itself."""
+    x, pairs = _lengths(call, a, s, axes, last)
+    if not pairs:
+        raise AxisError(call, "there is no axis", "it needs one or more")
+    return x, pairs[:-1], pairs[-1]
 
 
 @implements(np.fft.fftn)
@@ -189,13 +199,13 @@ def _each(call: str, transform: Callable[..., Any], x: Any, axes: Sequence[Any],
 
 @implements(np.fft.rfftn)
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    x, (*others, last) = _lengths("np.fft.rfftn", a, s, axes)
+    x, others, last = _real_lengths("np.fft.rfftn", a, s, axes)
     return _each("np.fft.rfftn", fft, rfft(x, *last, norm), others, norm, out)
 
 
 @implements(np.fft.irfftn)
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    x, (*others, last) = _lengths("np.fft.irfftn", a, s, axes, _whole)
+    x, others, last = _real_lengths("np.fft.irfftn", a, s, axes, _whole)
     return irfft(_each("np.fft.irfftn", ifft, x, others, norm), *last, norm, out)
 
 
@@ -221,15 +231,15 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: A
 
 @implements(np.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
-    return _rolled(operand(x), axes, lambda n: n // 2)
+    return _rolled("np.fft.fftshift", operand(x), axes, lambda n: n // 2)
 
 
 @implements(np.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
-    return _rolled(operand(x), axes, lambda n: -(n // 2))
+    return _rolled("np.fft.ifftshift", operand(x), axes, lambda n: -(n // 2))
 
 
-def _rolled(x: Any, axes: Any, shift: Callable[[int], int]) -> Any:
-    axes = hashable_axis(axes)
-    axes = tuple(range(len(x.shape))) if axes is None else axes if isinstance(axes, tuple) else (axes,)
+def _rolled(call: str, x: Any, axes: Any, shift: Callable[[int], int]) -> Any:
+    axes = axis_ints(range(len(x.shape)) if axes is None else axes, call, "axes")
+    axes = [last_axis(a, len(x.shape), call) for a in (axes if isinstance(axes, tuple) else (axes,))]
     return np.roll(x, tuple([shift(x.shape[i]) for i in axes]), axes)

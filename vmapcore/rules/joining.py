@@ -6,7 +6,6 @@ on last axes, named by negative ints, and batch as themselves.
 
 import itertools
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,10 +14,11 @@ import numpy as np
 from ..core import Memory, facts, multiple, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
-from ._families import into, last_axes, linear, link, match, operand, spread, trailing
+from ._families import into, linear, link, match, operand, spread, trailing
+from ._ints import as_int, as_ints, is_row, last_axis
 from ._work import nothing
 from .creation import as_array
-from .layout import Shape, as_1d, as_2d, as_3d, copy, reshape
+from .layout import Shape, as_1d, as_2d, as_3d, copy, moveaxis, reshape
 
 Width = tuple[int, int, int]
 """How many zeros `pad` puts before the elements of an axis, after them, and between one and the next."""
@@ -157,7 +157,7 @@ def join(
 ) -> Any:
     """`concatenate` for NumPy's functions, after checks."""
     shapes = [x.shape for x in arrays]
-    axis = last_axes(operator.index(axis), len(shapes[0]), call)[0]
+    axis = last_axis(axis, len(shapes[0]), call)
     if len({s[:axis] + s[axis:][1:] for s in shapes}) > 1 or len({len(s) for s in shapes}) > 1:
         raise ShapeError(
             call,
@@ -185,7 +185,7 @@ def stack_(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, ca
         raise ShapeError(
             "np.stack", f"arrays have shapes {', '.join([str(x.shape) for x in found])}", "all must be the same"
         )
-    axis = last_axes(operator.index(axis), len(shape) + 1, "np.stack")[0]
+    axis = last_axis(axis, len(shape) + 1, "np.stack")
     return into("np.stack", out, stack(*_converted(found, dtype, casting), axis=axis))
 
 
@@ -265,7 +265,7 @@ def _piece(x: Any, axis: int, start: int, stop: int) -> Any:
     return cut(x, axis=axis, start=start, stop=stop)
 
 
-def _pieces(call: str, x: Any, at: list[int], axis: int) -> list[Any]:
+def _pieces(call: str, x: Any, at: Sequence[int], axis: int) -> list[Any]:
     """The pieces of `x` between positions, which like those of a slice may be negative or out of bounds."""
     n = x.shape[axis]
     bounds = [slice(i, j).indices(n)[:2] for i, j in itertools.pairwise([0, *at, n])]
@@ -292,11 +292,11 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def _split_by(call: str, x: Any, sections: Any, axis: int, equal: bool = False) -> list[Any]:
-    axis = last_axes(operator.index(axis), len(x.shape), call)[0]
+    axis = last_axis(axis, len(x.shape), call)
     n = x.shape[axis]
-    if isinstance(sections, (tuple, list, np.ndarray)) and np.ndim(sections):
-        return _pieces(call, x, [operator.index(i) for i in sections], axis)
-    count = operator.index(sections)
+    if is_row(sections):
+        return _pieces(call, x, as_ints(call, "indices_or_sections", sections), axis)
+    count = as_int(call, "indices_or_sections", sections)
     if count <= 0 or (equal and n % count):
         raise ShapeError(
             call,
@@ -336,6 +336,4 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @implements(np.unstack)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    x = operand(x)
-    axis = last_axes(operator.index(axis), len(x.shape), "np.unstack")[0]
-    return tuple(np.moveaxis(x, axis, 0))
+    return tuple(moveaxis(x, axis, 0))

@@ -7,7 +7,6 @@ NumPy's views.
 
 import functools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any
@@ -20,7 +19,8 @@ from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ..views import is_contiguous, mark_contiguous
 from ._axes import EACH, Labels
-from ._families import as_new_array, hashable_axis, last_axes, linear, link, match, operand, trailing
+from ._families import as_new_array, linear, link, match, operand, trailing
+from ._ints import as_int, as_ints, as_sizes, axis_ints, is_row, last_axes, last_axis, named_axes
 from ._work import nothing
 
 Shape = tuple[int, ...]
@@ -135,14 +135,6 @@ def read_only(a: Any, there: Callable[[Any], Any]) -> Any:
     return link(a, there(a), there, None)
 
 
-def as_shape(call: str, shape: Any) -> Shape:
-    """A shape argument, an int or a sequence of them, as a tuple of ints."""
-    sizes = tuple(map(operator.index, shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)))
-    if sizes and min(sizes) < -1:
-        raise ShapeError(call, f"shape {sizes} has a negative size")
-    return sizes
-
-
 @functools.lru_cache(maxsize=4096)
 def _full_shape(old: Shape, new: Shape) -> Shape:
     """`new` with the one size that may be -1 worked out."""
@@ -150,7 +142,7 @@ def _full_shape(old: Shape, new: Shape) -> Shape:
     unknown = new.count(-1)
     if unknown == 1 and known and total % known == 0:
         return tuple([total // known if n == -1 else n for n in new])
-    if unknown or known != total:
+    if unknown or known != total or min(new, default=0) < 0:
         raise ShapeError(
             "np.reshape",
             f"an array of shape {old} has {total} elements, which do not fill shape {new}",
@@ -177,7 +169,7 @@ def splits(old: Shape, new: Shape) -> bool:
 @implements(np.reshape)
 def reshape_(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     a = operand(a)
-    sizes = _full_shape(a.shape, as_shape("np.reshape", shape))
+    sizes = _full_shape(a.shape, as_ints("np.reshape", "shape", shape))
     if _fixed_order("np.reshape", a, order) == "F":
         return transpose_(reshape_(transpose_(a), sizes[::-1], copy=copy))
     if copy:
@@ -218,7 +210,7 @@ def _fixed_order(call: str, a: Any, order: str) -> str:
 @implements(np.transpose)
 def transpose_(a: Any, axes: Any = None) -> Any:
     a = operand(a)
-    perm = _permutation(hashable_axis(axes), len(a.shape))
+    perm = _permutation(axis_ints(axes, "np.transpose", "axes"), len(a.shape))
     return rearranged(a, functools.partial(transpose, perm=perm), functools.partial(transpose, perm=inverse(perm)))
 
 
@@ -234,7 +226,7 @@ def _permutation(axes: Any, ndim: int) -> tuple[int, ...]:
 
 def axis_of(call: str, axis: Any, ndim: int) -> int:
     """One axis argument, as a non-negative int."""
-    return last_axes(operator.index(axis), ndim, call)[0] + ndim
+    return last_axis(axis, ndim, call) + ndim
 
 
 @implements(np.swapaxes)
@@ -255,15 +247,12 @@ def matrix_transpose(x: Any, /) -> Any:
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     a = operand(a)
     ndim = len(a.shape)
-    origins, targets = [axes if isinstance(axes, (tuple, list)) else (axes,) for axes in (source, destination)]
+    origins, targets = [named_axes(axes, ndim, "np.moveaxis") for axes in (source, destination)]
     if len(origins) != len(targets):
         raise AxisError("np.moveaxis", f"source {source} and destination {destination} differ in length")
-    last_axes(tuple(origins), ndim, "np.moveaxis")
-    last_axes(tuple(targets), ndim, "np.moveaxis")
-    origins, targets = [[axis % ndim for axis in axes] for axes in (origins, targets)]
-    order = [axis for axis in range(ndim) if axis not in origins]
+    order = [axis for axis in range(-ndim, 0) if axis not in origins]
     for target, origin in sorted(zip(targets, origins, strict=True)):
-        order.insert(target, origin)
+        order.insert(target + ndim, origin)
     return transpose_(a, tuple(order))
 
 
@@ -272,6 +261,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     a = operand(a)
     ndim = len(a.shape)
     axis = axis_of("np.rollaxis", axis, ndim)
+    start = as_int("np.rollaxis", "start", start)
     if not -ndim <= start <= ndim:
         raise AxisError("np.rollaxis", f"start {start} is out of range", f"expected {-ndim} <= start <= {ndim}")
     start = start + ndim if start < 0 else start
@@ -281,9 +271,9 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     a = operand(a)
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = axis_ints(axis if is_row(axis) else (axis,), "np.expand_dims")
     ndim = len(a.shape) + len(axes)
-    new = last_axes(tuple([operator.index(i) for i in axes]), ndim, "np.expand_dims")
+    new = last_axes(axes, ndim, "np.expand_dims")
     sizes = iter(a.shape)
     return reshape_(a, tuple([1 if i in new else next(sizes) for i in range(-ndim, 0)]))
 
@@ -294,9 +284,10 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     ndim = len(a.shape)
     if axis is None:
         return reshape_(a, tuple([n for n in a.shape if n != 1])) if 1 in a.shape else a
+    axis = axis_ints(axis, "np.squeeze")
     if ndim == 0 and axis in (0, -1):  # which NumPy takes for an axis here
         return a
-    dropped = last_axes(hashable_axis(axis), ndim, "np.squeeze")
+    dropped = last_axes(axis, ndim, "np.squeeze")
     for i in dropped:
         if a.shape[i] != 1:
             raise ShapeError(
@@ -352,7 +343,7 @@ def common_shape(call: str, arrays: Sequence[Any]) -> Shape:
 @implements(np.broadcast_to)
 def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
     array = operand(array)
-    sizes = as_shape("np.broadcast_to", shape)
+    sizes = as_sizes("np.broadcast_to", "shape", shape)
     old = array.shape
     if len(old) > len(sizes) or any(n not in (1, m) for n, m in zip(old[::-1], sizes[::-1], strict=False)):
         raise ShapeError("np.broadcast_to", f"{describe(array)} does not broadcast to shape {sizes}")
@@ -369,7 +360,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 @implements(np.flip)
 def flip_(m: Any, axis: Any = None) -> Any:
     m = operand(m)
-    axes = last_axes(hashable_axis(axis), len(m.shape), "np.flip")
+    axes = last_axes(axis, len(m.shape), "np.flip")
     if not m.shape:
         return m.copy()
     there = functools.partial(flip, axes=axes)
@@ -396,14 +387,15 @@ def fliplr(m: Any) -> Any:
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     m = operand(m)
-    if len(last_axes(hashable_axis(axes), len(m.shape), "np.rot90")) != 2:
+    named = named_axes(axes, len(m.shape), "np.rot90")
+    if len(named) != 2:
         raise AxisError("np.rot90", f"axes is {axes}", "it must name two axes")
-    first, second = axes
-    quarter = k % 4
+    first, second = named
+    quarter = as_int("np.rot90", "k", k) % 4
     if quarter == 0:
         return reshape_(m, m.shape)
     if quarter == 2:
-        return flip_(m, tuple(axes))
+        return flip_(m, named)
     return swapaxes(flip_(m, second), first, second) if quarter == 1 else flip_(swapaxes(m, first, second), second)
 
 

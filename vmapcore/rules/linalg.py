@@ -4,7 +4,6 @@ But for one case: right-hand sides of a batch that share their matrix become col
 factorised once.
 """
 
-import operator
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -15,6 +14,7 @@ from ..core import facts, multiple, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import align, fit, match, operand, trailing
+from ._ints import as_int, named_axes
 from ._matrices import SlogdetResult, adjoint, column, conj, diagonal, diagonal_matrix, identity, matrices, transposed
 from ._work import complexes, of_matrices
 from .casts import inexact
@@ -110,6 +110,7 @@ def inv(a: Any) -> Any:
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
     a = operand(a)
+    ind = as_int("np.linalg.tensorinv", "ind", ind)
     rows, columns = a.shape[:ind], a.shape[ind:]
     if ind <= 0 or prod(rows) != prod(columns):
         raise ShapeError(
@@ -124,7 +125,8 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = operand(a), operand(b)
     if axes is not None:
-        a = np.moveaxis(a, tuple(axes), tuple(range(-len(axes), 0)))
+        named = named_axes(axes, len(a.shape), "np.linalg.tensorsolve")
+        a = np.moveaxis(a, named, tuple(range(-len(named), 0)))
     shape = a.shape[len(b.shape) :] or a.shape  # as NumPy has it
     if prod(shape) ** 2 != a.size or b.size != prod(shape):
         raise ShapeError(
@@ -240,7 +242,7 @@ def matrix_power(a: Any, n: int) -> Any:
         raise ShapeError(
             "np.linalg.matrix_power", f"the array is {describe(x)}", "its last two axes must have the same length"
         )
-    n = operator.index(n)
+    n = as_int("np.linalg.matrix_power", "n", n)
     if n == 0:
         return np.broadcast_to(identity(x), x.shape) + np.zeros_like(x)
     if n < 0:

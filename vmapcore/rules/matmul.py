@@ -11,10 +11,11 @@ import numpy as np
 from ..core import facts, primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
-from ._families import as_new_array, bilinear, hashable_axis, into, match, operand, trailing
+from ._families import as_new_array, bilinear, into, match, operand, trailing
+from ._ints import as_ints, as_size, is_row, last_axis
 from ._work import PRODUCT, complexes, parts
 from .contract import LETTERS, broadcasting, contract
-from .layout import reshape
+from .layout import moveaxis, reshape
 
 Shape = tuple[int, ...]
 
@@ -65,12 +66,13 @@ def vecmat(x1: Any, x2: Any) -> Any:
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Sum over `axis` of the products, the first factor conjugated."""
-    x, y = _with_last(operand(x1), axis), _with_last(operand(x2), axis)
+    x, y = (_with_last("np.vecdot", operand(v), axis) for v in (x1, x2))
     return _gufunc("np.vecdot", "i,i->", _conjugate(x), y)
 
 
-def _with_last(x: Any, axis: int) -> Any:
-    return x if axis == -1 else np.moveaxis(x, axis, -1)
+def _with_last(call: str, x: Any, axis: Any) -> Any:
+    last = last_axis(axis, len(x.shape), call)
+    return x if last == -1 else moveaxis(x, last, -1)
 
 
 def _conjugate(x: Any) -> Any:
@@ -134,21 +136,18 @@ def linalg_outer(x1: Any, x2: Any) -> Any:
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum of products over the last `axes` axes of `a` and the first of `b`, or over the two lists of axes given."""
     x, y = operand(a), operand(b)
-    if hasattr(axes, "__iter__"):
-        x_axes, y_axes = (_tuple(each) for each in axes)
+    if is_row(axes):
+        if len(axes) != 2:
+            raise ArgumentError("np.tensordot", f"axes is {axes}", "it must be an int, or axes of a and axes of b")
+        x_axes, y_axes = (as_ints("np.tensordot", "axes", each) for each in axes)
     else:
-        n = int(axes)
+        n = as_size("np.tensordot", "axes", axes)
         x_axes, y_axes = tuple(range(-n, 0)), tuple(range(n))
     if len(x_axes) != len(y_axes):
         raise ArgumentError(
             "np.tensordot", f"axes has {len(x_axes)} axes of a and {len(y_axes)} of b", "it needs as many of each"
         )
     return as_new_array(_summed("np.tensordot", x, y, x_axes, y_axes))
-
-
-def _tuple(axes: Any) -> tuple[int, ...]:
-    axes = hashable_axis(axes)
-    return axes if isinstance(axes, tuple) else (axes,)
 
 
 def _summed(call: str, x: Any, y: Any, x_axes: Shape, y_axes: Shape) -> Any:
@@ -254,7 +253,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """Cross product; vectors of two components lie in a plane, and of two such the result is the third component."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = _with_last(operand(a), axisa), _with_last(operand(b), axisb)
+    x, y = _with_last("np.cross", operand(a), axisa), _with_last("np.cross", operand(b), axisb)
     if not {x.shape[-1], y.shape[-1]} <= {2, 3}:
         raise ShapeError(
             "np.cross", f"the vectors have {x.shape[-1]} and {y.shape[-1]} components", "they must have 3, or 2"
@@ -262,7 +261,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if x.shape[-1] == y.shape[-1] == 2:
         return as_new_array(x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0])
     result = cross3(_in_space(x), _in_space(y))
-    return result if axisc == -1 else np.moveaxis(result, -1, axisc)
+    return moveaxis(result, -1, last_axis(axisc, len(result.shape), "np.cross"))
 
 
 def _in_space(x: Any) -> Any:
@@ -272,4 +271,9 @@ def _in_space(x: Any) -> Any:
 @implements(np.linalg.cross)
 def linalg_cross(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Cross product of vectors of three components along `axis`."""
-    return cross(x1, x2, axis=axis)
+    x, y = (_with_last("np.linalg.cross", operand(v), axis) for v in (x1, x2))
+    if not x.shape[-1] == y.shape[-1] == 3:
+        raise ShapeError(
+            "np.linalg.cross", f"the vectors have {x.shape[-1]} and {y.shape[-1]} components", "they must have 3"
+        )
+    return cross(x, y, axisc=axis)

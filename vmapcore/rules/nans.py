@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core import facts, primitive
 from ..numpy_protocol import implements
-from ._families import hashable_axis, into, last_axes, operand, trailing
+from ._families import into, operand, trailing
+from ._ints import last_axes
 from ._work import per_input
 from .cumulative import converted, without_nan
 from .reductions import all_, masked, max_, mean, min_, position, prod, reduce_sum, sum_
@@ -102,7 +103,7 @@ def nanmean(
     x = operand(a)
     if x.dtype.kind not in "fc":
         return mean(x, axis, dtype, out, keepdims, where=where)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanmean")
+    axes = last_axes(axis, len(x.shape), "np.nanmean")
     total = sum_(without_nan(x, 0), axes, dtype, keepdims=keepdims, where=where)
     return into("np.nanmean", out, converted(total / _numbers(x, axes, keepdims, where), total.dtype))
 
@@ -128,7 +129,7 @@ def nanvar(
     x = operand(a)
     if x.dtype.kind not in "fc":
         return var(x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanvar")
+    axes = last_axes(axis, len(x.shape), "np.nanvar")
     y = converted(without_nan(x, 0), dtype)
     if mean is None:
         total = sum_(y, axes, keepdims=True, where=where)

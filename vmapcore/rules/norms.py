@@ -10,7 +10,8 @@ from ..errors import ArgumentError, ShapeError, describe
 from ..evals.reductions import kept_shape
 from ..numpy_protocol import implements
 from ._axes import REDUCED
-from ._families import cast_like, fit, hashable_axis, last_axes, trailing
+from ._families import cast_like, fit, trailing
+from ._ints import axis_ints, last_axes, named_axes
 from ._matrices import conj, largest
 from ._work import per_input
 from .casts import inexact
@@ -94,26 +95,24 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     x = inexact(x)
     rank = len(x.shape)
-    axes = hashable_axis(axis)
+    axes = axis_ints(axis, "np.linalg.norm")
     if axes is None:
         plain = ord is None or (ord in ("f", "fro") and rank == 2) or (ord == 2 and rank == 1)
         if plain:
-            return euclidean(x, axis=last_axes(None, rank), keepdims=keepdims)
+            return euclidean(x, axis=last_axes(None, rank, "np.linalg.norm"), keepdims=keepdims)
         axes = tuple(range(rank))
-    axes = axes if isinstance(axes, tuple) else (axes,)
-    if len(axes) not in (1, 2):
+    negative = named_axes(axes, rank, "np.linalg.norm")
+    if len(negative) not in (1, 2):
         raise ShapeError(
             "np.linalg.norm", f"ord is {ord!r} and axis {axis} of {describe(x)}", "one axis holds vectors, two matrices"
         )
-    last_axes(axes, rank, "np.linalg.norm")
-    negative = tuple([a - rank if a >= 0 else a for a in axes])
     return (_vector_norm if len(negative) == 1 else _matrix_norm)(x, ord, negative, bool(keepdims))
 
 
 @implements(np.linalg.vector_norm)
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     x = inexact(x)
-    return _vector_norm(x, ord, last_axes(hashable_axis(axis), len(x.shape), "np.linalg.vector_norm"), bool(keepdims))
+    return _vector_norm(x, ord, last_axes(axis, len(x.shape), "np.linalg.vector_norm"), bool(keepdims))
 
 
 @implements(np.linalg.matrix_norm)

@@ -1,6 +1,5 @@
 """np.pad, mode by mode, as functions: positions known beforehand, statistics, ramps. Zero padding is a primitive."""
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,8 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import last_axes, operand
+from ._families import operand
+from ._ints import as_ints, last_axis
 from .creation import as_array, linspace
 from .joining import concatenate, cut, pad
 from .layout import broadcast_to, copy, flip, moveaxis
@@ -69,14 +69,14 @@ def _is_number(option: Any) -> bool:
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """How much to put before and after each axis."""
     if isinstance(pad_width, dict):
-        every = {last_axes(axis, ndim, "np.pad")[0]: width for axis, width in pad_width.items()}
+        every = {last_axis(axis, ndim, "np.pad"): width for axis, width in pad_width.items()}
         return [_widths(every.get(axis, 0), 1)[0] for axis in range(-ndim, 0)]
     pairs: Any
     try:
         pairs = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
     except ValueError:
         raise ShapeError("np.pad", f"pad_width is {pad_width!r}", f"it must broadcast to shape ({ndim}, 2)") from None
-    widths = [(operator.index(before), operator.index(after)) for before, after in pairs]
+    widths = [(before, after) for before, after in (as_ints("np.pad", "pad_width", pair) for pair in pairs)]
     if any(min(pair) < 0 for pair in widths):
         raise ShapeError("np.pad", f"pad_width is {pad_width!r}", "it must not be negative")
     return widths
@@ -122,7 +122,7 @@ def _ramps(mode: str, x: Any, axis: int, before: int, after: int, option: Any) -
 
 def _statistics(mode: str, x: Any, axis: int, before: int, after: int, option: Any) -> Any:
     n = x.shape[axis]
-    lengths = [n, n] if option is None else [min(operator.index(v), n) for v in _widths(option, len(x.shape))[axis]]
+    lengths = [n, n] if option is None else [min(v, n) for v in _widths(option, len(x.shape))[axis]]
     parts = []
     for start, stop, count in ((0, lengths[0], before), (n - lengths[1], n, after)):
         part = cut(x, axis=axis - len(x.shape), start=start, stop=stop)

@@ -12,7 +12,8 @@ from ..errors import DTypeError, OptionError, ShapeError, describe
 from ..evals.reductions import reduced_shape
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import hashable_axis, into, last_axes, operand
+from ._families import into, operand
+from ._ints import last_axes
 from .reductions import flattened, mean, reduce_sum, within
 from .sorting import gather_along, sort_along
 
@@ -101,7 +102,7 @@ def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepd
         method = "lower"  # NumPy takes whole numbers for ranks
     if skip_nan and not x.size:
         return mean(x, axis, None, out, keepdims)
-    axes = last_axes(hashable_axis(axis), len(x.shape), call)
+    axes = last_axes(axis, len(x.shape), call)
     line = sort_along(flattened(x, axes), axis=-1, stable=False)
     inexact = line.dtype.kind == "f"
     n: Any = line.shape[-1]
@@ -203,7 +204,7 @@ def _hundredth(q: Any) -> Any:
 @implements(np.median)
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
     x = operand(a)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.median")
+    axes = last_axes(axis, len(x.shape), "np.median")
     line = sort_along(flattened(x, axes), axis=-1, stable=False)
     n = line.shape[-1]
     result = mean(line[..., max(n - 1, 0) // 2 : n // 2 + 1], -1)
@@ -219,7 +220,7 @@ def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool =
         return median(x, axis, out, keepdims=keepdims)
     if not x.size:
         return mean(x, axis, None, out, keepdims)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.nanmedian")
+    axes = last_axes(axis, len(x.shape), "np.nanmedian")
     line = sort_along(flattened(x, axes), axis=-1, stable=False)
     n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
     result = (_element(line, n, (n - 1) // 2) + _element(line, n, n // 2)) / 2

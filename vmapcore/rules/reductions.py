@@ -15,7 +15,8 @@ from ..errors import OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
 from ..numpy_protocol import implements
 from ._axes import REDUCED, SUMMED, Labels
-from ._families import hashable_axis, into, last_axes, linear, loop_dtype, operand, reduction, trailing
+from ._families import into, linear, loop_dtype, operand, reduction, trailing
+from ._ints import last_axes
 from ._work import nothing, per_input
 from .cumulative import converted, previous, scan_prod, single_axis
 
@@ -219,10 +220,10 @@ def sum_(
 ) -> Any:
     if dtype is out is initial is None and where is True:  # the common call
         x = operand(a)
-        return reduce_sum(x, axis=last_axes(hashable_axis(axis), len(x.shape), "np.sum"), keepdims=bool(keepdims))
+        return reduce_sum(x, axis=last_axes(axis, len(x.shape), "np.sum"), keepdims=bool(keepdims))
     dtype = loop_dtype(operand(a), dtype, out)
     x = masked("np.sum", converted(a, dtype), where, 0)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.sum")
+    axes = last_axes(axis, len(x.shape), "np.sum")
     result = reduce_sum(x, axis=axes, keepdims=bool(keepdims))
     if initial is not None:
         result = result + _start(initial, result.dtype)
@@ -241,7 +242,7 @@ def prod(
 ) -> Any:
     dtype = loop_dtype(operand(a), dtype, out)
     x = masked("np.prod", converted(a, dtype), where, 1)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.prod")
+    axes = last_axes(axis, len(x.shape), "np.prod")
     if len(axes) == 1:
         result = reduce_prod(x, axis=axes[0], keepdims=bool(keepdims))
     else:
@@ -281,7 +282,7 @@ def _extremum(
     made: Primitive, larger: Any, call: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
 ) -> Any:
     x = operand(a)
-    axes = last_axes(hashable_axis(axis), len(x.shape), call)
+    axes = last_axes(axis, len(x.shape), call)
     if initial is None:
         if where is not True:
             raise OptionError(call, "got where= without initial=", "where nothing is selected there is no result")
@@ -295,14 +296,14 @@ def _extremum(
 @implements(np.any)
 def any_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
     x = masked("np.any", operand(a), where, False)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.any")
+    axes = last_axes(axis, len(x.shape), "np.any")
     return into("np.any", out, reduce_any(x, axis=axes, keepdims=bool(keepdims)))
 
 
 @implements(np.all)
 def all_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
     x = masked("np.all", operand(a), where, True)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.all")
+    axes = last_axes(axis, len(x.shape), "np.all")
     return into("np.all", out, reduce_all(x, axis=axes, keepdims=bool(keepdims)))
 
 
@@ -328,7 +329,7 @@ def position(made: Primitive, call: str, a: Any, axis: Any, out: Any, keepdims: 
 @implements(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     x = operand(a)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.count_nonzero")
+    axes = last_axes(axis, len(x.shape), "np.count_nonzero")
     return reduce_sum(x if x.dtype == bool else x != 0, axis=axes, keepdims=bool(keepdims))
 
 
@@ -345,7 +346,7 @@ def mean(
     wide, final = mean_dtypes(x.dtype, loop_dtype(x, dtype, out) if x.dtype.kind in "fc" else dtype)
     if wide is not None:
         x = converted(x, wide)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.mean")
+    axes = last_axes(axis, len(x.shape), "np.mean")
     if where is not True:
         x = masked("np.mean", x, where, 0)
     result = reduce_sum(x, axis=axes, keepdims=bool(keepdims)) / count_over(x, axes, keepdims, where)

@@ -5,7 +5,6 @@ negative axis and batches as itself.
 """
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,12 @@ from ..core import Memory, facts, primitive
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import as_new_array, last_axes, linear, operand, trailing
+from ._families import as_new_array, linear, operand, trailing
+from ._ints import as_int, as_ints, as_size, as_sizes, is_row, last_axis
 from ._work import nothing
 from .creation import as_array, library
 from .joining import concatenate, cut, flat, shaped, stack
-from .layout import Shape, as_shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
+from .layout import Shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
 
 
 @facts(work=nothing, memory=Memory.COPY)
@@ -81,19 +81,19 @@ def roll_(a: Any, shift: Any, axis: Any = None) -> Any:
     a = operand(a)
     if axis is None:
         return as_new_array(reshape(roll_(flat(a), shift, 0), shape=a.shape))
-    shifts = list(shift) if np.ndim(shift) else [shift]
-    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    shifts = list(shift) if is_row(shift) else [shift]
+    axes = list(axis) if is_row(axis) else [axis]
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ShapeError("np.roll", f"shift has {len(shifts)} entries and axis {len(axes)}", "they must match")
-    pairs = max(len(shifts), len(axes))
-    for s, i in zip(shifts * (pairs // len(shifts)), axes * (pairs // len(axes)), strict=True):
-        a = _roll_one(a, s, last_axes(operator.index(i), len(a.shape), "np.roll")[0])
+    pairs = list(np.broadcast(np.arange(len(shifts)), np.arange(len(axes))))
+    for i, j in pairs:
+        a = _roll_one(a, shifts[i], last_axis(axes[j], len(a.shape), "np.roll"))
     return a if pairs else copy(a)
 
 
 def _roll_one(x: Any, shift: Any, axis: int) -> Any:
     if not isinstance(shift, Tracer):
-        return roll(x, shift=operator.index(shift), axis=axis)
+        return roll(x, shift=as_int("np.roll", "shift", shift), axis=axis)
     n = x.shape[axis]
     return NUMPY[np.take](x, (library(x).arange(n) - shift) % max(n, 1), axis=axis)
 
@@ -105,10 +105,12 @@ def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
         raise unknown_length("np.repeat", "repeats", repeats)
     if axis is None or not a.shape:
         a, axis = flat(a), 0 if axis is None else axis
-    axis = last_axes(operator.index(axis), len(a.shape), "np.repeat")[0]
-    counts = np.asarray(repeats)
-    if counts.size == 1:
-        return repeat(a, repeats=operator.index(counts.item()), axis=axis)
+    axis = last_axis(axis, len(a.shape), "np.repeat")
+    counts = as_ints("np.repeat", "repeats", repeats)
+    if (counts and min(counts) < 0) or len(counts) not in (1, a.shape[axis]):
+        raise ShapeError("np.repeat", f"repeats is {repeats}", "it must be a count, or one for each element, from 0")
+    if len(counts) == 1:
+        return repeat(a, repeats=counts[0], axis=axis)
     return gather(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
 
 
@@ -125,14 +127,14 @@ def unknown_length(call: str, name: str, value: Any) -> ArgumentError:
 @implements(np.tile)
 def tile_(A: Any, reps: Any) -> Any:
     A = operand(A)
-    counts = as_shape("np.tile", reps)
+    counts = as_sizes("np.tile", "reps", reps)
     return as_new_array(tile(shaped(A, (1,) * (len(counts) - len(A.shape)) + A.shape), reps=counts))
 
 
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
     a = flat(operand(a))
-    shape = as_shape("np.resize", new_shape)
+    shape = as_sizes("np.resize", "new_shape", new_shape)
     size, n = math.prod(shape), a.shape[0]
     if not size or not n:
         return np.zeros_like(a, shape=shape)
@@ -146,7 +148,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
         raise unknown_length("np.delete", "obj", obj)
     if axis is None:
         arr, axis = flat(arr), 0
-    axis = last_axes(operator.index(axis), len(arr.shape), "np.delete")[0]
+    axis = last_axis(axis, len(arr.shape), "np.delete")
     return gather(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
 
 
@@ -157,7 +159,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         raise unknown_length("np.insert", "obj", obj)
     if axis is None:
         arr, axis = flat(arr), 0
-    axis = last_axes(operator.index(axis), len(arr.shape), "np.insert")[0]
+    axis = last_axis(axis, len(arr.shape), "np.insert")
     n = arr.shape[axis]
     values = NUMPY["cast"](as_array(values, arr), arr.dtype)
     values = shaped(values, (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
@@ -208,7 +210,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     if len(x.shape) != 1:
         raise ShapeError("np.vander", f"the array is {describe(x)}", "it must have one axis")
     x = NUMPY["cast"](x, np.promote_types(x.dtype, int))
-    count = x.shape[0] if N is None else operator.index(N)
+    count = x.shape[0] if N is None else as_size("np.vander", "N", N)
     powers = [np.ones_like(x)]
     for _ in range(1, count):
         powers.append(x if len(powers) == 1 else powers[-1] * x)

@@ -13,6 +13,7 @@ from ..core import Memory, Primitive, facts, primitive
 from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ._families import into, linear, match, operand, trailing
+from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
 from .cumulative import along, converted, single_axis
 
@@ -174,7 +175,7 @@ def _is_stable(call: str, kind: Any, stable: bool | None) -> bool:
 
 def _ranks(call: str, kth: Any) -> tuple[int, ...]:
     try:
-        return tuple([int(k) for k in kth]) if np.ndim(kth) else (int(kth),)
+        return as_ints(call, "kth", kth)
     except ConcretizationError:
         fact = f"kth is traced, at {callers_line()}"
         raise ConcretizationError(call, fact, "it must be ints", "Sort, and take the element") from None
@@ -188,7 +189,7 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
         return np.zeros_like(operand(keys[0]), np.intp)
     order: Any = None
     for key in keys:  # the last is the most significant, so that stable sorts by each in turn do it
-        x, last = single_axis(operand(key), axis, "np.lexsort")
+        x, last = operand(key), last_axis(axis, np.ndim(key), "np.lexsort")
         if order is None:
             order = argsort_along(x, axis=last, stable=True)
         else:

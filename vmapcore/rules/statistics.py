@@ -19,14 +19,13 @@ from ._families import (
     Over,
     as_new_array,
     by_element,
-    hashable_axis,
     into,
-    last_axes,
     loop_dtype,
     operand,
     pointwise,
     trailing,
 )
+from ._ints import as_size, last_axes, named_axes
 from ._work import per_input
 from .brackets import concrete
 from .cumulative import converted
@@ -95,7 +94,7 @@ def var(
     if mean is not None and dtype is None and final != np.float16:
         final = np.result_type(final, mean)
     x = converted(x, wide)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.var")
+    axes = last_axes(axis, len(x.shape), "np.var")
     if mean is None and where is True:
         squares = deviation(x, axis=axes, keepdims=bool(keepdims))
     else:
@@ -150,7 +149,7 @@ def real_dtype(dtype: Any) -> Any:
 @implements(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     x = operand(a)
-    axes = last_axes(hashable_axis(axis), len(x.shape), "np.average")
+    axes = last_axes(axis, len(x.shape), "np.average")
     if weights is None:
         result = mean(x, axis, keepdims=keepdims)
         if not result.size:
@@ -169,8 +168,7 @@ def _weights(x: Any, axis: Any, axes: tuple[int, ...], w: Any) -> Any:
     """Weights broadcast to the shape of `x`; they may have the averaged axes alone, in the order of `axis`."""
     if w.shape == x.shape:
         return w
-    named = axis if isinstance(axis, (tuple, list)) else () if axis is None else (axis,)
-    order = [int(i) % len(x.shape) for i in named]
+    order = () if axis is None else named_axes(axis, len(x.shape), "np.average")
     if w.shape != tuple([x.shape[i] for i in order]):
         raise ShapeError("np.average", f"weights has shape {w.shape}", f"the array has {x.shape}, averaged over {axis}")
     w = w.transpose(sorted(range(len(order)), key=order.__getitem__))
@@ -249,7 +247,7 @@ BINS = "Pass a minlength above all of them, so that the result has one length"
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    x = operand(x)
+    x, minlength = operand(x), as_size("np.bincount", "minlength", minlength)
     if len(x.shape) != 1 or x.dtype.kind not in "iub":
         raise DTypeError("np.bincount", f"x is an array of {x.dtype} of shape {x.shape}", "it must be 1-d, of ints")
     known, length = concrete(x), minlength

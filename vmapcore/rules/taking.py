@@ -5,7 +5,6 @@ positions (`unravel`, `ravel_multi`) are elementwise and batch as themselves.
 """
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from ..core import facts, multiple, primitive
 from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import as_new_array, into, last_axes, operand, trailing
+from ._families import as_new_array, into, operand, trailing
+from ._ints import as_int, as_sizes, is_row, last_axis
 from .brackets import as_array, concrete
 from .gather import OutOfRangeError, gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
@@ -46,7 +46,7 @@ def _line(call: str, a: Any, axis: Any) -> tuple[Any, int]:
     x = operand(a)
     if axis is None:
         return x.reshape(-1) if len(x.shape) != 1 else x, -1
-    return x, last_axes(operator.index(axis), len(x.shape), call)[0]
+    return x, last_axis(axis, len(x.shape), call)
 
 
 # Reading.
@@ -228,7 +228,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """As in NumPy, a loop over the other axes: what maps over an axis without one is `vmapcore.vmap`."""
-    x, last = _line("np.apply_along_axis", arr, operator.index(axis))
+    x, last = _line("np.apply_along_axis", arr, as_int("np.apply_along_axis", "axis", axis))
     lines = np.moveaxis(x, last, -1)
     if 0 in lines.shape[:-1]:
         raise ShapeError("np.apply_along_axis", f"the array is {describe(x)}", "it must have a line along the axis")
@@ -244,8 +244,8 @@ def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any
 @implements(np.apply_over_axes)
 def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     x = operand(a)
-    for axis in axes if isinstance(axes, (tuple, list)) else (axes,):
-        last = last_axes(operator.index(axis), len(x.shape), "np.apply_over_axes")[0]
+    for axis in axes if is_row(axes) else (axes,):
+        last = last_axis(axis, len(x.shape), "np.apply_over_axes")
         result = func(x, last + len(x.shape))
         x = result if len(result.shape) == len(x.shape) else np.expand_dims(result, last)
     return x
@@ -261,12 +261,12 @@ def diag_indices_from(arr: Any) -> Any:
 
 @implements(np.tril_indices_from)
 def tril_indices_from(arr: Any, k: int = 0) -> Any:
-    return np.tril_indices_from(_shaped(arr), k)
+    return np.tril_indices_from(_shaped(arr), as_int("np.tril_indices_from", "k", k))
 
 
 @implements(np.triu_indices_from)
 def triu_indices_from(arr: Any, k: int = 0) -> Any:
-    return np.triu_indices_from(_shaped(arr), k)
+    return np.triu_indices_from(_shaped(arr), as_int("np.triu_indices_from", "k", k))
 
 
 def _shaped(x: Any) -> Any:
@@ -299,13 +299,13 @@ ravel_multi.def_zero_derivative()
 
 @implements(np.unravel_index)
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
-    sizes = tuple([operator.index(n) for n in (shape if isinstance(shape, (tuple, list)) else (shape,))])
+    sizes = as_sizes("np.unravel_index", "shape", shape)
     return unravel(as_array(indices), shape=sizes, order=order)
 
 
 @implements(np.ravel_multi_index)
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
-    sizes = tuple([operator.index(n) for n in (dims if isinstance(dims, (tuple, list)) else (dims,))])
+    sizes = as_sizes("np.ravel_multi_index", "dims", dims)
     if len(multi_index) != len(sizes):
         raise AxisError("np.ravel_multi_index", f"there are {len(multi_index)} indices for {len(sizes)} axes")
     mode = tuple(mode) if isinstance(mode, (tuple, list)) else mode
