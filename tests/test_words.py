@@ -1,6 +1,8 @@
 """Words of other libraries and typos: every door says what it has and what is meant, and runs nothing."""
 
+import copy
 import inspect
+import pickle
 import re
 from typing import Any
 
@@ -123,3 +125,42 @@ def test_an_ensemble_inside_other_transforms():
     np.testing.assert_allclose(vc.jit(ensemble)(xs), ensemble(xs), rtol=1e-5)
     g = vc.vmap(lambda e, x: vc.grad(lambda e: np.sum(e(x)))(e), in_axes=(None, 0))(ensemble, xs)
     assert [x.shape for x in flatten(g)[0]] == [(4, 4, 2, 3), (4, 4, 2)]
+
+
+def test_methods_of_other_libraries():
+    net = nn.Linear(2, 2, rng=0)
+    for name, remedy in words.METHODS.items():
+        with fails(f"Linear.{name}: is neither field nor method. {remedy}.", errors.MissingAttributeError):
+            getattr(net, name)
+        assert not hasattr(nn.Adam(), name)
+    with fails("Linear.wieght: is neither field nor method.", AttributeError):
+        _ = net.wieght
+
+
+def test_a_field_that_was_not_assigned():
+    class Net(nn.Module):
+        one: Any
+        two: Any
+
+        def __init__(self):
+            self.one = np.ones(2)
+
+    for use in (flatten, repr, nn.named_parameters, vc.grad(lambda net: np.sum(net.one))):
+        with fails("Net.two: is a field that __init__ has not assigned.", AttributeError):
+            use(Net())
+
+
+def test_modules_are_copied_and_pickled():
+    net = nn.Sequential(nn.Linear(2, 2, rng=0), nn.BatchNorm(2))
+    for other in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert all(np.array_equal(a, b) for a, b in zip(flatten(net)[0], flatten(other)[0], strict=True))
+
+
+def test_parameters_of_a_function_that_are_misspelt():
+    def f(left, right):
+        return left * right
+
+    with fails("static_argnames has 'rihgt', but the function has no such parameter. Write right."):
+        vc.jit(f, static_argnames="rihgt")
+    with fails("in_axes names 'lfet'; the arguments are left, right. Write left.", errors.StructureError):
+        vc.vmap(f, in_axes={"left": 0, "right": 0, "lfet": 0})(np.ones(2), np.ones(2))

@@ -11,6 +11,7 @@ from .errors import ArgumentError, AxisError, ShapeError, StructureError, descri
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import broadcast_prefix, flatten, flatten_axes
 from .tracer import Tracer
+from .words import meant
 
 
 def check_entries(call: str, which: str, spec: Any, words: tuple[str, ...] = ()) -> None:
@@ -104,7 +105,8 @@ class InAxes:
         known = [*names, *[p.name for p in Parameters(self.call, self.fun).known]]
         unknown = [n for n in spec if n not in known]
         if unknown:
-            raise StructureError(self.call, f"in_axes names '{unknown[0]}'", f"the arguments are {', '.join(names)}")
+            allowed = f"the arguments are {', '.join(names)}"
+            raise StructureError(self.call, f"in_axes names '{unknown[0]}'", allowed, meant(unknown[0], names))
         axes: list[int | None] = []
         for name, arg in named:
             axes += spread_prefix(self.call, "in_axes", spec[name], arg, f"argument '{name}'")

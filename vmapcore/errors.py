@@ -68,7 +68,7 @@ class MutationError(VmapcoreError, ValueError):
 
 
 class MissingAttributeError(VmapcoreError, AttributeError):
-    """An attribute of NumPy's arrays that a tracer cannot have."""
+    """An attribute that a tracer cannot have, as NumPy's arrays do, or that a module has not."""
 
 
 class MissingRuleError(VmapcoreError, NotImplementedError):

@@ -6,6 +6,7 @@ from typing import Any
 
 from .errors import ArgumentError
 from .pytree import flatten, paths
+from .words import meant
 
 
 def leaves_of(
@@ -74,5 +75,6 @@ class Parameters:
         by_name = {p.name for p in self.known if p.kind != inspect.Parameter.POSITIONAL_ONLY}
         unknown = [name for name in found if name not in by_name]
         if unknown and not self.any_name:
-            raise ArgumentError(self.call, f"{option} has {unknown[0]!r}, but the function has no such parameter")
+            fact = f"{option} has {unknown[0]!r}, but the function has no such parameter"
+            raise ArgumentError(self.call, fact, "", meant(unknown[0], by_name))
         return frozenset(found)

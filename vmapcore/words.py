@@ -53,6 +53,26 @@ INSTEAD = {
 """By words for what we have otherwise: what to do."""
 
 
+METHODS = {
+    "buffers": "Use nn.named_buffers(net)",
+    "cuda": "Move it with tree_map",
+    "eval": "A call is for use; training has a call of its own, train_call",
+    "forward": "Call the module itself",
+    "load_state_dict": "Use nn.load_state_dict(net, state)",
+    "named_buffers": "Use nn.named_buffers(net)",
+    "named_parameters": "Use nn.named_parameters(net)",
+    "parameters": "Use nn.named_parameters(net)",
+    "register_buffer": "Declare the field with nn.buffer()",
+    "register_parameter": "Declare the field, and assign it in __init__",
+    "requires_grad_": "Differentiate by the part that is trained",
+    "to": "Move it with tree_map",
+    "train": "A call is for use; training has a call of its own, train_call",
+    "update": "Use params, state = opt.step(params, grads, state)",
+    "zero_grad": "Leave it out; grad returns gradients, and keeps none",
+}
+"""By methods that models and optimisers have elsewhere: what to do."""
+
+
 def meant(name: str, known: Collection[str]) -> str:
     """The remedy for a name that is none of those known; empty if nothing is like it."""
     if name in INSTEAD:

@@ -6,15 +6,24 @@ Nothing is ever changed in place: a step of training returns a new model.
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
 from ..arrays import is_array
-from ..errors import ArgumentError, DTypeError, MutationError, ShapeError, StructureError, describe, warn_caller
+from ..errors import (
+    ArgumentError,
+    DTypeError,
+    MissingAttributeError,
+    MutationError,
+    ShapeError,
+    StructureError,
+    describe,
+    warn_caller,
+)
 from ..pytree import buffers, flatten, names, register_dataclass, tree_map, unflatten
 from ..tracer import Tracer
-from ..words import checks_keywords, meant, unknown_name
+from ..words import METHODS, checks_keywords, meant, unknown_name
 
 M = TypeVar("M", bound="Module")
 
@@ -88,6 +97,14 @@ class Module:
                 "Declare it without static",
             )
         object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:  # which knows the fields
+
+        def __getattr__(self, name: str) -> Any:
+            fact = (
+                "is a field that __init__ has not assigned" if name in self._fields else "is neither field nor method"
+            )
+            raise MissingAttributeError(f"{type(self).__name__}.{name}", fact, "", METHODS.get(name, ""))
 
     def __repr__(self) -> str:
         parts = [f"{name}={_short(getattr(self, name))}" for name in self._fields]
