@@ -252,6 +252,21 @@ def test_what_is_written_to_a_buffer_stays_inside(transform):
     assert np.all(net.shift == 0.2) and net.steps[0] == 2
 
 
+class Kept(nn.Module):
+    there: Any = nn.buffer()
+
+
+def test_nothing_but_buffers():
+    net = Kept(np.ones(2))
+    for f in (lambda net: np.sum(net.there) ** 2, lambda net: np.ones(())):
+        assert not np.any(vc.grad(f)(net).there)
+        assert vc.hessian(f)(net).there.there.shape == (2, 2)
+        assert vc.jvp(f, (net,), (net,))[1] == 0
+    for jacobian in (vc.jacfwd, vc.jacrev):
+        assert np.array_equal(jacobian(lambda net: net.there * 2)(net).there, np.zeros((2, 2)))
+        assert jacobian(lambda tree: np.ones(3))({}) == {}
+
+
 def test_buffers_of_other_things_than_arrays():
     class Odd(nn.Module):
         weight: Any

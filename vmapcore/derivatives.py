@@ -250,7 +250,9 @@ def jacfwd(
             return with_aux(call, fun(*split.put(list(leaves)), **kwargs), has_aux)
 
         def columns(basis: list[Any]) -> list[Any]:
-            (out, aux), (tangent, _) = vmap(lambda ts: jvp(run, split.leaves, ts), out_axes=(None, 0))(basis)
+            size = len(basis[0]) if basis else 0
+            push = vmap(lambda ts: jvp(run, split.leaves, ts), out_axes=(None, 0), axis_size=size)
+            (out, aux), (tangent, _) = push(basis)
             tangents, tree = flatten(tangent)
             return [*tangents, flatten(out)[0], tree, aux]
 

@@ -22,8 +22,9 @@ _registered: set[type] = set()
 FIELDS: dict[type, tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any], tuple[Any, ...]]]] = {}
 """For dataclasses and named tuples: what returns the children of one, and what returns its static fields."""
 
-_MARKED: dict[str, set[tuple[str, type]]] = {"buffer": set(), "unnamed": set()}
-"""By what their metadata says: fields of dataclasses, each a name and the class."""
+_BUFFERS: dict[str, set[type]] = {}
+_UNNAMED: dict[str, set[type]] = {}
+"""By the names of fields: the dataclasses that mark them so."""
 
 _NONE = object()  # stands for a None that is a leaf
 
@@ -57,8 +58,10 @@ def register_dataclass(kind: type) -> type:
     children = tuple(f.name for f in fields if not f.metadata.get("static"))
     static = tuple(f.name for f in fields if f.metadata.get("static"))
     FIELDS[kind] = children_of, static_of = _getter(children), _getter(static)
-    for mark, marked in _MARKED.items():
-        marked.update([(f.name, kind) for f in fields if f.metadata.get(mark)])
+    for f in fields:
+        for mark, marked in (("buffer", _BUFFERS), ("unnamed", _UNNAMED)):
+            if f.metadata.get(mark):
+                marked.setdefault(f.name, set()).add(kind)
 
     def flatten_dataclass(value: Any) -> Any:
         return children_of(value), static_of(value), children
@@ -160,18 +163,15 @@ def _step(entry: Any) -> str:
 
 def buffers(treedef: Treedef) -> list[bool]:
     """Returns for each leaf whether it lies in a buffer, at any depth."""
-    declared = _MARKED["buffer"]
-    names = {name for name, _ in declared}
-    if all(names.isdisjoint(path) for path in treedef.paths()):  # which costs a tenth of the accessors
+    if all(_BUFFERS.keys().isdisjoint(path) for path in treedef.paths()):  # which costs a tenth of the accessors
         return [False] * treedef.num_leaves
-    return [any((e.entry, e.type) in declared for e in accessor) for accessor in treedef.accessors()]
+    return [any(e.type in _BUFFERS.get(e.entry, ()) for e in accessor) for accessor in treedef.accessors()]
 
 
 def names(treedef: Treedef) -> list[str]:
     """Returns for each leaf its name: `features.0.weight`."""
-    left_out = _MARKED["unnamed"]
     return [
-        ".".join([str(e.entry) for e in accessor if (e.entry, e.type) not in left_out])
+        ".".join([str(e.entry) for e in accessor if e.type not in _UNNAMED.get(e.entry, ())])
         for accessor in treedef.accessors()
     ]
 
