@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -64,6 +64,9 @@ class _Conv(Module):
     dilation: Ints = static(default=1)
     groups: int = static(default=1)
 
+    _axes: ClassVar[int]
+    _conv: ClassVar[Callable[..., Any]]
+
     def __init__(
         self,
         in_channels: int,
@@ -96,9 +99,8 @@ class _Conv(Module):
         self.bias = resolve(bias_init, default)(rng, (out_channels,), dtype) if bias else None
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 
-    @property
-    def _axes(self) -> int:
-        raise NotImplementedError
+    def __call__(self, x: Any) -> Any:
+        return self._conv(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv, init=False):
@@ -109,10 +111,8 @@ class Conv1d(_Conv, init=False):
         (2, 4, 6)
     """
 
-    _axes = property(lambda self: 1)
-
-    def __call__(self, x: Any) -> Any:
-        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    _axes = 1
+    _conv = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv, init=False):
@@ -129,10 +129,8 @@ class Conv2d(_Conv, init=False):
         (2, 32, 26, 26)
     """
 
-    _axes = property(lambda self: 2)
-
-    def __call__(self, x: Any) -> Any:
-        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    _axes = 2
+    _conv = staticmethod(F.conv2d)
 
 
 class Conv3d(_Conv, init=False):
@@ -143,10 +141,8 @@ class Conv3d(_Conv, init=False):
         (2, 4, 3, 3, 3)
     """
 
-    _axes = property(lambda self: 3)
-
-    def __call__(self, x: Any) -> Any:
-        return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    _axes = 3
+    _conv = staticmethod(F.conv3d)
 
 
 class MaxPool2d(Module):
