@@ -273,10 +273,37 @@ def test_weights_of_torch_load_by_name():
             return torch.log_softmax(self.fc2(torch.relu(self.fc1(x))), 1)
 
     theirs = Theirs()
-    ours = nn.load_state_dict(nn.SimpleCNN(), {k: t.numpy() for k, t in theirs.state_dict().items()})
+    ours = nn.load_state_dict(nn.SimpleCNN(), theirs.state_dict())
     x = np.random.default_rng(0).standard_normal((2, 1, 28, 28)).astype(np.float32)
     with torch.no_grad():
         assert np.allclose(ours(x), theirs(torch.from_numpy(x)).numpy(), atol=1e-4)
+
+
+def test_a_sequential_of_torch_loads_and_trains_alike():
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 3)
+    ).double()
+    ours = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    ours = nn.load_state_dict(tree_map(lambda x: x.astype(np.float64), ours), theirs.state_dict())
+    x, y = np.random.default_rng(0).standard_normal((6, 1, 8, 8)), np.arange(6) % 3
+    opt, their_opt = nn.AdamW(0.01, weight_decay=0.3), torch.optim.AdamW(theirs.parameters(), 0.01, weight_decay=0.3)
+
+    def loss(net):
+        out, net = net.train_call(x)
+        return F.cross_entropy(out, y), net
+
+    state = opt.init(ours)
+    for _ in range(3):
+        g, moved = vc.grad(loss, has_aux=True)(ours)
+        ours, state = opt.step(moved, g, state)
+        their_opt.zero_grad()
+        torch.nn.functional.cross_entropy(theirs(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+        their_opt.step()
+    for name, value in ours.state_dict().items():
+        assert np.allclose(value, theirs.state_dict()[name].numpy(), rtol=1e-7, atol=1e-8), name
+    with pytest.raises(errors.ArgumentError, match=r"'0\.weight' is Parameter; Can't call numpy"):
+        nn.load_state_dict(ours, {**theirs.state_dict(), **dict(theirs.named_parameters())})
 
 
 @pytest.mark.parametrize("net", [Small(0), nn.Adam(), nn.Sequential(nn.ReLU()), nn.ReLU(), nn.Ensemble([Small(0)])])
