@@ -32,9 +32,9 @@ def normal(rng, *shape, dtype=np.float64):
 def blocks(request, monkeypatch):
     """Everything in one block, and blocks of a few images and rows."""
     if request.param == "cut":
-        monkeypatch.setattr(patches, "SMALL", 1 << 10)
-        monkeypatch.setattr(patches, "LARGE", 1 << 11)
-        monkeypatch.setattr(patches, "MOST", 3)
+        monkeypatch.setattr(patches, "BLOCK", 1 << 10)
+        monkeypatch.setattr(patches, "BLOCK_OF_EIGHT", 1 << 11)
+        monkeypatch.setattr(patches, "MOST_IMAGES", 3)
 
 
 OPTIONS = list(itertools.product((1, 2), (0, 1), (1, 2), (1, 2)))

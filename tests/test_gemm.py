@@ -19,7 +19,7 @@ lies = st.sampled_from(["rows", "columns", "wide rows", "wide columns", "same fo
 def small_pieces(monkeypatch):
     """Small products are divided and shared as well."""
     monkeypatch.setattr(gemm, "PIECE", 20)
-    monkeypatch.setattr(team, "LEAST", 1e-3)
+    monkeypatch.setattr(team, "PIECE", 1e-3)
 
 
 def stack(members, rows, columns, lie, dtype):

@@ -7,7 +7,7 @@ import pytest
 
 from vmapcore import memory
 
-BIG = (memory.SMALLEST // 4,)
+BIG = (memory.POOLED // 4,)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_memory_is_used_again(pool):
     assert at % memory.ALIGNMENT == 0
     assert x.flags.writeable and x.flags.c_contiguous
     del x
-    assert pool.held >= memory.SMALLEST
+    assert pool.held >= memory.POOLED
     assert address(memory.empty(np, BIG, np.int32)) == at
 
 
@@ -52,14 +52,14 @@ def test_small_and_odd_arrays_are_numpys():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.complex64, np.longdouble, bool, np.uint8])
 def test_dtypes(dtype):
-    x = memory.empty(np, (memory.SMALLEST,), dtype)
+    x = memory.empty(np, (memory.POOLED,), dtype)
     assert x.dtype == dtype
     x[...] = 1
     assert (x == 1).all()
 
 
 def test_it_is_bounded(pool, monkeypatch):
-    monkeypatch.setattr(memory, "LIMIT", 4 * memory.SMALLEST)
+    monkeypatch.setattr(memory, "LIMIT", 4 * memory.POOLED)
     arrays = [memory.empty(np, (n, *BIG), np.float32) for n in (1, 1, 2, 3, 5)]
     while arrays:
         arrays.pop()

@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from vmapcore import errors, grad, jit, set_threads, threads, vmap
 from vmapcore.evals import threaded
-from vmapcore.evals.large import LARGE
 from vmapcore.evals.threaded import product, products
 from vmapcore.rules.conv import conv2d, conv_input_grad, conv_weight_grad
+from vmapcore.thresholds import LARGE
 
 
 def blas_threads():
@@ -345,7 +345,7 @@ def test_convolution_gives_the_same_bits_for_any_thread_count(monkeypatch):
 def test_large_products(monkeypatch, shapes, dtype):
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
-    monkeypatch.setattr(threaded, "WORTH", 1)
+    monkeypatch.setattr(threaded, "EAGER_PRODUCT", 1)
     expected = np.matmul(x, y)
     results = []
     for count in ("1", "3"):
@@ -361,7 +361,7 @@ def test_large_products(monkeypatch, shapes, dtype):
 
 
 def test_large_products_under_vmap(monkeypatch):
-    monkeypatch.setattr(threaded, "WORTH", 1)
+    monkeypatch.setattr(threaded, "EAGER_PRODUCT", 1)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((8, 100, 200)), rng.standard_normal((8, 200, 150))
     assert np.allclose(vmap(np.matmul)(x, w), x @ w)

@@ -77,8 +77,8 @@ def cut(request, monkeypatch):
     footprint, worth = CUTS[request.param]
     if footprint is not None:
         monkeypatch.setattr(cuts, "FOOTPRINT", footprint)
-        monkeypatch.setattr(cuts, "WORTH", worth)
-        monkeypatch.setattr(groups, "CACHE", 1)
+        monkeypatch.setattr(cuts, "TASK", worth)
+        monkeypatch.setattr(groups, "MEMBER", 1)
     return request.param
 
 
@@ -112,8 +112,8 @@ def test_the_bits_are_the_same_on_any_number_of_threads(name, cut, monkeypatch):
 def test_every_member_has_its_own_weights(x_dtype, w_dtype, scaled, monkeypatch):
     """Where weights are converted or made, those of one member may lie where those of another did."""
     monkeypatch.setattr(cuts, "FOOTPRINT", 1)
-    monkeypatch.setattr(cuts, "WORTH", 1)
-    monkeypatch.setattr(groups, "CACHE", 1 if not scaled else 1 << 30)
+    monkeypatch.setattr(cuts, "TASK", 1)
+    monkeypatch.setattr(groups, "MEMBER", 1 if not scaled else 1 << 30)
     x, w = floats(6, 16, 8, 12, 12).astype(x_dtype), floats(6, 16, 8, 3, 3).astype(w_dtype)
 
     def f(x, w):
@@ -159,7 +159,7 @@ def test_images_are_cut_where_they_do_not_fit_a_cache():
 
 
 def test_sums_over_images_leave_their_group(monkeypatch):
-    monkeypatch.setattr(groups, "CACHE", 1)
+    monkeypatch.setattr(groups, "MEMBER", 1)
     fun, args = PROGRAMS["cnn train"]
     graph = trace(fun)(*args)
     found = [group for group in groups_of(graph) if group.sums]

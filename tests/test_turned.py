@@ -14,7 +14,7 @@ RNG = np.random.default_rng(2)
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Small arrays too, and none by NumPy that need not be."""
-    monkeypatch.setattr(reorder, "LEAST", 1)
+    monkeypatch.setattr(reorder, "REORDERED", 1)
 
 
 @pytest.mark.parametrize("dtype", ["f", "d", "i", "c8"])
@@ -37,7 +37,7 @@ def test_any_order(dtype, data):
 def test_images(images, members, part, monkeypatch):
     """Out of the innermost place and back into it, of several members; not by NumPy, if there is a kernel."""
     monkeypatch.setattr(reorder, "PART", part)
-    monkeypatch.setattr(reorder.team, "LEAST", 1e-3)
+    monkeypatch.setattr(reorder.team, "PIECE", 1e-3)
     x = RNG.standard_normal((*members, 5, 4, 3, images)).astype("f")
     out, back = np.full((*members, images, 5, 4, 3), np.nan, "f"), np.full(x.shape, np.nan, "f")
     if compiled.AVAILABLE and images > 1:

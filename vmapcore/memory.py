@@ -10,13 +10,7 @@ from typing import Any
 
 import numpy as np
 
-SMALLEST = 1 << 20
-"""Bytes below which NumPy's own allocator is as fast."""
-
-KEPT = 1 << 18
-"""The same for results, which a caller keeps for a while: meanwhile that allocator may give memory back to the system,
-and ask for it anew in every call. A step of training LeNets, whose largest results are of 770 kB, took 1.8 ms instead
-of 0.7."""
+from .thresholds import POOLED
 
 LIMIT = 512 << 20
 """Most bytes that the pool keeps while nobody uses them."""
@@ -90,7 +84,7 @@ class _Lease:
         _POOL.give(self.block, self.size)
 
 
-def empty(xp: Any, shape: tuple[int, ...], dtype: Any, smallest: int = SMALLEST) -> Any:
+def empty(xp: Any, shape: tuple[int, ...], dtype: Any, smallest: int = POOLED) -> Any:
     """Returns an array of undefined contents, like `xp.empty`; NumPy's large ones from the pool."""
     dtype = np.dtype(dtype)
     size = dtype.itemsize

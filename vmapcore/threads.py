@@ -4,6 +4,7 @@ NumPy lets other threads run while it computes, so tasks that copy, multiply and
 own threads would fight them: they wait in a loop between products, and starve all else that wants a core.
 """
 
+import contextvars
 import ctypes
 import functools
 import os
@@ -254,9 +255,11 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
             finally:
                 _here.inside = False
 
+        context = contextvars.copy_context()  # such as np.errstate of the caller
+
         def help_out() -> None:
             try:
-                work()
+                context.copy().run(work)
             except BaseException as error:
                 done.put(error)
             else:

@@ -13,25 +13,7 @@ from ..graph import Graph, Step, Var
 from ..planning.groups import Group
 from ..planning.plan_primitives import conv_block
 from ..rules.conv import conv, conv_input_grad
-
-FOOTPRINT = 3 << 19
-"""Bytes that the largest step of a tile may read and write."""
-
-ROOM = 1 << 23
-"""The same for groups without images: calls cost more than what a cache that all cores share would save."""
-
-WORTH = 30_000_000
-"""Multiply-adds for which it pays to hand a task to a thread: as long as half a millisecond."""
-
-TASKS = 4
-"""How many pieces one step's work is cut into: more than threads, so that one that is disturbed gets less."""
-
-CALL, SHARED = 6_000_000, 16_000_000
-"""Multiply-adds of a step, on average, from which threads that run steps at once seldom wait for the interpreter; and
-from which that is better than one thread whose steps a team shares."""
-
-MOST = 16
-"""How many tasks a group becomes at most."""
+from ..thresholds import CALL_APART, CALL_SHARED, FOOTPRINT, MOST_TASKS, ROOM, TASK
 
 MOVED = 4
 """Multiply-adds of a matrix product that take as long as reading and writing one number."""
@@ -55,7 +37,7 @@ def cuts_of(graph: Graph, group: Group, lanes: int = 1, team: bool = False) -> t
     """
     steps = [graph.steps[i] for i in sorted(group.steps)]
     work = sum(map(work_of, steps))
-    tasks = max(1, min(MOST, work // WORTH))
+    tasks = max(1, min(MOST_TASKS, work // TASK))
     whole = max(footprint(steps), 1)
     units = [1] * len(group.lengths)
     images = images_dimension(graph, group)
@@ -65,7 +47,7 @@ def cuts_of(graph: Graph, group: Group, lanes: int = 1, team: bool = False) -> t
     if not rest:
         if whole <= (ROOM if images < 0 else FOOTPRINT):
             calls = sum([step.primitive.memory is not Memory.VIEW for step in steps])
-            if work < tasks * calls * (SHARED if team else CALL):
+            if work < tasks * calls * (CALL_SHARED if team else CALL_APART):
                 return (_cut(members, 1, members),)
             return (_cut(members, min(tasks, members), members),)
         return (_cut(members, min(tasks, members), FOOTPRINT * members // whole, units[0]),)

@@ -10,15 +10,13 @@ from ..arguments import is_own
 from ..graph import Graph, Var
 from ..planning import simplify
 from ..planning.groups import Group, groups_of
+from ..thresholds import TEAMWORK
 from . import team
 from .program import Program
 from .steps import Roots, may_multiply
 from .tiled import TiledGroup, keep_in_blocks
 from .units import units_of
 from .workspace import Own, borrowed, held
-
-TEAMWORK = 200_000
-"""Operations and bytes from which a plan may have kernels that a team should share."""
 
 
 class _Gift(NamedTuple):

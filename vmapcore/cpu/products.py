@@ -14,15 +14,12 @@ from ..graph import Step
 from ..planning.lifetimes import Home
 from ..planning.plan_primitives import aligned
 from ..rules.contract import contract
-from .cuts import TASKS
+from ..thresholds import TASKS
 from .kernels import gemm, stacks
 from .workspace import Own, kept
 
 Multiply = Callable[[Any, Any, Any, Any], Any]
 """Writes the product of two arrays into a third, or a new one, and returns it; the fourth may be a bias."""
-
-LARGE = 10_000_000
-"""Operations of a product from which its pieces go to threads: 150 microseconds."""
 
 
 class _Epilogue(NamedTuple):
@@ -162,22 +159,33 @@ def _is(x: Any, y: Any) -> bool:
 
 def _multiply(x: Any, y: Any, out: Any) -> Any:
     """`np.matmul` in pieces, by the longest axis of the result, on the worker threads."""
+    left, right = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
+    shape = (*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), left.shape[-2], right.shape[-1])
     if out is None:
-        out = np.empty(
-            (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), np.result_type(x, y)
-        )
-    axis = next((i for i, n in enumerate(out.shape[:-2]) if n >= TASKS), None)
+        whole = np.empty(shape, np.result_type(x, y))
+        out = whole[(..., *[0 if a.ndim < 2 else slice(None) for a in (x, y)])]
+    else:
+        whole = out if y.ndim > 1 else out[..., None]
+        whole = whole if x.ndim > 1 else whole[..., None, :]
+    axis = next((i for i, n in enumerate(shape[:-2]) if n >= TASKS), None)
     if axis is None:
-        axis = max(range(out.ndim), key=lambda i: out.shape[i])
-    ends = [out.shape[axis] * i // TASKS for i in range(TASKS + 1)]
+        axis = max(range(len(shape)), key=lambda i: shape[i])
+    axis -= len(shape)
+    ends = [shape[axis] * i // TASKS for i in range(TASKS + 1)]
     tasks = []
     for a, b in pairwise(ends):
-        cut = (slice(None),) * axis + (slice(a, b),)
-        rows = x[cut] if x.ndim == out.ndim and axis < out.ndim - 1 and x.shape[axis] > 1 else x
-        columns = y[cut] if y.ndim == out.ndim and axis != out.ndim - 2 and y.shape[axis] > 1 else y
-        tasks.append(partial(_product, rows, columns, out[cut]))
+        rows = _cut(left, axis, a, b) if axis != -1 else left
+        columns = _cut(right, axis, a, b) if axis != -2 else right
+        tasks.append(partial(_product, rows, columns, _cut(whole, axis, a, b)))
     threads.run(tasks, lambda: None)
     return out
+
+
+def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
+    """A part of an operand along an axis counted from the end; all of one that broadcasts along it."""
+    if x.ndim < -axis or x.shape[axis] == 1:
+        return x
+    return x[(..., slice(start, stop), *[slice(None)] * (-1 - axis))]
 
 
 def _product(x: Any, y: Any, out: Any, state: None) -> None:

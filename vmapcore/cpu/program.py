@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..graph import Literal
-from ..memory import KEPT, empty
+from ..memory import empty
 from ..planning.lifetimes import settle
+from ..thresholds import OFTEN, POOLED_RESULT
 from .workspace import Own
-
-OFTEN = 8
-"""In which call a program is written out: to do so takes as long as it saves in so many."""
 
 
 class Program:
@@ -93,7 +91,7 @@ class Program:
     def _given(self, t: int, outs: Sequence[Any]) -> Any:
         """Where an output is to be put, which is number `t` of the program's."""
         if t >= 0 and outs[t] is None and t in self.made:
-            return empty(np, self.made[t].shape, self.made[t].dtype, KEPT)
+            return empty(np, self.made[t].shape, self.made[t].dtype, POOLED_RESULT)
         return None if t < 0 else outs[t]
 
     def _target(self, t: int) -> str:
@@ -106,7 +104,7 @@ class Program:
         """All calls written out one after the other: a microsecond less for each than to go through them in a loop."""
         known: dict[str, Any] = {f"v{n}": None for n in self.results}  # what a unit keeps to itself
         known |= {f"v{n}": value for n, value in self.constants}
-        known |= {f"new{t}": partial(empty, np, v.shape, v.dtype, KEPT) for t, v in self.made.items()}
+        known |= {f"new{t}": partial(empty, np, v.shape, v.dtype, POOLED_RESULT) for t, v in self.made.items()}
         lines = ["def program(own, ins, outs):", f"    {_names(range(self.count))} = ins" if self.count else ""]
         for i, (unit, sources, results, targets, ends) in enumerate(self.calls):
             given = [self._target(t) for t in targets]

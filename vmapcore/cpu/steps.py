@@ -17,6 +17,7 @@ from ..planning.plan_primitives import ELEMENTWISE, contract_block
 from ..rules import activations, casts
 from ..rules.contract import contract
 from ..rules.slicing import brackets, slice_write
+from ..thresholds import SHARED_PRODUCT
 from . import convolutions, pools, products
 from .workspace import Own, kept
 
@@ -48,7 +49,7 @@ def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None,
     if step.primitive in KERNELS:
         return Kernel(KERNELS[step.primitive](step, home), True, True)
     if step.primitive in (contract, contract_block):
-        large = threaded and step.flops >= products.LARGE
+        large = threaded and step.flops >= SHARED_PRODUCT
         return Kernel(products.multiplied(step, home, large), True)
     if step.primitive is slice_write:
         return Kernel(_writing(step.params["index"], home, reuse), True)

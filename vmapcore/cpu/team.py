@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import threads
+from ..thresholds import PIECE
 from .compiled import extending, kernel, numba
 
 PATIENCE = 1e-3
@@ -40,13 +41,9 @@ BOARD = ctypes.addressof(_memory) + -ctypes.addressof(_memory) % LINE
 _places = ctypes.c_int64.from_address(BOARD)
 
 
-LEAST = 2000
-"""Nanoseconds of a piece: enough to be worth the way of its numbers between two cores."""
-
-
 def pieces(count: int, nanoseconds: float) -> int:
     """Into how many pieces `count` rows that take so long are cut: by sizes alone, so that results are the same."""
-    return max(1, min(count, 32, int(nanoseconds / LEAST)))
+    return max(1, min(count, 32, int(nanoseconds / PIECE)))
 
 
 def share(rows: Any, count: int, pieces: int, args: Any) -> None:

@@ -21,8 +21,8 @@ from ..memory import empty
 from ..planning.lifetimes import Home, Need
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
+from ..thresholds import ENOUGH, TASKS, TILED
 from . import compiled
-from .cuts import TASKS
 from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
 from .kernels.reorder import copy
 from .steps import SHARING, Roots, kernel_of, reusable, shared
@@ -196,12 +196,6 @@ def _order(x: Any) -> tuple[int, ...] | None:
 
 
 Unit = StepUnit | FusedUnit
-
-TILED = 1 << 15
-"""Elements from which a run in NumPy's calls is worth tiles: fewer stay in a cache anyway."""
-
-ENOUGH = 4 * TILED
-"""Elements of a task of NumPy's calls."""
 
 MOST_CALLS = 4
 """Calls for a tile, for each byte of an element: more short ones wait for the interpreter longer than they take."""

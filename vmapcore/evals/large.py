@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import memory, threads
+from ..thresholds import LARGE, TILE
 
-LARGE = 1 << 18
-"""Elements from which this pays: 65 microseconds of work and more."""
-
-TILE = 1 << 15
 PIECE = 8 * TILE
 
 

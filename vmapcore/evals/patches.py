@@ -16,13 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import memory, threads
+from ..thresholds import BLOCK, BLOCK_OF_EIGHT, MOST_IMAGES
 from .windows import Windows
-
-SMALL, LARGE, MOST = 2 << 20, 8 << 20, 32
-"""On a CPU a block has as many images as fit `SMALL` bytes, or 8 if those fit `LARGE`, and at most `MOST`.
-
-Eight float32 are one copy of 32 bytes; many more would be too many memory streams at once.
-"""
 
 DEVICE = 1 << 28
 """Bytes of a block on a GPU."""
@@ -239,7 +234,7 @@ def _blocks(
     """
     row = height * math.prod(win.out[1:]) * itemsize
     image = row * win.out[0]
-    small, large, most = (SMALL, LARGE, MOST) if xp is np else (DEVICE, DEVICE, images)
+    small, large, most = (BLOCK, BLOCK_OF_EIGHT, MOST_IMAGES) if xp is np else (DEVICE, DEVICE, images)
     count = min(images, most, max(small // image, 8))
     while count > 1 and count * image > large:
         count = -(-count // 2)

@@ -10,17 +10,13 @@ from typing import Any
 
 import numpy as np
 
-MANY = 128
-"""The fewest rows that it pays for."""
+from ..thresholds import MANY_ROWS, ROWS_AS_COLUMNS
 
 LONGEST_SUM = 128
 """Rows up to this length are added up faster by `np.einsum`, and as exactly: it has several accumulators too."""
 
 LONGEST_EXTREMUM = 16
 """Rows up to this length have their extrema found faster as columns."""
-
-TILE = 1024
-"""Rows turned into columns at once."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -40,7 +36,7 @@ def reduced_shape(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool)
 
 def total(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """`x.sum(axis, keepdims=keepdims)`."""
-    if xp is np and x.size >= MANY and x.dtype.kind == "f":
+    if xp is np and x.size >= MANY_ROWS and x.dtype.kind == "f":
         rows = _rows(x, axis, LONGEST_SUM)
         if rows is not None:
             return np.einsum("ij->i", rows).reshape(reduced_shape(x.shape, axis, keepdims))
@@ -64,14 +60,14 @@ def smallest(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _by_columns(xp: Any, larger: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    if xp is not np or x.size < MANY or x.dtype.kind not in "fiu":
+    if xp is not np or x.size < MANY_ROWS or x.dtype.kind not in "fiu":
         return None
     rows = _rows(x, axis, LONGEST_EXTREMUM)
     if rows is None:
         return None
     out = np.empty(len(rows), x.dtype)
-    for i in range(0, len(rows), TILE):
-        larger.reduce(np.ascontiguousarray(rows[i : i + TILE].T), 0, out=out[i : i + TILE])
+    for i in range(0, len(rows), ROWS_AS_COLUMNS):
+        larger.reduce(np.ascontiguousarray(rows[i : i + ROWS_AS_COLUMNS].T), 0, out=out[i : i + ROWS_AS_COLUMNS])
     return out
 
 
@@ -80,4 +76,4 @@ def _rows(x: Any, axis: tuple[int, ...], longest: int) -> Any:
     if not axis or axis[0] != -len(axis) or not x.flags.c_contiguous:
         return None
     length = math.prod(x.shape[axis[0] :])
-    return x.reshape(-1, length) if 1 < length <= longest and x.size >= MANY * length else None
+    return x.reshape(-1, length) if 1 < length <= longest and x.size >= MANY_ROWS * length else None

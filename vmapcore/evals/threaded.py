@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 
 from .. import memory, threads
-from .large import LARGE
-
-WORTH = 100_000_000
-"""Multiplications and additions from which handing out pieces costs nothing: two milliseconds on one core."""
-
-PIECES = 4
-"""Into how many pieces a product is cut: by its size, never by the count of threads, so that the bits are the same."""
+from ..thresholds import EAGER_PIECES, EAGER_PRODUCT, LARGE
 
 
 def product(function: str, x: Any, y: Any) -> Any:
     """`np.dot` of two matrices, `np.matmul` of two stacks of them, or `np.multiply`, as `function` says."""
-    if function == "multiply" or x.ndim < 2 or y.ndim < 2 or max(x.size * y.shape[-1], y.size * x.shape[-2]) < WORTH:
+    if (
+        function == "multiply"
+        or x.ndim < 2
+        or y.ndim < 2
+        or max(x.size * y.shape[-1], y.size * x.shape[-2]) < EAGER_PRODUCT
+    ):
         return getattr(np, function)(x, y)
     dtype = x.dtype if x.dtype == y.dtype else np.result_type(x, y)
     if dtype.char not in "fdFD":
@@ -60,7 +59,7 @@ def products(names: str, x: Any, y: Any) -> Any:
 
 
 def _pieces(length: int) -> list[slice]:
-    ends = [length * i // PIECES for i in range(PIECES + 1)]
+    ends = [length * i // EAGER_PIECES for i in range(EAGER_PIECES + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(ends) if a < b]
 
 

@@ -16,6 +16,7 @@ from ..graph import Graph, Step, Var
 from ..rules.contract import contract
 from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
+from ..thresholds import MEMBER, ROWS_AGAIN
 from .dependencies import Dependencies
 from .labels import Label, Labels, Names, labels_of, shape_of, sizes_of
 from .plan_primitives import contract_block, conv_block, max_pool_scatter_rectified
@@ -31,12 +32,6 @@ PRODUCTS = frozenset({contract, contract_block})
 
 ANCHORS = IMAGES | PRODUCTS
 """Primitives that groups start with."""
-
-CACHE = 1 << 19
-"""Bytes of a tile that a core's own cache holds beside what a kernel needs for itself."""
-
-ROWS = 40
-"""Rows of a tile from which a product may read again, for every tile, a large operand that the tiles share."""
 
 Places = tuple[int | None, ...]
 """For each dimension of a frame, which axis of an array it is; None if the array lacks it."""
@@ -180,7 +175,7 @@ class Grouping:
         for a, axes in zip(step.inputs, labels.inputs, strict=True):
             size = prod(shape_of(a))
             lacking = [group.lengths[d] for label, d in dims.items() if label not in axes]
-            if lacking and size * 4 > CACHE and work // max(size, 1) // prod(lacking) < ROWS:
+            if lacking and size * 4 > MEMBER and work // max(size, 1) // prod(lacking) < ROWS_AGAIN:
                 return False
         return True
 
@@ -192,7 +187,7 @@ def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
     candidates: list[Label] = [a for a in x if a is not None and (a in labels.outputs[0] or rank == 2)]
     frame = [(a, sizes[a]) for a in candidates if sizes[a] > 1][:rank]
     largest = max([prod(v.shape) * v.dtype.itemsize for v in step.outputs + step.inputs if isinstance(v, Var)])
-    if len(frame) == 2 and largest <= CACHE * frame[0][1]:  # the images of one member are a tile
+    if len(frame) == 2 and largest <= MEMBER * frame[0][1]:  # the images of one member are a tile
         frame = frame[:1]
     return frame
 

@@ -10,12 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+from ..thresholds import LITTLE
+
 ALIGNMENT = 64
 """What lies in a block begins at multiples of this, so a value counts as that many bytes or a multiple of it."""
-
-
-LITTLE = 1 << 18
-"""Bytes that are no matter."""
 
 
 class Home:

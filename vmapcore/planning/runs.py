@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ..graph import Atom, Step, Var
-
-FEW = 64
-"""Elements of an array so small that a kernel for all that reads it would join what else has nothing in common."""
+from ..thresholds import FEW
 
 
 def runs_of(

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..arrays import UNTRACED
 from ..core import Primitive
-from ..evals.large import LARGE
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
+from ..thresholds import LARGE
 from ..tracer import Tracer
 from ..views import mark_contiguous, view_of
 from ._axes import EACH, REDUCED

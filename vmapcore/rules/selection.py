@@ -10,9 +10,9 @@ import numpy as np
 
 from ..core import facts, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
-from ..evals.large import LARGE
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import NUMPY, implements
+from ..thresholds import LARGE
 from ._families import as_new_array, by_element, fit, into, match, operand, pointwise, trailing
 from ._work import each
 from .casts import cast, join_parts

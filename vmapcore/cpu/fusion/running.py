@@ -180,8 +180,7 @@ class Tiled:
         arrays = self._arrays(shape, ins, outs)
 
         def run(lo: int, hi: int) -> Any:
-            with np.errstate(all="ignore"):
-                return (self.whole if hi - lo == self.rows else self.calls)(lo, hi, arrays)
+            return (self.whole if hi - lo == self.rows else self.calls)(lo, hi, arrays)
 
         return run
 
@@ -206,7 +205,8 @@ class Calls:
             scratch = self.idle.pop()
         except IndexError:
             scratch = [np.empty(shape, dtype) for shape, dtype in self.scratch]
-        wrong = self.call(lo, hi, *arrays, *scratch)
+        with np.errstate(all="ignore"):  # as loops are
+            wrong = self.call(lo, hi, *arrays, *scratch)
         self.idle.append(scratch)
         return wrong
 

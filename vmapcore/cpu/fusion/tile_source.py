@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...planning.expressions.expression import PRODUCT, Argument, Axes, Constant, Expression, Statement
+from ...thresholds import TILED
 from .loop_source import constant
-
-TILE = 1 << 15
-"""Elements of the largest array of a tile."""
 
 HEAD = """import numpy as np
 from vmapcore.cpu.fusion.blending import choose
@@ -105,7 +103,7 @@ class _Writer:
         if not self.tiled:
             return self.count()
         row = max([prod([lengths[a] for a in s.evaluated if a]) for s in self.statements if 0 in s.axes], default=1)
-        return min(lengths[0], max(1, TILE // row))
+        return min(lengths[0], max(1, TILED // row))
 
     def count(self) -> int:
         """How many rows there are."""

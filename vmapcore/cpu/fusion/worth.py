@@ -3,13 +3,11 @@
 Compiling takes from 0.2 to 2 seconds, once; loading what an earlier process has compiled takes a few milliseconds.
 """
 
+from ...thresholds import PAYS
 from .fused import Fused
 
 CALL, STATEMENT, ELEMENT = 3000.0, 1000.0, 0.2
 """Nanoseconds that loops save in a call, for each statement, and for each number that a statement makes."""
-
-PAYS = 12_000.0
-"""Nanoseconds to be saved in a call: some 40 000 calls, then, repay half a second."""
 
 
 def saved(fused: Fused) -> float:

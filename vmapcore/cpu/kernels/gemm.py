@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from ...thresholds import SHARED_TERMS
 from .. import compiled, team
 from ..compiled import kernel, numba
 from ..team import share
@@ -28,9 +29,6 @@ AS_IT_IS, TURNED = 111, 112
 
 TERM = 0.03
 """Nanoseconds, roughly, of a product that is added up."""
-
-PIECE = 6_000_000
-"""Terms from which one product is divided: two tenths of a millisecond, on a core without registers of 64 bytes."""
 
 
 class Gemm(NamedTuple):
@@ -83,7 +81,7 @@ class Product:
         columns = y.shape[2]
         terms = rows * depth * columns
         across = columns > rows  # the longer side is divided: BLAS lays the other out for every part
-        parts = max(1, min(max(rows, columns), terms // PIECE))
+        parts = max(1, min(max(rows, columns), terms // SHARED_TERMS))
         self.sizes = members, rows, depth, columns, parts, across
         self.lying = tuple(lying[0]), tuple(lying[1])
         self.gemm = tuple(gemm)

@@ -10,16 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ...thresholds import REORDERED
 from .. import compiled, team
 from ..compiled import kernel
 from ..team import share
 from .lanes import behind, pick, put, width, zeros
-
-LEAST = 1 << 12
-"""Numbers from which it pays."""
-
-PART = 1 << 12
-"""Columns of a matrix that are turned together."""
 
 NUMBER = 0.3
 """Nanoseconds, roughly, for each number."""
@@ -27,11 +22,11 @@ NUMBER = 0.3
 
 def copy(out: Any, x: Any) -> None:
     """out[...] = x for arrays of one shape."""
-    if x.size >= LEAST and compiled.AVAILABLE and out.flags.c_contiguous and out.dtype == x.dtype:
+    if x.size >= REORDERED and compiled.AVAILABLE and out.flags.c_contiguous and out.dtype == x.dtype:
         found = _matrices(x.shape, x.strides, x.dtype)
         if found is not None:
             count, rows, columns = found
-            parts = -(-columns // PART)
+            parts = -(-columns // REORDERED)
             pieces = team.pieces(count * parts, x.size * NUMBER)
             _turn(x.ravel("K"), rows, columns, parts, out.reshape(-1), count * parts, pieces)
             return

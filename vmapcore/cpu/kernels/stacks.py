@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ...thresholds import STACKED_DEPTH, STACKED_NUMBERS, STACKED_TERMS
 from .. import compiled, team
 from ..compiled import kernel
 from ..team import share
 from .blocks import COLUMNS, REGISTERS, block_of, inner, product, registers, spread_run
 from .lanes import WIDE, bare, behind, lanes, number, pick, put, room_for, zeros
-
-LEAST_NUMBERS, LEAST_DEPTH = 1 << 14, 32
-"""For smaller y calls cost more than what they save; shorter sums leave registers half empty."""
 
 MOST_ROWS = 128
 """BLAS's own blocks of more rows are as good."""
@@ -32,9 +30,6 @@ nothing. And how long sums must be: for each row, and at least, by whether there
 CHUNK = 1024
 """Numbers of a sum whose operands stay in a cache."""
 
-PIECE = 1_000_000
-"""Products that are added up in a part of one member, which is a piece for a team: 10 microseconds."""
-
 TERM = 0.02
 """Nanoseconds, roughly, of a product that is added up."""
 
@@ -49,7 +44,7 @@ class Stack:
         self.block = block_of(max(rows, 3), COLUMNS if self.along else REGISTERS)
         least = self.block[1] if self.along else 4 * lanes(x.dtype)
         terms = rows * depth * columns
-        parts = max(1, min(columns // least, terms // PIECE))
+        parts = max(1, min(columns // least, terms // STACKED_TERMS))
         self.sizes = members, rows, depth, columns, parts  # columns are divided into parts
         self.pieces = team.pieces(members * parts, members * terms * TERM)
         self.none = np.empty(0, x.dtype)
@@ -73,7 +68,7 @@ def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
 
     If there is a bias, or a floor, the call saves others.
     """
-    if not takes(x, y) or y.size < LEAST_NUMBERS >> 3 * finished or x.shape[1] < 2 or y.shape[1] < LEAST_DEPTH:
+    if not takes(x, y) or y.size < STACKED_NUMBERS >> 3 * finished or x.shape[1] < 2 or y.shape[1] < STACKED_DEPTH:
         return None
     _, rows, depth = x.shape
     columns = y.shape[2]

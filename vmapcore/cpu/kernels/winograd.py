@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 
 from ...evals.windows import Windows
+from ...thresholds import WINOGRAD_CACHE, WINOGRAD_CHANNELS
 from .blocks import block_of
 from .lanes import lanes
 from .patches import New
 from .winograd_loops import GAP, inputs, inputs_back, outputs, outputs_back, pack, pooled_outputs, products
 from .winograd_tiles import Tiles
-
-LEAST_CHANNELS = 8
-"""With fewer, the transforms cost more than the products save."""
-
-CACHE = 1_500_000
-"""Bytes that the matrices of one step may fill: more than this leaves a CPU's caches, less is more steps."""
 
 
 class Winograd(Tiles):
@@ -26,7 +21,7 @@ class Winograd(Tiles):
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
         if not Tiles.plain(win, dtype) or images == 0:
             return False
-        return images % lanes(dtype) == 0 and min(channels, height) >= LEAST_CHANNELS
+        return images % lanes(dtype) == 0 and min(channels, height) >= WINOGRAD_CHANNELS
 
     def weights(self, w: Any, new: New) -> Any:
         return self._weights(w, (self.height, self.channels), (9 * self.channels, 9), "weights", new)
@@ -104,7 +99,7 @@ class Winograd(Tiles):
     @cached_property
     def _most(self) -> int:
         """How many tiles a step takes: threes, as that many registers are summed at a time."""
-        run = CACHE // (36 * (self.channels + self.height) * self.dtype.itemsize)
+        run = WINOGRAD_CACHE // (36 * (self.channels + self.height) * self.dtype.itemsize)
         return min(3 * max(1, run // (3 * self.images)), self._down * self._across)
 
     @cached_property

@@ -6,14 +6,9 @@ from typing import Any
 import numpy as np
 
 from ...evals.windows import Windows
+from ...thresholds import KRONECKER_CACHE, KRONECKER_CHANNELS, KRONECKER_IMAGES
 from .patches import New
 from .winograd_tiles import INPUT, OUTPUT, Tiles
-
-LEAST_CHANNELS, LEAST_IMAGES = 16, 4
-"""With fewer, copies and transforms cost more than the products save."""
-
-CACHE = 3_000_000
-"""Bytes that one step may fill."""
 
 
 class Kronecker(Tiles):
@@ -21,7 +16,7 @@ class Kronecker(Tiles):
 
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
-        return Tiles.plain(win, dtype) and images >= LEAST_IMAGES and min(channels, height) >= LEAST_CHANNELS
+        return Tiles.plain(win, dtype) and images >= KRONECKER_IMAGES and min(channels, height) >= KRONECKER_CHANNELS
 
     def weights(self, w: Any, new: New) -> Any:
         return self._weights(w, "weights", new)
@@ -102,7 +97,7 @@ class Kronecker(Tiles):
     def _steps(self) -> list[tuple[int, int]]:
         """The first row of tiles and the count of rows of each step."""
         row = 36 * 2 * (self.channels + self.height) * self._across * self.images * self.dtype.itemsize
-        most = max(1, CACHE // row)
+        most = max(1, KRONECKER_CACHE // row)
         return [(first, min(most, self._down - first)) for first in range(0, self._down, most)]
 
     def _matrix(self, a: Any) -> Any:

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...graph import Literal, Step
-
-LIMIT = 96
-"""Steps of a group: Numba takes a few milliseconds to compile each, once."""
+from ...thresholds import STEPS_OF_A_KERNEL
 
 ALIKE = 0.9
 """The part of all steps that must come again after one period."""
 
 
-def cut(steps: Sequence[Step], limit: int = LIMIT) -> list[Sequence[Step]]:
+def cut(steps: Sequence[Step], limit: int = STEPS_OF_A_KERNEL) -> list[Sequence[Step]]:
     """The steps in order, as groups of `limit` steps or fewer."""
     if len(steps) <= limit:
         return [steps]

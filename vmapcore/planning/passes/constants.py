@@ -3,9 +3,7 @@
 import numpy as np
 
 from ...graph import Atom, Graph, Literal, Step, Var
-
-LARGEST = 1 << 20
-"""Bytes up to which a result may outgrow what it is made of: a broadcast is better made again than kept."""
+from ...thresholds import FOLDED
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -34,7 +32,7 @@ def fold_constants(graph: Graph) -> Graph:
 def _fold(step: Step, known: dict[Atom, Atom]) -> bool:
     """Whether a step of constants could be run and its results be kept."""
     made = sum([v.nbytes for v in step.outputs])
-    if not step.primitive.pure or made > LARGEST + 2 * sum([a.nbytes for a in step.inputs]):
+    if not step.primitive.pure or made > FOLDED + 2 * sum([a.nbytes for a in step.inputs]):
         return False
     try:
         with np.errstate(all="ignore"):  # what it warns of was said when it was recorded

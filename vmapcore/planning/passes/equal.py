@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Atom, Graph, Literal, Step, Var
-
-LONGEST = 1 << 16
-"""Bytes up to which arrays among the constants are compared by value: recording has merged equal ones of one array."""
+from ...thresholds import COMPARED
 
 
 def merge_equal(graph: Graph) -> Graph:
@@ -64,7 +62,7 @@ def bits(value: Any) -> Any:
         return kind, value
     if kind in (float, complex):
         return kind, repr(value)
-    if not hasattr(value, "tobytes") or value.nbytes > LONGEST:
+    if not hasattr(value, "tobytes") or value.nbytes > COMPARED:
         return None
     return isinstance(value, np.generic), value.dtype, value.shape, value.tobytes()
 
