@@ -6,11 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-# Tests of plans and their kernels, which run twice: compiled by Numba, and in NumPy alone.
-PLANS := $(addprefix tests/test_, jit.py jit_inside.py jit_operations.py jit_results.py jit_threads.py plan.py runs.py \
-	tiles.py fusion.py fusion_axes.py kernels.py epilogues.py examples.py stacks.py turned.py homes.py program.py \
-	rules_jit.py passes.py threads.py layouts.py conv.py pooling.py losses.py sharing.py meetings.py coincidences.py \
-	properties.py memory.py nn.py custom_op.py external.py trace.py)
 test test-deep: export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 
 .PHONY: demo test test-deep bench lint docs clean
@@ -20,7 +15,8 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(JOBS)
-	VMAPCORE_NUMBA=0 $(BIN)/python -m pytest -n $(JOBS) $(PLANS)
+	VMAPCORE_NUMBA=0 $(BIN)/python -m pytest -n $(JOBS) -m plans
+	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m tiny
 	$(BIN)/python -m pytest --doctest-glob='*.md' README.md CONTRIBUTING.md docs
 
 test-deep: $(VENV)/.installed

@@ -9,6 +9,8 @@ from vmapcore import grad, jit, vmap
 from vmapcore.nn import functional as F
 from vmapcore.testing import assert_same
 
+pytestmark = pytest.mark.plans
+
 RNG = np.random.default_rng(11)
 
 

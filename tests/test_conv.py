@@ -14,6 +14,8 @@ from vmapcore.rules.conv import conv1d, conv2d, conv3d, conv_transpose2d
 
 from . import windows
 
+pytestmark = pytest.mark.plans
+
 CONV = {1: conv1d, 2: conv2d, 3: conv3d}
 SPATIAL, KERNEL = (7, 6, 5), (3, 2, 2)
 

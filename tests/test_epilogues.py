@@ -11,6 +11,8 @@ from vmapcore.planning.passes.epilogues import fold_epilogues
 
 from .graphs import assert_same, names
 
+pytestmark = pytest.mark.plans
+
 X = np.random.default_rng(0).standard_normal((2, 3, 6, 6))
 W = np.random.default_rng(1).standard_normal((4, 3, 3, 3))
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = [pytest.mark.plans, pytest.mark.tiny]
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 

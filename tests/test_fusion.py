@@ -18,6 +18,8 @@ from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.nn import functional as F
 from vmapcore.planning.expressions.repeats import cut
 
+pytestmark = pytest.mark.plans
+
 BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba"))]
 DTYPES = "?bBhHiIqQfd"
 QUICK = [Phase.explicit, Phase.reuse, Phase.generate]

@@ -16,6 +16,8 @@ from vmapcore.planning.runs import runs_of
 from .graphs import Random
 from .test_fusion import BACKENDS, QUICK, RNG, eager, empty_outputs, graph_of, own_cache, run, whole
 
+pytestmark = pytest.mark.plans
+
 __all__ = ["own_cache"]
 
 X = RNG.standard_normal((4, 4)).astype("f")

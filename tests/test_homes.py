@@ -19,6 +19,8 @@ from vmapcore.cpu.workspace import BLOCK, held, room, scratch
 from vmapcore.planning.lifetimes import ALIGNMENT, Home, Life, arena, most
 from vmapcore.pytree import flatten
 
+pytestmark = pytest.mark.plans
+
 LIVES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8), st.integers(0, 2000)), max_size=40).map(
     lambda found: [Life(first, first + length, size) for first, length, size in sorted(found)]
 )

@@ -16,6 +16,8 @@ from vmapcore.core import RUNNING
 from vmapcore.pytree import flatten
 from vmapcore.testing import assert_same, check_jit
 
+pytestmark = pytest.mark.plans
+
 A = np.arange(12.0).reshape(3, 4)
 B = np.linspace(-1.0, 1.0, 12).reshape(3, 4)
 V = np.array([0.5, -1.0, 2.0])

@@ -11,6 +11,8 @@ import pytest
 from vmapcore import errors, jit, vmap
 from vmapcore.testing import assert_same
 
+pytestmark = pytest.mark.plans
+
 A = np.arange(12.0).reshape(3, 4)
 V = np.array([0.5, -1.0, 2.0])
 

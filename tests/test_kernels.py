@@ -21,6 +21,8 @@ from vmapcore.evals.windows import taps, windows
 from vmapcore.rules import conv as rules
 from vmapcore.rules.pooling import max_pool, max_pool_scatter
 
+pytestmark = pytest.mark.plans
+
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = [Columns, Kronecker, *([Direct, Winograd] if compiled.AVAILABLE else [])]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}

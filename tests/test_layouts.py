@@ -8,6 +8,8 @@ from vmapcore.nn import functional as F
 from vmapcore.pytree import flatten, unflatten
 from vmapcore.testing import assert_same
 
+pytestmark = pytest.mark.plans
+
 RNG = np.random.default_rng(8)
 
 

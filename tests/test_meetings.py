@@ -14,6 +14,8 @@ from vmapcore.cpu.fusion import fuse
 
 from .test_fusion import QUICK, eager, empty_outputs, graph_of, own_cache, run
 
+pytestmark = pytest.mark.plans
+
 __all__ = ["own_cache"]
 
 PYTHON = {

@@ -7,6 +7,8 @@ import pytest
 
 from vmapcore import memory
 
+pytestmark = pytest.mark.plans
+
 BIG = (memory.POOLED // 4,)
 
 

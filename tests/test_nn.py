@@ -11,6 +11,8 @@ import vmapcore.nn.functional as F
 from vmapcore import errors, nn
 from vmapcore.pytree import flatten, tree_map
 
+pytestmark = [pytest.mark.plans, pytest.mark.tiny]
+
 
 class Small(nn.Module):
     fc: nn.Linear

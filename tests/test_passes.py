@@ -37,6 +37,8 @@ from .ops import OPS
 from .test_rules import differentiable
 from .values import arguments, dtypes
 
+pytestmark = pytest.mark.plans
+
 REORDERING = (shorten_sums, sink_moves, fold_into_products, fuse_cross_entropy)
 """Passes that are exact only up to rounding and signs of zeros."""
 EXACT = tuple([each for each in PASSES if each not in REORDERING])

@@ -13,6 +13,8 @@ from vmapcore.core import Primitive
 from vmapcore.cpu import compiled, plan, units
 from vmapcore.cpu.plan import Plan
 
+pytestmark = pytest.mark.plans
+
 
 def plan_of(fun, *args):
     return Plan(trace(fun)(*args))

@@ -13,6 +13,8 @@ from vmapcore.rules.pooling import avg_pool2d, max_pool1d, max_pool2d
 
 from . import windows
 
+pytestmark = pytest.mark.plans
+
 SIZE = (9, 8, 7)
 OPTIONS = list(itertools.product((2, 3), (None, 1, 2, 3), (0, 1), (1, 2)))
 

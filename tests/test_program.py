@@ -9,6 +9,8 @@ from vmapcore import executors, trace
 from vmapcore.cpu import program
 from vmapcore.cpu.plan import Plan
 
+pytestmark = pytest.mark.plans
+
 
 def function(x, y):
     """Results of several kinds: one that reads a constant, two of one step, an argument, one that comes twice."""

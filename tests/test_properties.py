@@ -1,6 +1,7 @@
 """Laws on what hypothesis draws: trees and their axes, programs of operations, programs of views and writes."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from vmapcore.testing import assert_same, vmap_loop
 from vmapcore.testing.derivatives import direction
 
 from .strategies import Leaf, calls, programs, run_source, shapes, view_programs, walk
+
+pytestmark = [pytest.mark.plans, pytest.mark.tiny]
 
 # Trees of arguments.
 

@@ -14,7 +14,7 @@ from .ops import OPS
 from .test_rules import bind, differentiable, each, moving_rows, rows
 from .values import arguments, dtypes
 
-pytestmark = pytest.mark.numpy_plans
+pytestmark = [pytest.mark.numpy_plans, pytest.mark.plans, pytest.mark.tiny]
 
 CALLS = 3
 

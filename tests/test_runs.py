@@ -13,6 +13,8 @@ from vmapcore.planning.runs import runs_of
 
 from .graphs import Random
 
+pytestmark = pytest.mark.plans
+
 needs_numba = pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 
 seeds = st.integers(0, 2**32)

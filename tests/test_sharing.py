@@ -20,6 +20,8 @@ from vmapcore.cpu import compiled, team
 from vmapcore.cpu.compiled import kernel
 from vmapcore.cpu.team import share
 
+pytestmark = pytest.mark.plans
+
 ROOT = Path(__file__).resolve().parent.parent
 FOREVER = 1 << 40
 """Rounds."""

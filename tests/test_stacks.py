@@ -15,6 +15,8 @@ from vmapcore.planning.lifetimes import Home
 from vmapcore.planning.plan_primitives import contract_block
 from vmapcore.rules.contract import contract
 
+pytestmark = pytest.mark.plans
+
 RNG = np.random.default_rng(5)
 DTYPES = [np.float32, np.float64]
 

@@ -19,6 +19,8 @@ from vmapcore.evals.threaded import product, products
 from vmapcore.rules.conv import conv2d, conv_input_grad, conv_weight_grad
 from vmapcore.thresholds import LARGE
 
+pytestmark = pytest.mark.plans
+
 
 def blas_threads():
     """Of NumPy's BLAS: other libraries bring theirs, maybe later than the kernels looked."""

@@ -12,6 +12,8 @@ from vmapcore.planning import groups
 from vmapcore.planning.groups import groups_of
 from vmapcore.pytree import flatten, tree_map
 
+pytestmark = [pytest.mark.plans, pytest.mark.tiny]
+
 RNG = np.random.default_rng(0)
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from vmapcore.cpu import compiled
 from vmapcore.cpu.kernels import reorder
 
+pytestmark = pytest.mark.plans
+
 RNG = np.random.default_rng(2)
 
 
