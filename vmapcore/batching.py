@@ -37,6 +37,10 @@ class BatchedTensor(Tracer):
     def shape(self) -> tuple[int, ...]:
         return self.value.shape[1:]
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        raise self._fixed("shape", "reshape")
+
     def _instead(self, call: str, wanted: str) -> tuple[str, str]:
         return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .errors import ArgumentError, MissingRuleError, MutationError
+from .errors import ArgumentError, MissingRuleError, MutationError, OptionError
 from .refusals import parts_of_write
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,15 +23,9 @@ and `(ufunc, "at")` is the method `ufunc.at`.
 MAKERS: list[Callable[[Any], Callable[..., Any]]] = []
 """What makes a function of tracers from a ufunc that has no entry, such as one of SciPy; `vmapcore.ops` adds one."""
 
-REDUCE: dict[Any, Callable[..., Any]] = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
-}
-ACCUMULATE: dict[Any, Callable[..., Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
+REDUCE: dict[Any, Any] = {np.add: np.sum, np.multiply: np.prod}
+ACCUMULATE: dict[Any, Any] = {np.add: np.cumsum, np.multiply: np.cumprod}
+"""Ufunc -> the key of what its method is; a function, or `(ufunc, "reduce")` where no function has its options."""
 
 
 def implements(*functions: Any) -> Callable[[F], F]:
@@ -96,7 +90,8 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         axis = kwargs.pop("axis", 0)
         return NUMPY[REDUCE[ufunc]](*inputs, axis=axis, **_single_out(kwargs))
     if method == "accumulate" and ufunc in ACCUMULATE:
-        return NUMPY[ACCUMULATE[ufunc]](*inputs, axis=kwargs.pop("axis", 0), **_single_out(kwargs))
+        axis = _one_axis(ufunc, np.ndim(inputs[0]), kwargs.pop("axis", 0))
+        return NUMPY[ACCUMULATE[ufunc]](*inputs, axis=axis, **_single_out(kwargs))
     if method == "outer":
         x, y = inputs
         shape = np.shape(x) + (1,) * np.ndim(y)
@@ -120,6 +115,14 @@ def missing_method(ufunc: Any, method: str) -> MissingRuleError:
         "",
         "Write it with np.sum, np.cumsum, indexing or np.where",
     )
+
+
+def _one_axis(ufunc: Any, ndim: int, axis: Any) -> Any:
+    """The axis of `ufunc.accumulate`, which may be None, or in a tuple, where it is the only one."""
+    axes = tuple(range(ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if len(axes) != 1:
+        raise OptionError(f"np.{ufunc.__name__}.accumulate", f"axis is {axis}", "it goes along one axis")
+    return axes[0]
 
 
 def _single_out(kwargs: dict[str, Any]) -> dict[str, Any]:

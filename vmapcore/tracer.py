@@ -40,9 +40,21 @@ class Tracer:
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        raise self._fixed("shape", "reshape")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.value.dtype
+
+    @dtype.setter
+    def dtype(self, dtype: Any) -> None:
+        raise self._fixed("dtype", "astype")
+
+    def _fixed(self, name: str, method: str) -> MissingAttributeError:
+        fact = f"the {name} of a {type(self).__name__} does not change"
+        return MissingAttributeError(f"x.{name} = v", fact, "an array of another is another", f"Use x.{method}(v)")
 
     @property
     def ndim(self) -> int:
@@ -245,19 +257,22 @@ class Tracer:
         if not self._is_scalar:  # to which NumPy does nothing
             self[...] = value
 
-    def put(self, indices: Any, values: Any) -> None:
-        NUMPY[np.put](self, indices, values)
+    def put(self, indices: Any, values: Any, /, mode: str = "raise") -> None:
+        NUMPY[np.put](self, indices, values, mode)
 
     def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
         return NUMPY[np.compress](condition, self, axis, out)
 
-    def sort(self, axis: int = -1) -> None:
-        self._assign("sort", NUMPY[np.sort](self, axis=axis))
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> None:
+        self._assign("sort", NUMPY[np.sort](self, axis, kind, order, stable=stable))
 
-    def partition(self, kth: Any, axis: int = -1) -> None:
-        self._assign("partition", NUMPY[np.partition](self, kth, axis=axis))
+    def partition(self, kth: Any, /, axis: int = -1, kind: str = "introselect", order: Any = None) -> None:
+        self._assign("partition", NUMPY[np.partition](self, kth, axis, kind, order))
 
     # Methods that NumPy has no function for.
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        return NUMPY[np.astype](self, self.dtype, copy=False, device=device)
 
     def astype(
         self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True

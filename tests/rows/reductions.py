@@ -87,6 +87,8 @@ ROWS = [
     row("any of kinds", np.any, TABLE, params={"axis": (0, -1), "keepdims": True}, kinds="fciub", differentiable=False),
     row("any where", lambda x, m: np.any(x, axis=1, where=m), MASK, MASK),
     row("any axis=None", np.any, MASK),
+    row("maximum.reduce dtype", lambda x: np.maximum.reduce(x, axis=1, dtype=np.float64), SPREAD),
+    row("logical_or.reduce initial", lambda x: np.logical_or.reduce(x, axis=1, initial=True), MASK),
     row("logical_or.reduce", lambda x: np.logical_or.reduce(x, axis=1), MASK),
     row("all", np.all, Arg((2, 3), "b"), params={"axis": 0}),
     row("all of kinds", np.all, TABLE, params={"axis": -1, "keepdims": True}, kinds="fciub", differentiable=False),

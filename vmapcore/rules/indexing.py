@@ -56,7 +56,7 @@ def unknown_count(call: str, mask: Any) -> IndexingError:
         call,
         f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses",
         "",
-        "Use np.where(mask, x, other), or where= of np.sum and other reductions",
+        "Use np.where(mask, x, other), where= of reductions, or for x[mask] += v np.add.at(x, mask, v)",
     )
 
 

@@ -5,15 +5,15 @@ Axes are negative, so every primitive here batches as itself. A product over sev
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core import Axes, Memory, Primitive, facts, primitive
-from ..errors import OptionError, ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
-from ..numpy_protocol import implements
+from ..numpy_protocol import NUMPY, REDUCE, implements
 from ._axes import REDUCED, SUMMED, Labels
 from ._families import into, linear, loop_dtype, operand, reduction, trailing
 from ._ints import last_axes
@@ -305,6 +305,42 @@ def all_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, w
     x = masked("np.all", operand(a), where, True)
     axes = last_axes(axis, len(x.shape), "np.all")
     return into("np.all", out, reduce_all(x, axis=axes, keepdims=bool(keepdims)))
+
+
+def _extremum_reduce(extremum: Callable[..., Any]) -> Callable[..., Any]:
+    def reduce(a: Any, axis: Any = 0, dtype: Any = None, **options: Any) -> Any:
+        return extremum(converted(a, dtype), axis, **options)
+
+    return reduce
+
+
+def _logical_reduce(ufunc: Any, test: Callable[..., Any]) -> Callable[..., Any]:
+    def reduce(
+        a: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        call = f"np.{ufunc.__name__}.reduce"
+        if dtype is not None and np.dtype(dtype) != bool:
+            raise DTypeError(call, f"dtype is {dtype}", "it must be bool")
+        result = test(a, axis, None, keepdims, where=where)
+        return into(call, out, result if initial is None else ufunc(result, initial))
+
+    return reduce
+
+
+for _ufunc, _reduce in {
+    np.maximum: _extremum_reduce(max_),
+    np.minimum: _extremum_reduce(min_),
+    np.logical_and: _logical_reduce(np.logical_and, all_),
+    np.logical_or: _logical_reduce(np.logical_or, any_),
+}.items():
+    REDUCE[_ufunc] = _ufunc, "reduce"
+    NUMPY[_ufunc, "reduce"] = _reduce
 
 
 @implements(np.argmax)

@@ -121,7 +121,11 @@ def clip(
     min: Any = None,
     max: Any = None,
     dtype: Any = None,
+    **options: Any,
 ) -> Any:
+    if options:
+        name = next(iter(options))
+        raise ArgumentError("np.clip", f"got {name}= with a tracer", "of the options of ufuncs it takes dtype=")
     if (min is not None and a_min is not None) or (max is not None and a_max is not None):
         raise ArgumentError("np.clip", "a bound is given twice", "a_min is min, and a_max is max")
     x = operand(a) if dtype is None else cast(a, dtype, "same_kind")
