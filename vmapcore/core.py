@@ -79,6 +79,9 @@ class Primitive:
     fits: Rule | None = None
     pure = True
 
+    spelled: Rule | None = None
+    """What an author declared by its kind, as NumPy code: a recording takes down its steps instead, where it can."""
+
     transparent = False
     """Whether `eval` is made of primitives itself, which a recording takes down in place of this one."""
 

@@ -32,6 +32,7 @@ class Form(Primitive):
         self.op = op
         self.tree = tree
         self.plain = plain
+        self.spelled = None if op.spelled is None else self._spelled
         self.out_tree: Any = None
         self.shares = False  # whether the function has returned an argument, or a view of one, for a copy to be made
         self.counts = [t.num_leaves for t in tree.children()]
@@ -96,6 +97,9 @@ class Form(Primitive):
             ) from None
 
     # Evaluation and batches.
+
+    def _spelled(self, xp: Any, *leaves: Any, **params: Any) -> tuple[Any, ...]:
+        return self.outputs(self.op.spelled(xp, *self.arguments(leaves), **params))
 
     def _evaluate(self, xp: Any, *leaves: Any, **params: Any) -> Any:
         declared = None if self.op.result is None else self.declared([spec_of(x) for x in leaves], params)

@@ -136,6 +136,7 @@ class CustomOp(Declarations):
         self._direct = set()
         self._arity = -1
         self.eval = self.evaluate
+        self.spelled = None if self.vmap_kind is None or self.result is not None else self.evaluate
         self.vmap = self._vmap if self.vmap_kind is None else self.vmap_kind.direct(self)
         self.vjps = () if self.vjp_rules == () else None if self.vjp_rules is None else _Vjps(self)
         self.forward = self.jvp = None

@@ -67,6 +67,10 @@ class UfuncOp(CustomOp):
             self.vmap_kind = Gufunc(self.name, signature)
         self._reset()
 
+    def _reset(self) -> None:
+        CustomOp._reset(self)
+        self.spelled = None  # of a tracer it is this operation
+
     def elementwise(self, *partials: Any) -> Self:
         if getattr(self.original, "signature", None) is not None:
             raise ArgumentError(
