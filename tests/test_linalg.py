@@ -61,6 +61,33 @@ def test_the_determinant_of_singular_matrices(rank):
     check_grads(np.linalg.det, a, order=2)
 
 
+TRIANGLES = [
+    (np.linalg.cholesky, False),
+    (lambda x: np.linalg.cholesky(x, upper=True), True),
+    (np.linalg.eigvalsh, False),
+    (lambda x: np.linalg.eigvalsh(x, "U"), True),
+    (lambda x: np.linalg.eigh(x)[0], False),
+    (lambda x: np.abs(np.linalg.eigh(x, "U")[1]), True),
+    (lambda x: np.linalg.pinv(x, hermitian=True), False),
+    (lambda x: np.linalg.svd(x, hermitian=True)[1], False),
+    (lambda x: np.linalg.matrix_norm(np.linalg.cholesky(x)), False),
+]
+
+
+@pytest.mark.parametrize(("fun", "upper"), TRIANGLES)
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_derivatives_are_of_the_triangle_that_is_read(fun, upper, dtype):
+    x = np.array([[2.0, 0.7, 0.3], [1.0, 4.0, 0.2], [-0.5, 0.4, 7.0]], dtype)
+    if dtype is complex:
+        x = x + 1j * np.array([[0.5, 0.1, 0.9], [-0.2, 0.3, 0.4], [0.6, 0.8, 0.2]])
+    check_grads(fun, x)
+    gradient = grad(lambda x: np.sum(fun(x)).real)(x)
+    assert_same(gradient, np.triu(gradient) if upper else np.tril(gradient))
+    assert not np.any(np.diagonal(gradient).imag)
+    read = np.triu(x, 1) if upper else np.tril(x, -1)
+    assert_same(fun(x), fun(read + np.conj(read.T) + np.diag(np.diagonal(x).real)))
+
+
 def test_values_of_degenerate_matrices_have_derivatives():
     a = 2 * np.eye(3)
     for function in (np.linalg.eigvalsh, np.linalg.eigvals, np.linalg.svdvals):

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, describe
+from ._families import cast_like
 from .casts import inexact
 from .creation import library
-from .diagonals import get_diagonal, set_diagonal
+from .diagonals import get_diagonal, set_diagonal, triangle
 from .layout import reshape, transpose
 
 # NumPy's named tuples, which have no public name.
@@ -68,9 +69,21 @@ def identity(x: Any) -> Any:
     return library(x).eye(x.shape[-2], dtype=x.dtype)
 
 
-def hermitian_part(x: Any) -> Any:
-    """Half the sum of matrices and their adjoints."""
-    return (x + adjoint(x)) / 2
+def _triangle(x: Any, lower: bool) -> tuple[Any, Any]:
+    """What lies strictly below the diagonal, or above it, and the real part of the diagonal, as matrices."""
+    return triangle(x, k=-1 if lower else 1, upper=not lower), diagonal_matrix(cast_like(np.real(diagonal(x)), x))
+
+
+def mirrored(x: Any, lower: bool) -> Any:
+    """The Hermitian matrices that are read from one triangle of `x`."""
+    part, middle = _triangle(x, lower)
+    return part + middle + adjoint(part)
+
+
+def folded(x: Any, lower: bool) -> Any:
+    """The transpose of `mirrored`: the cotangent of what is read, of that of the Hermitian matrices."""
+    part, middle = _triangle(x + adjoint(x), lower)
+    return part + middle / 2
 
 
 def gaps(values: Any) -> Any:

@@ -24,15 +24,16 @@ from ._matrices import (
     conj,
     diagonal,
     diagonal_matrix,
+    folded,
     gaps,
-    hermitian_part,
     matrices,
+    mirrored,
     row,
     transposed,
 )
 from ._work import nothing, of_matrices
 
-# Cholesky. NumPy reads one triangle; the derivative is that of the matrix which the two triangles are halves of.
+# Cholesky. NumPy reads one triangle, and of its diagonal the real part: so do derivatives, by `mirrored` and `folded`.
 
 
 @facts(work=of_matrices(1 / 3))
@@ -55,13 +56,13 @@ def _divided(x: Any, lower: Any) -> Any:
 
 @cholesky.def_jvp
 def cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
-    return out @ _half(_divided(hermitian_part(tangents[0]), out))
+    return out @ _half(_divided(mirrored(tangents[0], True), out))
 
 
 def cholesky_vjp(g: Any, out: Any, a: Any) -> Any:
     upper = adjoint(out)
     inner = _half(upper @ conj(g))
-    return conj(hermitian_part(np.linalg.solve(upper, adjoint(np.linalg.solve(upper, adjoint(inner))))))
+    return conj(folded(np.linalg.solve(upper, adjoint(np.linalg.solve(upper, adjoint(inner)))), True))
 
 
 cholesky.def_vjp(cholesky_vjp)
@@ -157,7 +158,7 @@ def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
 @eigh.def_jvp
 def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     w, v = out
-    inner = adjoint(v) @ hermitian_part(tangents[0]) @ v
+    inner = adjoint(v) @ mirrored(tangents[0], uplo == "L") @ v
     return np.real(diagonal(inner)), v @ (gaps(w) * inner)
 
 
@@ -167,7 +168,7 @@ def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     if gv is not None:
         turn = gaps(w) * (adjoint(v) @ conj(gv))
         inner = turn if inner is None else inner + turn
-    return conj(hermitian_part(v @ inner @ adjoint(v)))
+    return conj(folded(v @ inner @ adjoint(v), uplo == "L"))
 
 
 eigh.def_vjp(eigh_vjp)
@@ -184,12 +185,12 @@ def eigvalsh(xp: Any, a: Any, *, uplo: str) -> Any:
 @eigvalsh.def_jvp
 def eigvalsh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     v = eigh(a, uplo=uplo)[1]
-    return fit(diagonal(adjoint(v) @ hermitian_part(tangents[0]) @ v), out)
+    return fit(diagonal(adjoint(v) @ mirrored(tangents[0], uplo == "L") @ v), out)
 
 
 def eigvalsh_vjp(g: Any, out: Any, a: Any, *, uplo: str) -> Any:
     v = eigh(a, uplo=uplo)[1]
-    return conj((v * row(g)) @ adjoint(v))
+    return conj(folded((v * row(g)) @ adjoint(v), uplo == "L"))
 
 
 eigvalsh.def_vjp(eigvalsh_vjp)

@@ -10,7 +10,7 @@ from ..errors import ArgumentError, MissingRuleError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import as_scalar, fit, trailing
-from ._matrices import SVDResult, adjoint, column, conj, diagonal, diagonal_matrix, largest, matrices, row
+from ._matrices import SVDResult, adjoint, column, conj, diagonal, diagonal_matrix, largest, matrices, mirrored, row
 from ._work import of_matrices
 from .casts import cast
 from .creation import library
@@ -192,7 +192,7 @@ _UNSET: Any = np._NoValue
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNSET) -> Any:
     a = matrices("np.linalg.pinv", a, square=hermitian)
     if hermitian:  # NumPy reads the lower triangle
-        a = np.tril(a, -1) + adjoint(np.tril(a))
+        a = mirrored(a, True)
     default = 1e-15
     if rcond is None and rtol is not _UNSET:
         rcond, default = rtol, _resolution(a)
