@@ -305,6 +305,16 @@ class Tracer:
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._trace.ended:
+            raise self._trace.leaked()
+        raise ArgumentError(
+            "pickle",
+            f"a {type(self).__name__} {describe(self)} belongs to {self._trace.call}, and a pickled copy would not",
+            "",
+            "Return the array from the function to save it; x.copy() is a copy in the transform",
+        )
+
 
 def _absent(name: str, remedy: str) -> property:
     """An attribute that raises; `__getattr__`, which would serve for all, makes every other attribute slower."""
