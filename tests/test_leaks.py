@@ -2,15 +2,21 @@
 
 import contextlib
 import gc
+import io
+import logging
 import weakref
 
 import numpy as np
 import pytest
 
-from vmapcore import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp, vmap
+from vmapcore import grad, hessian, jacfwd, jacrev, jit, jvp, value_and_grad, vjp, vmap
 from vmapcore.core import RUNNING, Trace
 from vmapcore.tracer import Tracer
 from vmapcore.views import Storage
+
+LOG = logging.Logger("of leaks")
+LOG.addHandler(logging.StreamHandler(io.StringIO()))
+LOG.handlers[0].handleError = lambda record: None
 
 A = np.linspace(0.1, 1.2, 12).reshape(3, 4)
 
@@ -99,6 +105,21 @@ def test_no_tracer_is_left_by_an_exception():
             transform(f)(A)
         assert not alive()
         assert RUNNING.get() == ()
+
+
+def test_refusals_are_let_go():
+    """Those that were caught, by whomever, and those that end the function."""
+
+    def caught(x):
+        with contextlib.suppress(TypeError, ValueError):
+            float(x)
+        return x
+
+    for f in (caught, float, lambda x: np.zeros(x.astype(int)), lambda x: LOG.warning("%f", x) or x):
+        for transform in (vmap, grad, lambda f: lambda x: vmap(grad(f))(x), lambda f: lambda x: jit(f)(x[0])):
+            with contextlib.suppress(TypeError, ValueError):
+                transform(f)(A[0, 0] if transform is grad else A[0])
+            assert not alive()
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)

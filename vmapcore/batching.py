@@ -12,10 +12,10 @@ import numpy as np
 from .arguments import check_callable
 from .arrays import is_array
 from .axes import InAxes, check_entries, spread_prefix
-from .core import RUNNING, SEQUENCES, Primitive, Trace
-from .errors import ArgumentError, AxisError, ShapeError, describe, name_of
+from .core import SEQUENCES, Primitive, Trace
+from .errors import ArgumentError, AxisError, ShapeError, VmapcoreError, callers_line, describe, name_of
 from .pytree import flatten, paths, unflatten
-from .refusals import BY_EXAMPLE, OTHERWISE, reveal
+from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .tracer import Tracer
 from .words import checks_keywords
 
@@ -62,7 +62,7 @@ class BatchTrace(Trace):
             raise self.leaked()
         rule = primitive.vmap
         if rule is None:
-            raise self.no_rule(primitive, "vmap")
+            raise self._without_rule(primitive)
         if len(args) == 1:
             out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
         else:
@@ -79,6 +79,13 @@ class BatchTrace(Trace):
         if primitive.multiple:
             return tuple([BatchedTensor(self, o) for o in out])
         return BatchedTensor(self, out)
+
+    def _without_rule(self, primitive: Primitive) -> VmapcoreError:
+        if primitive.dynamic is None:
+            return self.no_rule(primitive, "vmap")
+        call, what, instead = primitive.dynamic
+        fact = f"the array is mapped, and results may differ in {what}, at {callers_line()}"
+        return refuse(self, call, fact, "", instead)
 
     def lift(self, value: Any) -> BatchedTensor:
         if isinstance(value, BatchedTensor) and value._trace is self:
@@ -165,15 +172,8 @@ class _Door:
             for x, axis in zip(leaves, axes, strict=True)
         ]
         args, kwargs = unflatten(treedef, inputs)
-        token = RUNNING.set((*RUNNING.get(), trace))
-        try:
+        with trace:
             result = self._results(trace, self.fun(*args, **kwargs))
-        except Exception as error:
-            reveal(error)
-            raise
-        finally:
-            RUNNING.reset(token)
-            trace.ended = True
         if trace.report is not None:
             trace.report.tell()
         return result

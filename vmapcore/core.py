@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .arrays import UNTRACED, namespace
 from .errors import ArgumentError, LeakedTracerError, MissingRuleError
+from .refusals import Refusal, check_returned
 from .tracer import Tracer
 
 PRIMITIVES: dict[str, "Primitive"] = {}
@@ -236,7 +237,7 @@ class Trace:
     `grad(lambda x: x * grad(lambda y: x + y)(1.0))` the inner sum must differentiate by `y` alone.
     """
 
-    __slots__ = ("call", "ended", "level")
+    __slots__ = ("call", "ended", "level", "refused", "token")
 
     overwrites = False
     """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
@@ -247,6 +248,18 @@ class Trace:
         self.level = next(Trace._levels)
         self.call = call
         self.ended = False
+        self.refused: tuple[Refusal, ...] = ()
+
+    def __enter__(self) -> None:
+        """Begins to run the function."""
+        self.token = RUNNING.set((*RUNNING.get(), self))
+
+    def __exit__(self, kind: Any, error: BaseException | None, thrown: Any) -> None:
+        """Ends; raises in place of an error that C code has put before ours, and where the function caught ours."""
+        RUNNING.reset(self.token)
+        refused, self.refused, self.ended = self.refused, (), True  # an error there refers to what refers to it
+        if refused:
+            check_returned(self.call, refused, error)
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Applies `primitive` to values among which this trace's tracers have the highest level."""

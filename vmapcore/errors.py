@@ -108,7 +108,7 @@ def name_of(fun: Any) -> str:
     return getattr(fun, "__name__", None) or type(fun).__name__
 
 
-def _caller() -> FrameType:
+def caller() -> FrameType:
     """The innermost frame outside this package and NumPy."""
     frame = sys._getframe(2)
     while frame.f_back is not None and _OF_OTHERS[frame.f_code.co_filename]:
@@ -130,17 +130,21 @@ _LINES: dict[tuple[int, int], tuple[CodeType, str]] = {}
 """Lines by code and instruction; with the code, which so keeps its id."""
 
 
+def line_of(code: CodeType, number: int) -> str:
+    """What a message calls a line of the user's code."""
+    return f"{os.path.basename(code.co_filename)}:{number} in {code.co_name}"
+
+
 def callers_line() -> str:
     """The line of the user's code that led here: `file.py:12 in f`."""
-    frame = _caller()
+    frame = caller()
     code = frame.f_code
     key = id(code), frame.f_lasti
     found = _LINES.get(key)
     if found is None:
         if len(_LINES) > MOST_LINES:
             _LINES.clear()
-        name = f"{os.path.basename(code.co_filename)}:{frame.f_lineno} in {code.co_name}"
-        found = _LINES[key] = code, name
+        found = _LINES[key] = code, line_of(code, frame.f_lineno)
     return found[1]
 
 
@@ -148,7 +152,7 @@ def warn_caller(
     call: str, fact: str, allowed: str = "", remedy: str = "", kind: type[Warning] = PerformanceWarning
 ) -> None:
     """Gives a warning at the line of the user's code that led here."""
-    caller, frame, level = _caller(), sys._getframe(), 1
-    while frame is not caller and frame.f_back is not None:
+    outside, frame, level = caller(), sys._getframe(), 1
+    while frame is not outside and frame.f_back is not None:
         frame, level = frame.f_back, level + 1
     warnings.warn(message(call, fact, allowed, remedy), kind, stacklevel=level)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from .arguments import Split, check_callable, check_differentiable, separate
-from .core import RUNNING, SEQUENCES, Primitive, Trace
+from .core import SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
-from .refusals import DERIVATIVE, may_lose_derivative, reveal, without_derivative
+from .refusals import DERIVATIVE, may_lose_derivative, without_derivative
 from .tracer import Tracer
 from .views import as_argument
 from .words import checks_keywords
@@ -124,16 +124,9 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
             t = t.astype(x.dtype)
         tracer = JVPTracer(trace, *[v.snapshot() if isinstance(v, Tracer) else v for v in (x, t)])
         tracers.append(as_argument(x, tracer))
-    token = RUNNING.set((*RUNNING.get(), trace))
-    try:
+    with trace:
         out_leaves, out_tree = flatten(fun(*split.put(tracers)))
         outs, out_tangents = _unwrap(trace, out_leaves)
-    except Exception as error:
-        reveal(error)
-        raise
-    finally:
-        RUNNING.reset(token)
-        trace.ended = True
     return unflatten(out_tree, outs), unflatten(out_tree, separate(out_tangents, directions))
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_array, namespace
-from .core import PRIMITIVES, RUNNING, SEQUENCES, Dynamic, Primitive, Trace
-from .errors import ArgumentError, ConcretizationError, VmapcoreError, callers_line, describe
+from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace
+from .errors import ArgumentError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .pytree import flatten
-from .refusals import BY_CALL, OTHERWISE, reveal
+from .refusals import BY_CALL, OTHERWISE, refuse
 from .tracer import Tracer
 
 
@@ -163,7 +163,7 @@ class RecordTrace(Trace):
         for a in args:
             if isinstance(a, RecordTracer) and isinstance(a.atom, Var) and (what == "length" or a.dtype.kind != "c"):
                 fact = f"the {what} of its result depends on the values of {describe(a)}, which {a.differs}"
-                raise ConcretizationError(call, fact, "", instead)
+                raise refuse(self, call, fact, "", instead)
 
     def _foreign(self, tracer: Tracer) -> VmapcoreError:
         """The error for a value of another transform: one that has ended, or that runs around this one."""
@@ -210,15 +210,8 @@ def record(
     """
     trace = RecordTrace(call)
     inputs = [Var(x.shape, x.dtype) for x in arrays]
-    token = RUNNING.set((*RUNNING.get(), trace))
-    try:
+    with trace:
         results = run([RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)])
         pairs = [trace.result(x) for x in results]
-    except Exception as error:
-        reveal(error)
-        raise
-    finally:
-        RUNNING.reset(token)
-        trace.ended = True
     graph = Graph(tuple(inputs), tuple(trace.steps), tuple([atom for _, atom in pairs]), tuple(names))
     return graph, [value for value, _ in pairs], trace.kept

@@ -1,18 +1,19 @@
 """What a tracer answers when it is asked for one Python value, and how that reaches the user.
 
 C code may put an error of its own in the place of what a tracer raises, as NumPy does in `plain[i] = tracer` and in
-`np.zeros(tracer)`. So the text is kept with the place of the question, and the transform raises it there again.
+`np.zeros(tracer)`. So the error is kept with the place of the question, and the transform raises it there again. It
+also raises where the function itself caught the error and went on: what follows was not meant for its values.
 """
 
 import dis
 import sys
-from contextvars import ContextVar
+from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import PACKAGE, ConcretizationError, VmapcoreError, callers_line, describe
+from .errors import PACKAGE, ConcretizationError, VmapcoreError, caller, callers_line, describe, line_of
 
 TRUTH, TEXT = "one truth value", "one text"
 """What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
@@ -75,35 +76,63 @@ ABSENT = {
 """Attributes of NumPy's arrays that tracers do not have, and what to use instead."""
 
 
+TRACERS = PACKAGE + "tracer.py"
+"""Where what a tracer raises is thrown: a traceback that ends here was ended by C code."""
+
+INDIFFERENT = sys.stdlib_module_names | {"numpy"}
+"""Packages that may catch a refusal without a result that hangs on it: they log, or ask in another way."""
+
+
 class Refusal(NamedTuple):
     """What was said, and to which instruction."""
 
+    error: VmapcoreError
     code: CodeType
     instruction: int
-    text: str
+    caller: FrameType
+    line: str
+
+    def caught(self) -> str:
+        """Where a function of the user's caught it, `file.py:12 in f`; empty if none did."""
+        thrown, line = self.error.__traceback__, self.line  # begins where it was caught
+        if thrown is None or thrown.tb_frame.f_code.co_filename == TRACERS:
+            frame = self.caller
+        else:
+            frame, line = thrown.tb_frame, line_of(thrown.tb_frame.f_code, thrown.tb_lineno)
+        module = frame.f_globals.get("__name__") or ""
+        ours = frame.f_code.co_filename.startswith(PACKAGE)
+        return "" if ours or module.partition(".")[0] in INDIFFERENT else line
 
 
-LAST: ContextVar[Refusal | None] = ContextVar("last refusal", default=None)
-"""The last one in this context, which may have been caught or hidden since."""
-
-
-def refuse(call: str, fact: str, allowed: str, remedy: str) -> ConcretizationError:
-    """The error, and keeps its text for `reveal`."""
-    error = ConcretizationError(call, fact, allowed, remedy)
+def refuse(
+    trace: Any, call: str, fact: str, allowed: str, remedy: str, kind: type[VmapcoreError] = ConcretizationError
+) -> VmapcoreError:
+    """The error for a question to a value of `trace`, which keeps it, and the first that the function has caught."""
+    error = kind(call, fact, allowed, remedy)
     frame, _ = _asking()
-    LAST.set(Refusal(frame.f_code, frame.f_lasti, str(error)))
+    caught = [refusal for refusal in trace.refused if refusal.caught()]
+    trace.refused = (*caught[:1], Refusal(error, frame.f_code, frame.f_lasti, caller(), callers_line()))
     return error
 
 
-def reveal(error: Exception) -> None:
-    """Raises the last refusal if `error` is what C code made of it; called in the handler of `error`."""
-    refusal, innermost = LAST.get(), error.__traceback__
-    if refusal is None or innermost is None or isinstance(error, VmapcoreError):
+def check_returned(call: str, refused: Sequence[Refusal], error: BaseException | None) -> None:
+    """Raises the last refusal if `error`, which ended the function, is what C code made of it.
+
+    And if there is none: raises where the function has caught a refusal and went on.
+    """
+    if error is None:
+        for refusal in refused:
+            if line := refusal.caught():
+                fact = f"the function caught what follows, at {line}, and went on; its results may hang on that"
+                raise ConcretizationError(call, fact, "", str(refusal.error).rstrip("."))
+        return
+    last, innermost = refused[-1], error.__traceback__
+    if innermost is None or isinstance(error, VmapcoreError):
         return
     while innermost.tb_next is not None:
         innermost = innermost.tb_next
-    if innermost.tb_frame.f_code is refusal.code and innermost.tb_lasti == refusal.instruction:
-        raise ConcretizationError(refusal.text).with_traceback(error.__traceback__) from None
+    if innermost.tb_frame.f_code is last.code and innermost.tb_lasti == last.instruction:
+        raise ConcretizationError(str(last.error)).with_traceback(error.__traceback__) from None
 
 
 def _asking() -> tuple[FrameType, bool]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .arguments import separate
-from .core import RUNNING, SEQUENCES, Primitive, Trace
+from .core import SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
-from .refusals import DERIVATIVE, may_lose_derivative, reveal, without_derivative
+from .refusals import DERIVATIVE, may_lose_derivative, without_derivative
 from .tracer import Tracer
 from .views import as_argument
 
@@ -208,19 +208,12 @@ class Recording:
             as_argument(x, GradTracer(trace, x.snapshot() if isinstance(x, Tracer) else x, node))
             for node, x in enumerate(inputs)
         ]
-        token = RUNNING.set((*RUNNING.get(), trace))
-        try:
+        with trace:
             result, aux = run(tracers)
             leaves, self.out_tree = flatten(result)
             self.values, self.out_nodes = _unwrap(trace, leaves)
             aux_leaves, aux_tree = flatten(aux)
             self.aux = unflatten(aux_tree, _unwrap(trace, aux_leaves)[0])
-        except Exception as error:
-            reveal(error)
-            raise
-        finally:
-            RUNNING.reset(token)
-            trace.ended = True
         self.tape = trace.tape
 
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:

@@ -160,8 +160,8 @@ class Tracer:
         if self._trace.ended:
             return self._trace.leaked()
         if call in ELEMENTS and is_written():
-            return refuse(*parts_of_write("x[i] = v", self, call == ARRAY and self.dtype.kind in "biu"))
-        return refuse(call, self._is_not(wanted), "", remedy)
+            return refuse(self._trace, *parts_of_write("x[i] = v", self, call == ARRAY and self.dtype.kind in "biu"))
+        return refuse(self._trace, call, self._is_not(wanted), "", remedy)
 
     def _is_not(self, wanted: str) -> str:
         what = f"a {type(self).__name__} {describe(self)} of {self._trace.call}"

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DTypeError, IndexingError, ShapeError, describe
+from ..errors import DTypeError, IndexingError, ShapeError, VmapcoreError, describe
 from ..numpy_protocol import NUMPY, implements
+from ..refusals import refuse
 from ..tracer import Tracer
 from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, Plan, as_array, basic_pattern, out_of_range, plan, split
@@ -50,13 +51,15 @@ class Row(NamedTuple):
         return write(x, self.plan, self.chosen, value)
 
 
-def unknown_count(call: str, mask: Any) -> IndexingError:
+def unknown_count(call: str, mask: Any) -> VmapcoreError:
     """The error for reading by a mask that differs between the examples."""
-    return IndexingError(
+    return refuse(
+        mask._trace,
         call,
         f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses",
         "",
         "Use np.where(mask, x, other), where= of reductions, or for x[mask] += v np.add.at(x, mask, v)",
+        IndexingError,
     )
 
 
@@ -191,11 +194,13 @@ def masked(region: Any, mask: Any, value: Any, tail: int, ufunc: Any = None) -> 
     if rank > tail:  # the axis of the chosen elements, whose number nobody knows
         at = rank - tail - 1
         if value.shape[at] != 1:
-            raise ShapeError(
+            raise refuse(
+                mask._trace,
                 "x[mask] = v",
                 f"the value is {describe(value)}, with an axis for the elements that the mask chooses",
                 f"their number {mask.differs}",
                 "Write a value of one element, or use np.where(mask, v, x) with v shaped like x",
+                ShapeError,
             )
         value = value.reshape(value.shape[:at] + (1,) * len(mask.shape) + value.shape[at + 1 :])
     value = fitting(value, region.shape)

@@ -4,14 +4,13 @@
 Results of data-dependent length (nonzero, unique) exist only for values that are not mapped.
 """
 
-from collections.abc import Sequence
 from math import log2
 from typing import Any
 
 import numpy as np
 
 from ..core import Dynamic, Primitive, facts, multiple, primitive
-from ..errors import ConcretizationError, OptionError, ShapeError, callers_line
+from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
@@ -95,12 +94,6 @@ def isin(
 def _dynamic(made: Primitive, call: str, instead: str) -> None:
     """Declares that `made` cannot be mapped or recorded, since its results differ in length; what to use for it."""
     made.dynamic = Dynamic(call, "length", instead)
-
-    @made.def_vmap
-    def dynamic_vmap(size: int, mapped: Sequence[bool], *args: Any, **params: Any) -> Any:
-        fact = f"the array is mapped, and results may differ in length, at {callers_line()}"
-        raise ConcretizationError(call, fact, "", instead)
-
     made.def_zero_derivative()
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from ..core import Memory, Primitive, facts, primitive
 from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
+from ..refusals import refuse
+from ..tracer import Tracer
 from ._families import into, linear, match, operand, trailing
 from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
@@ -177,8 +179,9 @@ def _ranks(call: str, kth: Any) -> tuple[int, ...]:
     try:
         return as_ints(call, "kth", kth)
     except ConcretizationError:
+        traced = next(k for k in (kth if np.ndim(kth) else (kth,)) if isinstance(k, Tracer))
         fact = f"kth is traced, at {callers_line()}"
-        raise ConcretizationError(call, fact, "it must be ints", "Sort, and take the element") from None
+        raise refuse(traced._trace, call, fact, "it must be ints", "Sort, and take the element") from None
 
 
 @implements(np.lexsort)

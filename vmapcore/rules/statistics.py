@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..core import facts, primitive
-from ..errors import ConcretizationError, DTypeError, OptionError, ShapeError, describe
+from ..errors import DTypeError, OptionError, ShapeError, describe
 from ..evals.reductions import kept_shape, total
 from ..numpy_protocol import implements
+from ..refusals import refuse
 from ..tracer import Tracer
 from ._axes import REDUCED
 from ._families import (
@@ -255,7 +256,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         length = max(minlength, int(known.max()) + 1 if known.size else 0)
     elif x.shape[0] and not minlength:
         fact = f"the length of its result depends on the values of {describe(x)}, which {x.differs}"
-        raise ConcretizationError("np.bincount", fact, "", BINS)
+        raise refuse(known._trace, "np.bincount", fact, "", BINS)
     x = within(converted(x, np.intp), low=0, high=length - 1, call="np.bincount", remedy=BINS)
     weightless = weights is None or not x.shape[0]
     counted = np.ones_like(x, dtype=np.float64) if weightless else converted(weights, np.float64)
