@@ -522,28 +522,6 @@ def test_short_rows_have_their_length_in_the_source():
     assert sources[0] == sources[1] != sources[2] != sources[3] == sources[4]
 
 
-@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
-def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
-    graph = graph_of(lambda x: x * 1.2345, X)
-    np.testing.assert_array_equal(run(graph, "numba", X)[0], X * np.float32(1.2345))
-
-
-@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
-def test_a_damaged_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    graph = graph_of(lambda x: x * 5.4321, X)
-    run(graph, "numba", X)
-    damaged = [p for p in tmp_path.rglob("*") if p.suffix in (".nbi", ".nbc")]
-    for path in damaged:
-        path.write_bytes(b"damaged")
-    cache._kernels.clear()
-    np.testing.assert_array_equal(run(graph, "numba", X)[0], X * np.float32(5.4321))
-    assert damaged
-
-
 # Long runs.
 
 

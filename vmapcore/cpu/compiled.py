@@ -7,10 +7,14 @@ when they are about to run, so that a test can set it to False.
 import functools
 import hashlib
 import os
+import pickle
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
+
+from . import disk
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,9 +24,10 @@ def _numba() -> Any:
     if os.environ.get("VMAPCORE_NUMBA") == "0":
         return None
     try:
-        return import_module("numba")
+        found = import_module("numba")
     except ImportError:
         return None
+    return None if found.config.DISABLE_JIT else found
 
 
 numba: Any = _numba()
@@ -37,12 +42,17 @@ ir: Any = numba and import_module("llvmlite.ir")
 
 
 def _edition() -> str:
-    """A name for the sources in this folder: what Numba keeps on disk it knows by one file alone, not by what that
-    calls, and kernels of two editions do not go together."""
+    """A name for the sources in this folder: what one kernel calls is not seen from itself, and kernels of two editions
+    do not go together."""
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        found.update(path.read_bytes())
+        found.update(_stamp(str(path)))
     return found.hexdigest()[:16]
+
+
+@functools.cache
+def _stamp(path: str) -> bytes:
+    return hashlib.sha256(Path(path).read_bytes()).digest()
 
 
 EDITION = _edition() if numba is not None else ""
@@ -53,39 +63,45 @@ AVAILABLE = numba is not None
 
 if numba is not None:
 
-    class _Code(caching.CompileResultCacheImpl):  # type: ignore[misc] # Numba has no types
-        """Numba's own, but that loading machine code reads nothing else: that would take twice as long.
+    class _Kept(caching.NullCache):  # type: ignore[misc] # Numba has no types
+        """What Numba asks for a function it compiled before, in a process that has gone.
+
+        What was compiled is loaded without first making ready all that could be compiled: that takes a fifth of a
+        second, and the machine code of a kernel a few milliseconds. Of Numba itself it calls nothing but what counts
+        references, whose names the linker must know. Who compiles makes all ready anyway.
 
         Beside it lies the code that kernels which call this one are made with, here as bytes until one is compiled; and
         where Numba's own functions are, imported for messages with values that kernels never give.
         """
 
-        def reduce(self, result: Any) -> Any:
-            (name, kind, (machine, code)), about, *rest, environments = super().reduce(result)
-            names = about.llvm_func_name, about.llvm_cpython_wrapper_name, about.llvm_cfunc_wrapper_name
-            empty = binding.parse_assembly("".join([f'define void @"{name}"() {{ ret void }}\n' for name in names]))
-            own = tuple([env for env in environments if not env.globals["__name__"].startswith("numba.")])
-            return ((name, kind, (machine, empty.as_bitcode())), about, *rest, own), code
-
-        def rebuild(self, context: Any, kept: Any) -> Any:
-            payload, code = kept
-            result = super().rebuild(context, payload)
-            result.library._get_module_for_linking = functools.cache(lambda: binding.parse_bitcode(code))
-            return result
-
-    class _Cache(caching.FunctionCache):  # type: ignore[misc]
-        """Numba's own, but that what was compiled is loaded without first making ready all that could be compiled.
-
-        That takes a fifth of a second, and the machine code of a kernel a few milliseconds. Of Numba itself it calls
-        nothing but what counts references, whose names the linker must know. Who compiles makes all ready anyway.
-        """
-
-        _impl_class = _Code
+        def __init__(self, text: str) -> None:
+            self.text = text
 
         def load_overload(self, signature: Any, context: Any) -> Any:
             runtime.rtsys.initialize(context)
-            with self._guard_against_spurious_io_errors():
-                return self._load_overload(signature, context)
+            kept = disk.read(self._key(signature, context.codegen()))
+            if kept is None:
+                return None
+            payload, code = pickle.loads(kept)
+            result = caching.CompileResult._rebuild(context, *payload)
+            result.library._get_module_for_linking = functools.cache(lambda: binding.parse_bitcode(code))
+            return result
+
+        def save_overload(self, signature: Any, result: Any) -> None:
+            if result.library.has_dynamic_globals:  # addresses of this process
+                return
+            (name, kind, (machine, code)), about, *rest, environments = result._reduce()
+            names = about.llvm_func_name, about.llvm_cpython_wrapper_name, about.llvm_cfunc_wrapper_name
+            empty = binding.parse_assembly("".join([f'define void @"{name}"() {{ ret void }}\n' for name in names]))
+            own = tuple([env for env in environments if not env.globals["__name__"].startswith("numba.")])
+            payload = (name, kind, (machine, empty.as_bitcode())), about, *rest, own
+            disk.write(self._key(signature, result.codegen), caching.dumps((payload, code)))
+
+        def _key(self, signature: Any, codegen: Any) -> str:
+            """All that machine code follows from: who compiles, for which processor, what, and for which types."""
+            makers = sys.implementation.cache_tag, numba.__version__, binding.llvm_version_info
+            options = numba.config.OPT, numba.config.DEBUGINFO_DEFAULT, numba.config.BOUNDSCHECK
+            return repr((*makers, *options, *codegen.magic_tuple(), EDITION, str(signature), self.text))
 
 
 def is_plain_float(dtype: Any) -> bool:
@@ -93,10 +109,13 @@ def is_plain_float(dtype: Any) -> bool:
     return dtype.char in ("f", "d") and bool(dtype.isnative)
 
 
-def cached(function: Callable[..., Any]) -> Any:
-    """What compiles a function without the interpreter's lock, and keeps it on disk; NumPy's arithmetic."""
+def cached(function: Callable[..., Any], text: str) -> Any:
+    """What compiles a function without the interpreter's lock, and keeps it on disk; NumPy's arithmetic.
+
+    `text` is what it is made from, beside the sources in this folder.
+    """
     dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
-    dispatcher._cache = _Cache(function)  # as its `enable_caching` does with Numba's own
+    dispatcher._cache = _Kept(text)  # as its `enable_caching` does with Numba's own
     return dispatcher
 
 
@@ -108,6 +127,7 @@ def kernel(function: Function) -> Function:
     """
     if numba is None:
         return function
+    text = f"{function.__module__}.{function.__qualname__} {_stamp(function.__code__.co_filename).hex()}"
     function.__qualname__ += f"_{EDITION}"
-    found: Function = cached(function)
+    found: Function = cached(function, text)
     return found
