@@ -100,7 +100,7 @@ class RecordTrace(Trace):
     def _spelled_out(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """What an author's function makes of tracers; None, and no steps, where it does more than NumPy's functions do:
         it is then a step of its own, and if it is wrong its call says how."""
-        before = len(self.steps)
+        before, refused = len(self.steps), self.refused
         given = [self.lift(a) if isinstance(a, Tracer) else a for a in args]
         atoms = [getattr(a, "atom", None) for a in given]
         try:
@@ -108,8 +108,9 @@ class RecordTrace(Trace):
         except Exception:
             out = None
         outs = out if primitive.multiple and out is not None else (out,)
-        written = [getattr(a, "atom", None) for a in given] != atoms
-        if not written and all(type(x) is RecordTracer and x._trace is self for x in outs):
+        more = self.refused is not refused or [getattr(a, "atom", None) for a in given] != atoms
+        self.refused = refused
+        if not more and all(type(x) is RecordTracer and x._trace is self for x in outs):
             return out
         del self.steps[before:]
         return None
