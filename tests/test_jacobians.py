@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import vmapcore as vc
+import vmapcore.numpy as vnp
 from vmapcore import errors
 
 
@@ -65,6 +66,64 @@ def test_empty_arguments_and_results(xp, jacobian):
     assert jacobian(lambda x: x * 2)(xp.zeros(0)).shape == (0, 0)
     assert jacobian(lambda x: np.sum(x))(xp.zeros(0)).shape == (0,)
     assert jacobian(lambda x: x[:0])(xp.zeros(3)).shape == (0, 3)
+
+
+JACOBIANS = [vc.jacrev, vc.jacfwd, lambda f: vc.jacfwd(f, chunk_size=2)]
+
+MAKERS = {
+    "zeros": lambda dtype: vnp.zeros(3, dtype),
+    "ones": lambda dtype: vnp.ones(3, dtype),
+    "empty": lambda dtype: vnp.empty(3, dtype),
+    "full": lambda dtype: vnp.full(3, 1, dtype),
+    "array": lambda dtype: vnp.array([1, 0, 1], dtype),
+    "asarray": lambda dtype: vnp.asarray([1, 0, 1], dtype),
+    "eye": lambda dtype: vnp.eye(3, dtype=dtype)[1],
+    "identity": lambda dtype: vnp.identity(3, dtype)[1],
+    "tri": lambda dtype: vnp.tri(3, dtype=dtype)[1],
+    "linspace": lambda dtype: vnp.linspace(0, 2, 3, dtype=dtype),
+    "arange": lambda dtype: vnp.arange(2, 5, dtype=None if dtype is bool else dtype),
+    "full_like": lambda dtype: vnp.full_like(np.zeros(3), 1, dtype),
+}
+
+
+def written(made, x):
+    made[0] = np.argmax(x)
+    return np.sum(made * x)
+
+
+@pytest.mark.parametrize("dtype", [bool, "i1", "u1", "i8", "f2", "f4", "f8"])
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_arrays_made_inside_have_no_derivative(make, dtype):
+    x = np.array([1.0, 3.0, 2.0])
+    made = np.array(make(dtype))
+    after = made.copy()
+    after[0] = 1
+    for jacobian in JACOBIANS:
+        assert np.array_equal(jacobian(lambda x: make(dtype) * x)(x), np.diag(made).astype(float))
+        assert np.array_equal(jacobian(lambda x: written(make(dtype), x))(x), after.astype(float))
+        assert np.array_equal(vc.vmap(jacobian(lambda x: written(make(dtype), x)))(x[None]), after[None].astype(float))
+        for outer in JACOBIANS:
+            assert np.array_equal(outer(jacobian(lambda x: np.sum(make(dtype) * x**2)))(x), 2.0 * np.diag(made))
+    assert np.array_equal(vc.hessian(lambda x: np.sum(np.where(make(dtype) > 0, x**2, x)))(x), 2 * np.diag(made > 0))
+
+
+@pytest.mark.parametrize("jacobian", JACOBIANS)
+def test_constants_have_zeros_for_derivatives(jacobian):
+    x = np.arange(3.0)
+    for constant in (0.5, np.float64(0.5), np.array(0.5), np.ones(2)):
+        shape = (*np.shape(constant), 3)
+        assert np.array_equal(jacobian(lambda x, c=constant: c)(x), np.zeros(shape))
+        assert np.array_equal(vc.vmap(jacobian(lambda x, c=constant: c))(x[None]), np.zeros((1, *shape)))
+        for outer in JACOBIANS:
+            assert np.array_equal(outer(jacobian(lambda x, c=constant: c))(x), np.zeros((*shape, 3)))
+    assert jacobian(lambda x: 0.5)(np.float64(1.0)) == 0
+    assert jacobian(lambda x: float(x.shape[0]))(x).tolist() == [0, 0, 0]
+    assert jacobian(lambda x: {"a": x[0], "b": 2.0})(x)["b"].tolist() == [0, 0, 0]
+    assert jacobian(lambda x: ())(x) == jacobian(lambda x: ())(()) == ()
+    assert jacobian(lambda t: 0.5)(()) == ()
+    for other, shown in ((1, "int 1"), (True, "bool True"), (np.arange(2), r"i64\[2\]"), ("a", "str 'a'")):
+        with pytest.raises(errors.DTypeError, match=f"a result is {shown}; a Jacobian needs arrays of floats"):
+            jacobian(lambda x, y=other: (x, y))(x)
 
 
 def test_complex(xp):

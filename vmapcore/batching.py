@@ -95,6 +95,14 @@ class BatchTrace(Trace):
         return BatchedTensor(self, np.broadcast_to(value, (self.size, *value.shape)))
 
 
+class TangentTrace(BatchTrace):
+    """One running vmap over tangents: what a function makes meanwhile depends on its primals alone."""
+
+    __slots__ = ()
+
+    adopts = False
+
+
 def move_axis(x: Any, source: int, target: int) -> Any:
     """`np.moveaxis` for non-negative axes, as a method call that every array and tracer has."""
     if source == target:
@@ -150,6 +158,8 @@ def vmap(
 class _Door:
     """Where arguments come in and results go out: inside, the batch is on axis 0."""
 
+    trace = BatchTrace
+
     def __init__(self, fun: Callable[..., Any], in_axes: Any, out_axes: Any, axis_size: int | None) -> None:
         self.fun = fun
         self.in_axes = InAxes(fun, in_axes, axis_size)
@@ -161,7 +171,7 @@ class _Door:
         leaves, treedef = flatten((args, kwargs))
         axes = self.in_axes.of_leaves(args, kwargs, len(leaves))
         size = self.in_axes.size(args, kwargs, leaves, axes)
-        trace = BatchTrace(self.call, size)
+        trace = self.trace(self.call, size)
         inputs = [
             x
             if axis is None
@@ -237,3 +247,12 @@ class _Door:
                 f"expected {-ndim} <= axis < {ndim}",
             )
         return axis + ndim if axis < 0 else axis
+
+
+class OverTangents(_Door):
+    """vmap of a jvp over its tangents; the first of two results has no batch."""
+
+    trace = TangentTrace
+
+    def __init__(self, fun: Callable[..., Any], axis_size: int) -> None:
+        _Door.__init__(self, fun, 0, (None, 0), axis_size)

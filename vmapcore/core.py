@@ -242,6 +242,9 @@ class Trace:
     overwrites = False
     """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
 
+    adopts = True
+    """Whether an array that is made meanwhile becomes its tracer, so that its tracers may be written into it."""
+
     _levels = itertools.count()
 
     def __init__(self, call: str) -> None:
@@ -296,6 +299,6 @@ RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())
 def lift(value: Any) -> Any:
     """Wraps a fresh array in the innermost running transform of its dtype, so that tracers may be written into it."""
     for trace in reversed(RUNNING.get()):
-        if trace.holds(value.dtype):
+        if trace.adopts and trace.holds(value.dtype):
             return trace.lift(value)
     return value

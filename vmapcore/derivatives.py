@@ -8,7 +8,7 @@ import numpy as np
 
 from .arguments import Split, check_callable, check_cotangents, check_scalar, with_aux
 from .arrays import is_array
-from .batching import vmap
+from .batching import OverTangents, vmap
 from .core import Memory, facts, primitive
 from .errors import ArgumentError, DTypeError, describe, name_of
 from .forward import jvp
@@ -200,9 +200,13 @@ def jacrev(
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         split = Split(call, fun, argnums, args)
         recording = Recording(call, lambda new: with_aux(call, fun(*split.put(new), **kwargs), has_aux), split.leaves)
-        outputs = recording.values
+        outputs = _arrays(call, recording.values)
         _check_real(call, [*split.leaves, *outputs], holomorphic, "Use jacfwd for a real argument and a complex result")
-        blocks = _by_chunks(lambda basis: vmap(lambda gs: recording.pull_back(gs))(basis), outputs, chunk_size)
+
+        def gradients(basis: list[Any]) -> list[Any]:
+            return vmap(lambda gs: recording.pull_back(gs), axis_size=_count(basis))(basis)
+
+        blocks = _by_chunks(gradients, outputs, chunk_size)
         rows = [_split_rows(b, outputs) for b in blocks]  # per input leaf, per output leaf
         trees = [
             split.tree_of(
@@ -250,11 +254,10 @@ def jacfwd(
             return with_aux(call, fun(*split.put(list(leaves)), **kwargs), has_aux)
 
         def columns(basis: list[Any]) -> list[Any]:
-            size = len(basis[0]) if basis else 0
-            push = vmap(lambda ts: jvp(run, split.leaves, ts), out_axes=(None, 0), axis_size=size)
-            (out, aux), (tangent, _) = push(basis)
+            push = OverTangents(lambda ts: jvp(run, split.leaves, ts), _count(basis))
+            (out, aux), (tangent, _) = push((basis,), {})
             tangents, tree = flatten(tangent)
-            return [*tangents, flatten(out)[0], tree, aux]
+            return [*tangents, _arrays(call, flatten(out)[0]), tree, aux]
 
         *blocks, outputs, out_tree, aux = _by_chunks(columns, split.leaves, chunk_size, keep=3)
         trees = []
@@ -300,10 +303,17 @@ def _check_chunk(call: str, chunk_size: Any) -> None:
         raise ArgumentError(call, f"chunk_size is {chunk_size!r}", "it must be an int >= 1 or None")
 
 
-def _check_real(call: str, arrays: list[Any], holomorphic: bool, remedy: str) -> None:
+def _arrays(call: str, results: list[Any]) -> list[Any]:
+    """The results as arrays, if all are floats or complex numbers."""
+    arrays = [np.asarray(x) if isinstance(x, (float, complex)) and not is_array(x) else x for x in results]
     for x in arrays:
         if not (is_array(x) or isinstance(x, Tracer)) or x.dtype.kind not in "fc":
             raise DTypeError(call, f"a result is {describe(x)}", "a Jacobian needs arrays of floats")
+    return arrays
+
+
+def _check_real(call: str, arrays: list[Any], holomorphic: bool, remedy: str) -> None:
+    for x in arrays:
         if x.dtype.kind == "c" and not holomorphic:
             raise DTypeError(
                 call,
@@ -335,6 +345,10 @@ def _basis(like: list[Any], start: int, stop: int) -> list[Any]:
         arrays.append((unit * _on_device(rows, x)).astype(x.dtype).reshape((stop - start, *x.shape)))
         offset += x.size
     return arrays
+
+
+def _count(basis: list[Any]) -> int:
+    return len(basis[0]) if basis else 0
 
 
 def _on_device(rows: Any, x: Any) -> Any:

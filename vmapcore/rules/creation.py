@@ -286,10 +286,10 @@ def linspace_(
 ) -> Any:
     start, stop, num = weak(start), weak(stop), as_size("np.linspace", "num", num)
     y = linspace(start, stop, num=num, endpoint=endpoint)
-    if not isinstance(y, Tracer):
-        y = made(y)
     if dtype is not None:
         y = NUMPY["cast"](np.floor(y) if np.issubdtype(dtype, np.integer) else y, dtype)
+    if not isinstance(y, Tracer):
+        y = made(y)
     y = moveaxis(y, -1, axis)
     intervals = num - 1 if endpoint else num
     return (y, (stop - start) / intervals if intervals > 0 else np.nan) if retstep else y
