@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vmapcore import grad, jacfwd, jacrev, jvp, vmap
+from vmapcore import grad, hessian, jacfwd, jacrev, jvp, vmap
 from vmapcore.errors import MissingRuleError, ShapeError
 from vmapcore.rules import linalg
 from vmapcore.testing import assert_same, check_grads
@@ -92,6 +92,17 @@ def test_values_of_degenerate_matrices_have_derivatives():
     a = 2 * np.eye(3)
     for function in (np.linalg.eigvalsh, np.linalg.eigvals, np.linalg.svdvals):
         assert_same(grad(lambda x, f=function: np.sum(np.real(f(x))))(a), np.eye(3))
+
+
+@pytest.mark.parametrize("function", [np.linalg.eigvalsh, np.linalg.eigvals, np.linalg.svdvals])
+@pytest.mark.parametrize("along", [np.eye(3), np.diag([1.0, 2.0, 3.0])])
+def test_equal_values_that_move_alone_have_second_derivatives(function, along):
+    def squares(t):
+        return np.sum(np.real(function(np.eye(3) + t * along)) ** 2)
+
+    assert np.isclose(hessian(squares)(0.0), 2 * np.sum(along**2))
+    assert np.isclose(jacfwd(jacfwd(squares))(0.0), 2 * np.sum(along**2))
+    assert jacfwd(jacfwd(lambda t: function(t * along + np.eye(3)).real[0]))(0.0) == 0
 
 
 def test_vectors_of_degenerate_matrices_have_none():

@@ -92,6 +92,13 @@ def gaps(values: Any) -> Any:
     return np.where(unit, 0, 1 / np.where(unit, 1, row(values) - column(values)))
 
 
+def over_gaps(inner: Any, values: Any) -> Any:
+    """`inner` times `gaps`, but zero where it is zero itself, as of equal values that move alike."""
+    gap = row(values) - column(values)
+    still = library(values).eye(values.shape[-1], dtype=bool) | ((gap == 0) & (inner == 0))
+    return np.where(still, 0, inner) / np.where(still, 1, gap)
+
+
 def largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
     """The maximum, zero of nothing."""
     if 0 in sizes.shape:

@@ -28,6 +28,7 @@ from ._matrices import (
     gaps,
     matrices,
     mirrored,
+    over_gaps,
     row,
     transposed,
 )
@@ -159,7 +160,7 @@ def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
 def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     w, v = out
     inner = adjoint(v) @ mirrored(tangents[0], uplo == "L") @ v
-    return np.real(diagonal(inner)), v @ (gaps(w) * inner)
+    return np.real(diagonal(inner)), v @ over_gaps(inner, w)
 
 
 def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
@@ -233,7 +234,7 @@ def eig(xp: Any, a: Any) -> Any:
 def eig_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     w, v = out
     inner = np.linalg.solve(v, tangents[0] @ v)
-    return fit(diagonal(inner), w), fit(v @ (gaps(w) * inner), v)
+    return fit(diagonal(inner), w), fit(v @ over_gaps(inner, w), v)
 
 
 def eig_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:

@@ -10,7 +10,19 @@ from ..errors import ArgumentError, MissingRuleError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import as_scalar, fit, trailing
-from ._matrices import SVDResult, adjoint, column, conj, diagonal, diagonal_matrix, largest, matrices, mirrored, row
+from ._matrices import (
+    SVDResult,
+    adjoint,
+    column,
+    conj,
+    diagonal,
+    diagonal_matrix,
+    largest,
+    matrices,
+    mirrored,
+    over_gaps,
+    row,
+)
 from ._work import of_matrices
 from .casts import cast
 from .creation import library
@@ -49,12 +61,12 @@ def svd_jvp(tangents: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     (u, s, vh), da = out, tangents[0]
     m, n = a.shape[-2:]
     inner = adjoint(u) @ da @ adjoint(vh)
-    f, right, left = _square_gaps(s), inner * row(s), column(s) * inner
-    turn = f * (right + adjoint(right))
+    both = over_gaps((inner + adjoint(inner)) / 2, s)  # what of dP and dQ is equal, and what is opposite
+    apart = (inner - adjoint(inner)) / 2 / (row(s) + column(s))
     if a.dtype.kind == "c":
-        turn = turn + diagonal_matrix(1j * np.imag(diagonal(inner)) / s)
-    du = u @ turn
-    dvh = adjoint(f * (left + adjoint(left))) @ vh
+        both = both + diagonal_matrix(diagonal(apart))
+    du = u @ (both + apart)
+    dvh = adjoint(both - apart) @ vh
     if m > n:
         du = du + (da @ adjoint(vh) - u @ inner) / row(s)
     if n > m:
