@@ -8,7 +8,7 @@ import pytest
 
 import vmapcore.numpy as vnp
 from vmapcore import grad, implements, jvp, vmap
-from vmapcore.errors import ArgumentError, AxisError, ShapeError, VmapcoreError
+from vmapcore.errors import ArgumentError, AxisError, OptionError, ShapeError, VmapcoreError
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.testing import assert_same, check_vmap
 from vmapcore.tracer import Tracer
@@ -246,7 +246,7 @@ ERRORS = [
         ArgumentError,
         "np.pad: got constant_values with mode 'edge'",
     ),
-    (lambda x: np.pad(x, 1, "reflect", reflect_type="odd"), ArgumentError, "np.pad: reflect_type is 'odd'"),
+    (lambda x: np.pad(x, 1, "reflect", reflect_type="none"), OptionError, "np.pad: reflect_type is 'none'"),
     (lambda x: np.diag(x[None]), ShapeError, "np.diag: the array is f64[1,2,3]; it must have one axis or two."),
     (lambda x: np.diagonal(x, 0, 1, 1), AxisError, "np.diagonal"),
     (lambda x: np.diagonal(x[0]), ShapeError, "np.diagonal: the array is f64[3]; it needs two axes or more."),

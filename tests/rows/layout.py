@@ -191,6 +191,17 @@ PADDING = [
         for mode in ("edge", "reflect", "symmetric", "wrap", "linear_ramp", "mean")
     ],
     *[
+        row(
+            f"pad {mode} odd {n}",
+            np.pad,
+            (n, 4),
+            params={"pad_width": ((5, 2), (0, 3)), "mode": mode, "reflect_type": "odd"},
+            kinds="fib",
+        )
+        for mode in ("reflect", "symmetric")
+        for n in (1, 2, 3)
+    ],
+    *[
         row(f"pad {mode}", np.pad, Arg((3, 4), distinct=True), params={"pad_width": 1, "mode": mode}, kinds="fi")
         for mode in ("maximum", "minimum", "median")
     ],

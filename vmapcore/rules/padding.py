@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError, describe
+from ..errors import ArgumentError, OptionError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import operand
@@ -46,6 +46,8 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
         )
     widths = _widths(pad_width, len(x.shape))
     option: Any = kwargs.get(OPTIONS.get(mode, ""))
+    if "reflect_type" in kwargs and option not in ("even", "odd"):
+        raise OptionError("np.pad", f"reflect_type is {option!r}", "it must be 'even' or 'odd'")
     if mode == "empty" or (mode == "constant" and _is_number(option)):
         value = 0 if option is None else option.item() if hasattr(option, "item") else option
         return pad(x, widths=tuple([(before, after, 0) for before, after in widths]), value=value)
@@ -55,8 +57,10 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
             continue
         if not x.shape[axis] and mode != "constant":
             raise ShapeError("np.pad", f"axis {axis} of {describe(x)} is empty", f"mode {mode!r} takes values from it")
-        if mode in GATHERED:
-            x = gather(x, _positions(x.shape[axis], before, after, mode, option), axis)
+        if mode in GATHERED and option in (None, "even"):
+            x = gather(x, np.pad(np.arange(x.shape[axis]), (before, after), mode=mode), axis)
+        elif mode in GATHERED:
+            x = _odd(mode, x, axis - len(x.shape), before, after)
         else:
             x = concatenate(*sides(mode, x, axis, before, after, option), axis=axis - len(x.shape))
     return x if any(map(any, widths)) else copy(x)
@@ -82,16 +86,21 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     return widths
 
 
-def _positions(n: int, before: int, after: int, mode: Any, reflect_type: Any) -> Any:
-    """Which of `n` elements each of the padded ones is."""
-    if reflect_type not in (None, "even"):
-        raise ArgumentError(
-            "np.pad",
-            f"reflect_type is {reflect_type!r}",
-            "it must be 'even'",
-            "Subtract an even reflection from twice the edge",
-        )
-    return np.pad(np.arange(n), (before, after), mode=mode)
+def _odd(mode: Any, x: Any, axis: int, before: int, after: int) -> Any:
+    """`x` reflected at the points at its ends, again and again as in NumPy, until there is enough."""
+    n, apart = x.shape[axis], int(mode == "reflect")
+    while before or after:
+        length = x.shape[axis]
+        whole = (length - apart) // (n - apart) * (n - apart) if n > 1 else 0
+        if not whole:
+            return gather(x, np.pad(np.arange(length), (before, after), mode="edge"), axis)
+        counts = min(whole, before), min(whole, after)
+        starts = apart, length - apart - counts[1]
+        sides = [cut(x, axis=axis, start=i, stop=i + m) for i, m in zip(starts, counts, strict=True)]
+        edges = [cut(x, axis=axis, start=i, stop=i + 1) for i in (0, length - 1)]
+        first, last = (NUMPY["cast"](2 * e - flip(s, axes=(axis,)), x.dtype) for e, s in zip(edges, sides, strict=True))
+        x, before, after = concatenate(first, x, last, axis=axis), before - counts[0], after - counts[1]
+    return x
 
 
 def _side(x: Any, axis: int, count: int, value: Any) -> Any:
