@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vmapcore import grad, jit, jvp, vmap
-from vmapcore.errors import ArgumentError, ConcretizationError, DTypeError, MutationError, ShapeError
+from vmapcore.errors import ArgumentError, ConcretizationError, DTypeError, IndexingError, MutationError, ShapeError
 from vmapcore.numpy_protocol import NUMPY
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -117,6 +117,7 @@ def test_what_is_refused():
         (lambda x: np.select([x], [x]), DTypeError, r"np.select: a condition is f32\[3\]; conditions must be"),
         (lambda x: np.choose([0], [x], mode="last"), ArgumentError, "np.choose: mode is 'last'"),
         (lambda x: np.piecewise(x, [x > 0], [1, 2, 3]), ShapeError, "np.piecewise: got 1 conditions and 3 functions"),
+        (lambda x: np.piecewise(x, [x > 0], [abs, 0]), IndexingError, r"np.piecewise: the mask bool\[3\] differs"),
         (
             lambda x: x.astype(int, casting="safe"),
             DTypeError,
