@@ -11,7 +11,7 @@ from vmapcore.evals.products import plan_product
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.rules import contract as module
 from vmapcore.rules.contract import contract
-from vmapcore.testing import assert_same, check_vmap
+from vmapcore.testing import assert_same, check_grads, check_vmap
 
 B = 6
 RNG = np.random.default_rng(0)
@@ -238,3 +238,25 @@ def test_there_is_no_mask():
     for call in (lambda x: np.matmul(x, x, out=np.zeros_like(x), where=x > 0), lambda x: np.matmul(x, x, where=True)):
         with pytest.raises(TypeError, match="unexpected keyword argument 'where'"):
             vmap(call)(x)
+
+
+AXES = [
+    (np.vecdot, (3, 4), (3, 4), {"axis": 0}),
+    (np.vecdot, (3, 4), (3, 4), {"axis": 0, "keepdims": True}),
+    (np.vecdot, (3, 4), (4,), {"keepdims": True}),
+    (np.vecdot, (3, 4), (4, 3), {"axes": [0, 1]}),
+    (np.vecdot, (3, 4), (4, 3), {"axes": [0, 1, ()]}),
+    (np.matmul, (2, 3, 4), (2, 3, 4), {"axes": [(-2, -1), (-1, -2), (-2, -1)]}),
+    (np.matmul, (3, 4, 2), (4, 5, 2), {"axes": [(0, 1), (0, 1), (1, 0)]}),
+    (np.matvec, (4, 2, 3), (4, 2), {"axes": [(2, 0), 0, 1]}),
+    (np.vecmat, (4, 2), (4, 2, 3), {"axes": [0, (0, 2), 0]}),
+]
+
+
+@pytest.mark.parametrize(("function", "x", "y", "params"), AXES)
+def test_axes_of_generalised_ufuncs(function, x, y, params):
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((2, *shape)) + 1j * rng.standard_normal((2, *shape)) for shape in (x, y))
+    expected = np.stack([function(*pair, **params) for pair in zip(x, y, strict=True)])
+    np.testing.assert_allclose(vmap(lambda x, y: function(x, y, **params))(x, y), expected)
+    check_grads(lambda x, y: function(x, y, **params), x[0], y[0])

@@ -134,6 +134,32 @@ def _single_out(kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
+def _axis_options(ufunc: Any) -> set[str]:
+    """What a generalised ufunc takes for its axes: one for all operands only where they share the only one."""
+    signature = ufunc.signature or ""
+    return {"axes"} | ({"axis", "keepdims"} if signature.endswith("->()") else set()) if signature else set()
+
+
+def _with_last_axes(
+    ufunc: Any, inputs: tuple[Any, ...], *, axis: Any = None, axes: Any = None, keepdims: bool = False
+) -> tuple[tuple[Any, ...], Callable[[Any], Any]]:
+    """The operands of a generalised ufunc with the axes that it works on last, and what moves those of its result."""
+    if axes is not None and (axis is not None or not len(inputs) <= len(axes) <= len(inputs) + 1):
+        raise OptionError(
+            f"np.{ufunc.__name__}",
+            f"axes is {axes} and axis {axis}",
+            "axes has an entry for each operand and for the result, or axis is given alone",
+        )
+    if axes is None:
+        axes = [-1 if axis is None else axis] * len(inputs)
+    spots = [a if isinstance(a, tuple) else (a,) for a in axes]
+    last = [tuple(range(-len(a), 0)) for a in spots]
+    moved = tuple([np.moveaxis(x, a, b) for x, a, b in zip(inputs, spots, last, strict=False)])
+    if keepdims:
+        return moved, lambda y: np.expand_dims(y, spots[-1])
+    return moved, lambda y: y if len(spots) == len(inputs) else np.moveaxis(y, last[-1], spots[-1])
+
+
 def _call_with_options(
     ufunc: Any,
     inputs: tuple[Any, ...],
@@ -146,6 +172,13 @@ def _call_with_options(
 ) -> Any:
     """A ufunc call with `out=`, `where=` or `dtype=`, spelled as calls without them."""
     rest = {k: v for k, v in rest.items() if not (k == "order" or (k == "subok" and v))}
+    if rest and where is True and rest.keys() <= _axis_options(ufunc):
+        inputs, back = _with_last_axes(ufunc, inputs, **rest)
+        if out is not None:
+            raise OptionError(
+                f"np.{ufunc.__name__}", "got out= with axes of its own", "", "Write to it with out[...] ="
+            )
+        return back(ufunc(*inputs) if dtype is None else ufunc(*inputs, dtype=dtype, casting=casting))
     if rest:
         raise ArgumentError(
             f"np.{ufunc.__name__}",
