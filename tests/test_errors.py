@@ -70,6 +70,7 @@ def loss(w, x):
         (MutationError, ValueError),
         (MissingRuleError, NotImplementedError),
         (errors.MissingAttributeError, AttributeError),
+        (errors.EndlessRuleError, RecursionError),
     ],
 )
 def test_every_error_is_also_a_builtin_one(kind, builtin):

@@ -75,6 +75,10 @@ class MissingRuleError(VmapcoreError, NotImplementedError):
     """A primitive or a NumPy function has no rule for what was asked."""
 
 
+class EndlessRuleError(VmapcoreError, RecursionError):
+    """A rule of an operation applies itself, or its operation so that it is applied again, without end."""
+
+
 class PerformanceWarning(UserWarning):
     """Something ran much slower than it could: a loop, or a recording of its own for every number."""
 

@@ -8,6 +8,7 @@ from ..core import Primitive
 from ..errors import ArgumentError
 from ..rules._families import pointwise
 from ..rules._work import each
+from .guards import guarded
 from .kinds import (
     PLAIN,
     Elementwise,
@@ -34,7 +35,7 @@ class Declarations(Primitive):
     def __init__(self, evaluate: Rule, signature: Signature, name: str, doc: str | None = None) -> None:
         Primitive.__init__(self, evaluate, name=name, listed=False)
         self.def_facts(work=each, pure=False)
-        self.evaluate = evaluate
+        self.evaluate = guarded(self, evaluate)
         self.signature = signature
         self.__doc__ = doc
         self.own_vmap: Rule | None = None
@@ -111,7 +112,7 @@ class Declarations(Primitive):
             own = by_library.get(xp.__name__)
             return fun(xp, *args, **params) if own is None else as_arrays(xp, own(*args, **params))
 
-        self.evaluate = evaluate
+        self.evaluate = guarded(self, evaluate)
         self._reset()
         return self
 
@@ -141,7 +142,7 @@ class Declarations(Primitive):
         """
         self.signature.check_rule(f"{self.name}.def_vmap", rule, "axis_size, mapped")
         self._declare("def_vmap", "vmap")
-        self.own_vmap = rule
+        self.own_vmap = guarded(self, rule, "vmap rule")
         self._reset()
         return rule
 
@@ -196,7 +197,7 @@ class Declarations(Primitive):
             if rule is not None:
                 self.signature.check_rule(call, rule, "g, out", f"the rule for '{self.signature.name(i)}'")
         self._declare("def_vjp", "vjp")
-        self.vjp_rules = tuple(rules)
+        self.vjp_rules = tuple([self._guarded(rule, "vjp rule") for rule in rules])
         if all(rule is None for rule in rules):
             self.vjp_rules = None
         self._reset()
@@ -208,7 +209,7 @@ class Declarations(Primitive):
         """
         self.signature.check_rule(f"{self.name}.def_vjp_all", rule, "i, g, out")
         self._declare("def_vjp_all", "vjp")
-        Primitive.def_vjp_all(self, rule)
+        Primitive.def_vjp_all(self, guarded(self, rule, "vjp rule"))
         self.vjp_rules = self.vjps
         self._reset()
         return rule
@@ -224,7 +225,7 @@ class Declarations(Primitive):
         """
         self.signature.check_rule(f"{self.name}.def_jvp", rule, "tangents, out")
         self._declare("def_jvp", "jvp")
-        self.jvp_rule = rule
+        self.jvp_rule = guarded(self, rule, "jvp rule")
         self._reset()
         return rule
 
@@ -239,7 +240,7 @@ class Declarations(Primitive):
         """
         self.signature.check_rule(f"{self.name}.def_forward", rule, "")
         self._declare("def_forward", "vjp")
-        self.forward_rule = rule
+        self.forward_rule = guarded(self, rule, "forward rule")
         self._reset()
         return rule
 
@@ -293,6 +294,7 @@ class Declarations(Primitive):
         self._declare("elementwise", "vmap", *(["vjp", "jvp"] if partials else []))
         self.vmap_kind = Elementwise()
         if partials:
+            partials = tuple([self._guarded(p, "partial derivative") for p in partials])
             terms = [p if callable(p) or p in (None, 1, -1) else _constant(p) for p in partials]
             self._swift = pointwise(Primitive(self.evaluate, name=self.name, listed=False), *terms)
             self._derive(elementwise_rules(self.name, partials))
@@ -334,7 +336,7 @@ class Declarations(Primitive):
         self._declare("reduction", "vmap", *(["vjp", "jvp"] if partials else []))
         self.vmap_kind = Reduction(axis)
         if partials:
-            self._derive(reduction_rules(partials, axis))
+            self._derive(reduction_rules([self._guarded(p, "partial derivative") for p in partials], axis))
         self._reset()
         return self
 
@@ -397,7 +399,7 @@ class Declarations(Primitive):
         self.signature.check_rule(f"{self.name}.linear", transpose, "g, out", "the transpose")
         self._check_array_count("linear", 1)
         self._declare("linear", "vjp", "jvp")
-        self._derive(linear_rules(self, transpose))
+        self._derive(linear_rules(self, guarded(self, transpose, "transpose")))
         self._reset()
         return self
 
@@ -427,7 +429,7 @@ class Declarations(Primitive):
             self.signature.check_rule(f"{self.name}.bilinear", rule, "g, out", side)
         self._check_array_count("bilinear", 2)
         self._declare("bilinear", "vjp", "jvp")
-        self._derive(bilinear_rules(self, left, right))
+        self._derive(bilinear_rules(self, *[guarded(self, side, "transpose") for side in (left, right)]))
         self._reset()
         return self
 
@@ -453,6 +455,10 @@ class Declarations(Primitive):
         for i, partial in enumerate(partials):
             if not (partial is None or isinstance(partial, (int, float, complex))):
                 self.signature.check_rule(f"{self.name}.{kind}", partial, "out", f"the partial by '{names[i]}'")
+
+    def _guarded(self, rule: Any, what: str) -> Any:
+        """A rule, guarded; a constant, and None, as it is."""
+        return guarded(self, rule, what) if callable(rule) else rule
 
     def _derive(self, rules: tuple[Any, Rule]) -> None:
         self.vjp_rules, self.jvp_rule = rules

@@ -9,6 +9,7 @@ from ..arguments import check_callable
 from ..arrays import on_host
 from ..errors import ArgumentError, OptionError, describe, name_of
 from ..pytree import flatten, tree_map
+from .guards import locked
 from .op import CustomOp
 from .signature import Signature, anything, signature_of
 from .specs import as_arrays
@@ -26,18 +27,15 @@ class ExternalOp(CustomOp):
             return as_arrays(xp, fun(*self.prepared(args), **params))
 
         self.bare = fun
-        self.wrapped = evaluate
         CustomOp.__init__(self, evaluate, _signature(fun), name, fun.__doc__)
+        self.wrapped = self.evaluate
         self.method = None if vmap_method == "loop" else vmap_method
         self.declared_loop = vmap_method == "loop"
         if vmap_method is not None:
             self._declare("vmap_method", "vmap")
 
     def prepared(self, leaves: Sequence[Any]) -> Sequence[Any]:
-        for x in leaves:
-            if type(x) is not np.ndarray:
-                return tuple([_host(x) for x in leaves])
-        return leaves
+        return [locked(x if type(x) is np.ndarray else _host(x)) for x in leaves]
 
     def swift(self, xp: Any) -> Callable[..., Any]:
         return self.bare if xp is np and self.evaluate is self.wrapped else super().swift(xp)
@@ -86,8 +84,8 @@ def external(
 
     Law:  external(fun)(x) == fun(x), and vmap(external(fun))(x)[i] == fun(x[i])
 
-    The function gets real NumPy arrays or scalars, in every transform and on every device, never a tracer and never
-    made-up numbers. To differentiate it, declare a rule as for any `custom_op`.
+    The function gets real NumPy arrays, read-only, or scalars, in every transform and on every device, never a tracer
+    and never made-up numbers. To differentiate it, declare a rule as for any `custom_op`.
 
     Args:
         fun: `fun(*arrays, **params)`, of arrays or pytrees of them by position and static parameters by name. Left

@@ -11,6 +11,7 @@ from ..pytree import flatten, unflatten
 from ..tracer import Tracer
 from .declarations import Declarations
 from .forms import LEAF, Form, check_batch, check_cotangent, check_leaves
+from .guards import locked, unguarded
 from .levels import batched
 from .signature import REQUIRED, Signature
 
@@ -26,8 +27,8 @@ class CustomOp(Declarations):
     Law:  vmap(op)(x)[i] == op(x[i])
 
     Call it with arrays, or pytrees of them, by position and static parameters by name. Rules get the arguments
-    structured as the caller passed them, and every parameter. Each method declares a rule, and may be called once.
-    Made by `custom_op` and `external`.
+    structured as the caller passed them, and every parameter; NumPy's arrays are read-only. Each method declares a
+    rule, and may be called once. Made by `custom_op` and `external`.
     """
 
     def __init__(self, evaluate: Rule, signature: Signature, name: str, doc: str | None = None) -> None:
@@ -103,11 +104,11 @@ class CustomOp(Declarations):
 
     def prepared(self, leaves: Sequence[Any]) -> Sequence[Any]:
         """The arrays and numbers that loops take examples from."""
-        return leaves
+        return [locked(x) for x in leaves]
 
     def swift(self, xp: Any) -> Rule:
         """What computes an example of prepared arrays."""
-        return functools.partial(self.evaluate, xp)
+        return functools.partial(unguarded(self.evaluate), xp)
 
     def tidy(self, xp: Any, found: Any) -> Any:
         """What the operation returns, of what `swift` gave."""

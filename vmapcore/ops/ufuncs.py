@@ -60,6 +60,7 @@ class UfuncOp(CustomOp):
         names = ["x"] if ufunc.nin == 1 else [f"x{i + 1}" for i in range(ufunc.nin)]
         parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
         CustomOp.__init__(self, evaluate, Signature(parameters), name or path_of(ufunc), ufunc.__doc__)
+        self.evaluate = evaluate  # no guard: a ufunc writes to nothing that it reads
         signature = getattr(ufunc, "signature", None)
         if signature is None:
             self.vmap_kind = Elementwise()
