@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .arrays import UNTRACED, is_array
 from .errors import ArgumentError, MissingRuleError, MutationError, OptionError
 from .refusals import parts_of_write
 
@@ -77,8 +78,19 @@ def array_function(function: Any, args: Any, kwargs: Any) -> Any:
     return ours(*args, **kwargs)
 
 
+def answers(x: Any) -> bool:
+    """Whether an operand of another library has NumPy's operators and ufuncs answered by itself."""
+    kind = type(x)
+    if kind in UNTRACED or hasattr(kind, "_assign") or is_array(x):
+        return False
+    return hasattr(kind, "__array_ufunc__") or getattr(x, "__array_priority__", 0) > 0  # that of arrays
+
+
 def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What every tracer's `__array_ufunc__` does."""
+    for x in inputs:
+        if type(x) not in UNTRACED and hasattr(type(x), "__array_ufunc__") and answers(x):
+            return NotImplemented
     if method == "__call__" and not kwargs:
         ours = NUMPY.get(ufunc)
         if ours is None:

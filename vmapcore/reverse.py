@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import separate
+from .arrays import is_array
 from .core import SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
@@ -140,6 +141,8 @@ class GradTrace(Trace):
             return constant.snapshot()
         if isinstance(constant, (int, float, complex, np.generic)):
             return constant
+        if not is_array(constant):  # of another library: as NumPy has taken it
+            constant = np.asarray(constant)
         if constant.nbytes < SMALL:
             return constant.copy()
         seen, copy = self.saved.get(id(constant), (None, None))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import UNTRACED
 from .errors import (
     ArgumentError,
     MissingAttributeError,
@@ -19,7 +20,7 @@ from .errors import (
     callers_line,
     describe,
 )
-from .numpy_protocol import NUMPY, array_function, array_ufunc
+from .numpy_protocol import NUMPY, answers, array_function, array_ufunc
 from .refusals import ABSENT, ARRAY, BOOL, ELEMENTS, TEXT, TRUTH, instead_of_array, is_written, parts_of_write, refuse
 from .views import Storage
 
@@ -355,6 +356,8 @@ def _operators(name: str, ufunc: Any) -> None:
     """Installs `__name__`, `__rname__` and `__iname__`."""
 
     def forward(self: Tracer, other: Any) -> Any:
+        if type(other) not in UNTRACED and answers(other):
+            return NotImplemented
         return NUMPY[ufunc](self, other)
 
     def reflected(self: Tracer, other: Any) -> Any:
