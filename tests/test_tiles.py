@@ -5,7 +5,7 @@ import pytest
 
 import vmapcore as vc
 from vmapcore import grad, nn, threads, trace, vmap
-from vmapcore.cpu import cuts
+from vmapcore.cpu import compiled, cuts
 from vmapcore.cpu.plan import Plan
 from vmapcore.nn import functional as F
 from vmapcore.planning import groups
@@ -73,6 +73,10 @@ PROGRAMS = {
 CUTS = {"as it comes": (None, None), "tiny tiles": (1, 1), "one row a tile": (200_000, 1)}
 
 
+FORCED = [(cuts, "FOOTPRINT", 1), (cuts, "ROOM", 1), (cuts, "WORTH", 1), (groups, "CACHE", 1), (groups, "ROWS", 0)]
+"""Sizes at which everything that can be is in groups, and these in tiles of one."""
+
+
 @pytest.fixture(params=CUTS)
 def cut(request, monkeypatch):
     """Sizes at which groups are cut as large ones are."""
@@ -126,6 +130,68 @@ def test_every_member_has_its_own_weights(x_dtype, w_dtype, scaled, monkeypatch)
     (expected,), (got,) = graph(x, w), Plan(graph)([x, w])
     assert got.dtype == expected.dtype
     np.testing.assert_allclose(got / np.abs(expected).max(), expected / np.abs(expected).max(), atol=2e-5)
+
+
+def softmax(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def unit_rows(x):
+    return x / np.sqrt(np.sum(x * x, axis=-1, keepdims=True))
+
+
+ITSELF = {
+    "rows by rows": lambda c: c @ c.T,
+    "columns by columns": lambda c: c.T @ c,
+    "squared": lambda c: c @ c,
+    "an image of it": lambda c: np.tanh(c @ c.T) @ c,
+    "attention": lambda c: softmax(c @ c.T / 4) @ c,
+    "kernel": lambda c: np.exp(-(c @ c.T)),
+    "rows centred": lambda c: (c - np.mean(c, axis=0)) @ (c - np.mean(c, axis=0)).T,
+    "rows of unit length": lambda c: np.maximum(unit_rows(c) @ unit_rows(c).T, 0) * 2,
+    "einsum of rows": lambda c: np.tanh(np.einsum("ij,kj->ik", c, c)),
+    "einsum of columns": lambda c: np.tanh(np.einsum("ij,ik->jk", c, c)),
+    "einsum of both": lambda c: np.tanh(np.einsum("ij,jk->ik", c, c)),
+    "einsum along": lambda c: np.tanh(np.einsum("ij,ij->i", c, c)),
+    "einsum turned": lambda c: np.tanh(np.einsum("ij,ji->ij", c, c)),
+    "outer product": lambda c: np.tanh(np.einsum("i,j->ij", c[0], c[0])),
+    "three of it": lambda c: np.tanh(c @ c.T) @ (c @ c),
+    "turned beside it": lambda c: np.tanh(c + c.T) @ c,
+    "turned within": lambda c: np.tanh(c @ c) * np.swapaxes(c, -1, -2),
+    "sum of its products": lambda c: np.sum(c @ c.T, axis=0) + c,
+    "distances": lambda c: np.sum(c * c, -1)[:, None] + np.sum(c * c, -1)[None] - 2 * (c @ c.T),
+    "rows less others": lambda c: np.sum((c[:, None] - c[None]) ** 2 @ c, axis=1),
+    "reversed": lambda c: (c @ c[::-1].T) * c,
+    "its sums": lambda c: (c @ np.sum(c, axis=0))[:, None] * c,
+    "gradient": grad(lambda c: np.sum(np.tanh(np.tanh(c) @ np.tanh(c).T))),
+    "gradient of attention": grad(lambda c: np.sum(softmax(c @ c.T / 4) @ c)),
+    "images by themselves": lambda c: F.conv2d(c[None, None], c[None, None, :3, :3]),
+    "images by images": lambda c: F.conv2d(F.relu(np.stack([c, c.T])[:, None]), np.stack([c, c.T])[:, None]),
+}
+"""Functions of a matrix that meets itself: one read is cut into tiles where the other is whole, or cut otherwise."""
+
+MAPPED = {
+    "alone": lambda f: lambda x: f(np.tanh(x[0])),
+    "one member": lambda f: vmap(lambda x: f(np.tanh(x))),
+    "members": lambda f: vmap(lambda x: f(np.tanh(x))),
+    "shared": lambda f: lambda x: vmap(lambda s: f(s * np.tanh(x[0])))(x[:, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("compiling", [False, True], ids=["numpy", "as installed"])
+@pytest.mark.parametrize("mapped", MAPPED)
+@pytest.mark.parametrize("name", ITSELF)
+def test_an_array_that_meets_itself(name, mapped, compiling, monkeypatch):
+    for module, constant, value in FORCED:
+        monkeypatch.setattr(module, constant, value)
+    if not compiling:
+        monkeypatch.setattr(compiled, "AVAILABLE", False)
+    fun = vc.jit(MAPPED[mapped](ITSELF[name]))
+    for call in range(10):
+        x = floats(1 if mapped == "one member" else 3, 7, 7)
+        expected = fun.fun(x)
+        np.testing.assert_allclose(fun(x), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max(), err_msg=str(call))
 
 
 def test_other_arguments_than_those_recorded():

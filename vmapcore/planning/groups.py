@@ -8,6 +8,7 @@ Convolutions start groups, whose frame has the images if there is more work in t
 the steps between them join the group that they read from or that reads them. A group may not be left and entered again.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -98,6 +99,11 @@ class Grouping:
     def _readers(self, v: Var) -> list[int]:
         return self.graph.readers.get(v, [])
 
+    def _reads(self, group: Group, v: Var) -> Iterator[tuple[int, int]]:
+        """Where steps of the group read `v`, by step and position."""
+        found = [r for r in dict.fromkeys(self._readers(v)) if r in group.steps]
+        return ((r, k) for r in found for k, a in enumerate(self.graph.steps[r].inputs) if a is v)
+
     def _wanted(self, i: int) -> bool:
         """Whether the graph returns a result of step `i`."""
         return any(a is v for v in self.graph.steps[i].outputs for a in self.graph.outputs)
@@ -122,12 +128,12 @@ class Grouping:
             return False
         reads = [_places(axes, dims, len(group.lengths)) for axes in labels.inputs]
         makes = [_places(axes, dims, len(group.lengths)) for axes in labels.outputs]
-        read_back = any(r in group.steps for v in step.outputs for r in self._readers(v))
+        read_back = [(at, makes[k]) for k, v in enumerate(step.outputs) for at in self._reads(group, v)]
         sums = any(None in p for p in makes)
         if sums and (len(makes) > 1 or read_back or len(dims) < len(group.lengths)):
             return False
-        if self.dependencies.arise(i, group.number):
-            return False
+        if any(group.reads[at] != place for at, place in read_back) or self.dependencies.arise(i, group.number):
+            return False  # as where an array meets itself: the tile of one operand is not that of the other
         for k, a in enumerate(step.inputs):
             if a in group.sums or (a in group.places and group.places[a] != reads[k]):
                 return False
@@ -138,10 +144,8 @@ class Grouping:
         for k, a in enumerate(step.inputs):
             if a not in group.places:
                 group.reads[i, k] = reads[k]
-        for r in {r for v in step.outputs for r in self._readers(v) if r in group.steps}:
-            for k, a in enumerate(self.graph.steps[r].inputs):
-                if a in step.outputs:
-                    del group.reads[r, k]
+        for at, _ in read_back:
+            del group.reads[at]
         group.steps.add(i)
         self.dependencies.join(i, group.number)
         self.owner[i] = group
@@ -154,12 +158,7 @@ class Grouping:
         found: dict[Label, int] = {}
         pairs = [(labels.inputs[k], group.places[a]) for k, a in enumerate(step.inputs) if a in group.places]
         pairs += [
-            (labels.outputs[k], group.reads[r, j])
-            for k, v in enumerate(step.outputs)
-            for r in self._readers(v)
-            if r in group.steps
-            for j, a in enumerate(self.graph.steps[r].inputs)
-            if a is v
+            (labels.outputs[k], group.reads[at]) for k, v in enumerate(step.outputs) for at in self._reads(group, v)
         ]
         for axes, places in pairs:
             for d, axis in enumerate(places):
