@@ -73,7 +73,13 @@ PROGRAMS = {
 CUTS = {"as it comes": (None, None), "tiny tiles": (1, 1), "one row a tile": (200_000, 1)}
 
 
-FORCED = [(cuts, "FOOTPRINT", 1), (cuts, "ROOM", 1), (cuts, "WORTH", 1), (groups, "CACHE", 1), (groups, "ROWS", 0)]
+FORCED = [
+    (cuts, "FOOTPRINT", 1),
+    (cuts, "ROOM", 1),
+    (cuts, "TASK", 1),
+    (groups, "MEMBER", 1),
+    (groups, "ROWS_AGAIN", 0),
+]
 """Sizes at which everything that can be is in groups, and these in tiles of one."""
 
 
