@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vmapcore import grad, jit, jvp, vmap
+from vmapcore.errors import ArgumentError
 
 X = np.array([2.0, -1.0, 3.0])
 
@@ -85,3 +86,56 @@ def test_what_is_an_array_to_numpy_is_one_to_tracers(apply):
     for transform in (grad, lambda f: jit(grad(f)), lambda f: lambda x: jvp(f, (x,), (np.eye(3)[0],))[1]):
         found = transform(lambda x: np.sum(apply(x, Plain())))(X)
         assert np.array_equal(found, want if np.shape(found) else want[0])
+
+
+# Arguments.
+
+
+class Tensor:
+    """An array of a library that is not known."""
+
+    dtype, shape, device = "float64", (3,), 1
+
+    def __array__(self, dtype=None, copy=None):
+        return X
+
+    def __dlpack__(self, **options):
+        return X.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.device, 0
+
+
+class OnDevice(Tensor):
+    device = 2
+
+
+class Sparse:
+    dtype, shape = X.dtype, (3,)
+
+    def toarray(self):
+        return X
+
+
+class Frame:
+    shape = (3,)
+
+    def __array__(self, dtype=None, copy=None):
+        return X
+
+
+@pytest.mark.parametrize("transform", [vmap, grad, jit, lambda f: lambda x: jvp(f, (x,), (x,))])
+@pytest.mark.parametrize(
+    "kind, remedy",
+    [
+        (Tensor, r"Pass np.from_dlpack\(x\)"),
+        (OnDevice, "It is on another device"),
+        (Sparse, r"Pass x.toarray\(\)"),
+        (Frame, r"Pass np.asarray\(x\)"),
+    ],
+)
+def test_arguments_of_other_libraries(kind, remedy, transform):
+    """To jit too, to which they would be values that never change."""
+    with pytest.raises(ArgumentError, match=f"is {kind.__name__}.*{remedy}"):
+        transform(np.sum)(kind())
+    assert np.array_equal(np.from_dlpack(Tensor()), X)

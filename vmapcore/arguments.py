@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import is_array
+from .arrays import instead_of, is_array
 from .core import lift
 from .errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
 from .parameters import named_arguments
@@ -33,7 +33,7 @@ def check_differentiable(call: str, what: str, x: Any) -> Any:
             call,
             f"{what} is {describe(x)}",
             "only arrays of floats or complex numbers can be differentiated",
-            "Leave it out of argnums, or make it a float array",
+            instead_of(x) or "Leave it out of argnums, or make it a float array",
         )
     if x.dtype.kind not in "fc":
         raise DTypeError(

@@ -64,6 +64,19 @@ def is_array(x: Any) -> bool:
     return kind in _NAMESPACES or _find(kind) is not None
 
 
+def instead_of(x: Any) -> str:
+    """What to pass in place of an array of a library that is not known; empty if `x` is no array."""
+    kind = type(x)
+    if isinstance(x, type) or is_array(x):
+        return ""
+    if hasattr(kind, "__dlpack_device__"):
+        on_cpu = int(x.__dlpack_device__()[0]) == 1
+        return "Pass np.from_dlpack(x)" if on_cpu else "It is on another device: pass a copy on the CPU"
+    if hasattr(kind, "toarray"):
+        return "Pass x.toarray()"
+    return "Pass np.asarray(x)" if hasattr(kind, "__array__") and hasattr(kind, "shape") else ""
+
+
 def cupy_available() -> bool:
     """Whether CuPy is imported already and sees a device."""
     cupy = sys.modules.get("cupy")

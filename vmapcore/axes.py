@@ -6,7 +6,7 @@ Every error about arguments and the axes to map them over is raised here, before
 from collections.abc import Callable
 from typing import Any
 
-from .arrays import is_array
+from .arrays import instead_of, is_array
 from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import broadcast_prefix, flatten, flatten_axes
@@ -142,9 +142,11 @@ class InAxes:
         if not (is_array(x) or isinstance(x, Tracer)):
             return ArgumentError(
                 self.call,
-                f"{path} is {describe(x)}, which has no axis {axis} to map",
+                f"{path} is {describe(x)}, which is no array of NumPy's"
+                if instead_of(x)
+                else f"{path} is {describe(x)}, which has no axis {axis} to map",
                 "only arrays can be mapped",
-                "Give it None in in_axes, or make it an array",
+                instead_of(x) or "Give it None in in_axes, or make it an array",
             )
         if x.ndim == 0:
             fact = f"{path} is {describe(x)}, which has no axis to map"

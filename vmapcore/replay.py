@@ -7,6 +7,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from .arguments import check_callable, separate
+from .arrays import instead_of
 from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
@@ -188,12 +189,12 @@ class Replayed:
     def _check(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raises if the key cannot be hashed and compared, and says by which argument."""
         for name, x in leaves_of(self.fun, args, kwargs):
-            if not is_value(x):
+            if not is_value(x) or instead_of(x):
                 raise ArgumentError(
                     self.call,
                     f"argument {name} is {describe(x)}",
                     "arguments are arrays, pytrees of them, and values that can be hashed and compared",
-                    "Register its type with register_pytree, or close over it",
+                    instead_of(x) or "Register its type with register_pytree, or close over it",
                 )
         for name, x in named_arguments(self.fun, args, kwargs):
             own: list[Any] = []
