@@ -1,0 +1,1 @@
+"""Random programs of NumPy calls under every transform, against the plain loop: `python -m tests.fuzz`."""
