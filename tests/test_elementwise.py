@@ -173,3 +173,12 @@ def test_derivatives_beside_constants_of_small_dtypes(fun, dtype):
 def test_angles_of_very_long_and_short_vectors(size):
     by_y, by_x = grad(lambda y, x: np.arctan2(y, x), (0, 1))(3 * size, 4 * size)
     assert np.isclose(by_y * size, 4 / 25) and np.isclose(by_x * size, -3 / 25)
+
+
+@pytest.mark.parametrize("call", [lambda x: x + np.ones(2), lambda x: np.clip(x, np.ones(2), 3), lambda x: x * x[:2]])
+def test_shapes_that_do_not_fit_are_those_of_an_example(call):
+    with pytest.raises(ShapeError, match=r"shapes \(.*3,\).* do not broadcast together") as caught:
+        vmap(vmap(call))(np.ones((5, 4, 3)))
+    assert "4" not in str(caught.value)
+    with pytest.raises(ShapeError, match=r"np.mean: shapes \(2,\), \(3,\) do not broadcast together"):
+        vmap(lambda x: np.mean(x, where=np.ones(2, bool)))(np.ones((5, 3)))

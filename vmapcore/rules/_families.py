@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arrays import UNTRACED
 from ..core import Primitive
+from ..errors import ShapeError
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
 from ..thresholds import LARGE
@@ -80,6 +81,19 @@ def into(call: str, out: Any, value: Any) -> Any:
         return assign(call, out, value)
     np.copyto(out, value, casting="same_kind")
     return out
+
+
+def common_shape(call: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that `shapes` broadcast to."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(call, f"shapes {', '.join(map(str, shapes))} do not broadcast together") from None
+
+
+def check_examples(made: Primitive, mapped: Sequence[bool], args: Sequence[Any]) -> None:
+    """Raises if the arguments of an example do not broadcast together, which an error is to say of its shapes."""
+    common_shape(made.name, [np.shape(x)[m:] for x, m in zip(args, mapped, strict=True)])
 
 
 def align(mapped: Sequence[bool], args: Sequence[Any]) -> Sequence[Any]:
@@ -183,19 +197,24 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
         return call(x) if type(x) is np.ndarray and x.size < LARGE else made(x)
 
     def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
-        if mapped[0] and mapped[1]:
-            if type(x) is type(y) is np.ndarray and x.ndim == y.ndim and x.size < LARGE:
-                return call(x, y)  # the common case, at once
-            if x.ndim != y.ndim:
-                x, y = align(mapped, (x, y))
-        else:
-            rank_x = getattr(x, "ndim", 0) - mapped[0]
-            rank_y = getattr(y, "ndim", 0) - mapped[1]
-            if rank_x != rank_y and (mapped[0] if rank_x < rank_y else mapped[1]):
-                x, y = align(mapped, (x, y))
-        if type(x) in UNTRACED and type(y) in UNTRACED and (x if mapped[0] else y).size < LARGE:
-            return call(x, y)
-        return made(x, y)
+        a, b = x, y
+        try:
+            if mapped[0] and mapped[1]:
+                if type(a) is type(b) is np.ndarray and a.ndim == b.ndim and a.size < LARGE:
+                    return call(a, b)  # the common case, at once
+                if a.ndim != b.ndim:
+                    a, b = align(mapped, (a, b))
+            else:
+                rank_a = getattr(a, "ndim", 0) - mapped[0]
+                rank_b = getattr(b, "ndim", 0) - mapped[1]
+                if rank_a != rank_b and (mapped[0] if rank_a < rank_b else mapped[1]):
+                    a, b = align(mapped, (a, b))
+            if type(a) in UNTRACED and type(b) in UNTRACED and (a if mapped[0] else b).size < LARGE:
+                return call(a, b)
+            return made(a, b)
+        except ValueError:
+            check_examples(made, mapped, (x, y))
+            raise
 
     return unary_vmap if nin == 1 else binary_vmap
 
@@ -256,7 +275,12 @@ def trailing(made: Primitive) -> Primitive:
         if len(args) == 1:
             x = args[0]
             return made.eval(np, x, **params) if type(x) is np.ndarray else made(x, **params)
-        return made(*align(mapped, args), **params)
+        try:
+            return made(*align(mapped, args), **params)
+        except ValueError:
+            if made.axes is EACH:
+                check_examples(made, mapped, args)
+            raise
 
     made.vmap = trailing_vmap
     return made

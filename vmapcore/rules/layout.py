@@ -19,7 +19,7 @@ from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ..views import is_contiguous, mark_contiguous
 from ._axes import EACH, Labels
-from ._families import as_new_array, linear, link, match, operand, trailing
+from ._families import as_new_array, common_shape, linear, link, match, operand, trailing
 from ._ints import as_int, as_ints, as_sizes, axis_ints, is_row, last_axes, last_axis, named_axes
 from ._work import nothing
 
@@ -331,15 +331,6 @@ def atleast_3d(*arys: Any) -> Any:
     return _at_least(3, arys, as_3d)
 
 
-def common_shape(call: str, arrays: Sequence[Any]) -> Shape:
-    """The shape that all `arrays` broadcast to."""
-    shapes = [np.shape(a) for a in arrays]
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise ShapeError(call, f"shapes {', '.join(map(str, shapes))} do not broadcast together") from None
-
-
 @implements(np.broadcast_to)
 def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
     array = operand(array)
@@ -353,7 +344,7 @@ def broadcast_to_(array: Any, shape: Any, subok: bool = False) -> Any:
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     arrays = tuple([operand(a) for a in args])
-    shape = common_shape("np.broadcast_arrays", arrays)
+    shape = common_shape("np.broadcast_arrays", [a.shape for a in arrays])
     return tuple([as_new_array(a) if a.shape == shape else broadcast_to_(a, shape) for a in arrays])
 
 

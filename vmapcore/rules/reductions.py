@@ -15,7 +15,7 @@ from ..errors import DTypeError, OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
 from ..numpy_protocol import NUMPY, REDUCE, implements
 from ._axes import REDUCED, SUMMED, Labels
-from ._families import into, linear, loop_dtype, operand, reduction, trailing
+from ._families import common_shape, into, linear, loop_dtype, operand, reduction, trailing
 from ._ints import last_axes
 from ._work import nothing, per_input
 from .cumulative import converted, previous, scan_prod, single_axis
@@ -198,7 +198,7 @@ def masked(call: str, x: Any, where: Any, fill: Any) -> Any:
     if where is True:
         return x
     mask = operand(where)
-    if np.broadcast_shapes(mask.shape, x.shape) != x.shape:
+    if common_shape(call, [mask.shape, x.shape]) != x.shape:
         raise ShapeError(call, f"where has shape {mask.shape}", f"it must broadcast to the array's shape {x.shape}")
     return np.where(mask, x, fill)
 
