@@ -5,6 +5,7 @@ a second of compiling for each teaches nothing. HYPOTHESIS_PROFILE=deep compiles
 """
 
 import os
+from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
+
+from tests.graphs import check_pass
 
 try:  # the one place of the tests that names CuPy
     import cupy
@@ -42,6 +45,13 @@ def _numpy_plans(request, monkeypatch):
 def _both_ways_of_programs(monkeypatch):
     """A program goes through its calls in a loop when it first runs, and is written out for the next time."""
     monkeypatch.setattr(import_module("vmapcore.cpu.program"), "OFTEN", 1)
+
+
+@pytest.fixture(autouse=True)
+def _passes_are_checked(monkeypatch):
+    """What every pass makes of a graph can run."""
+    planning = import_module("vmapcore.planning")
+    monkeypatch.setattr(planning, "PASSES", tuple([wraps(p)(partial(check_pass, p)) for p in planning.PASSES]))
 
 
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)
