@@ -146,6 +146,20 @@ def test_no_import_inside_a_function(path):
             assert not inner, f"imports inside {getattr(node, 'name', 'a lambda')}, lines {inner}"
 
 
+HIDDEN = {"import_module", "__import__", "globals"}
+"""Calls that import, or make names that a reader does not see."""
+
+MAY_HIDE = {"executors.py": {"import_module"}, "numpy.py": {"globals"}}
+"""Plans wait until one is built; the names of `vmapcore.numpy` are those of a table."""
+
+
+@each_file
+def test_no_import_is_hidden(path):
+    called = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    names = {getattr(function, "id", getattr(function, "attr", None)) for function in called}
+    assert not names & HIDDEN - MAY_HIDE.get(str(path.relative_to(ROOT)), set())
+
+
 @each_file
 def test_only_arrays_names_cupy(path):
     """In code: prose may speak of it."""
@@ -255,6 +269,8 @@ def broken(tmp_path, monkeypatch, name, source):
         (test_imports_go_down, "batching.py", "from .reverse import grad"),
         (test_rules_know_no_transform, "rules/sums.py", "from ..nn import functional"),
         (test_no_import_inside_a_function, "core.py", "def f():\n    import json"),
+        (test_no_import_is_hidden, "core.py", "import importlib\nimportlib.import_module('json')"),
+        (test_no_import_is_hidden, "core.py", "globals().update(x)"),
         (test_only_arrays_names_cupy, "core.py", "import cupy"),
         (test_only_arrays_names_cupy, "core.py", "x = f('cupy')"),
         (test_files_are_short, "core.py", "x = 1\n" * 301),

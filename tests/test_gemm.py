@@ -18,7 +18,7 @@ lies = st.sampled_from(["rows", "columns", "wide rows", "wide columns", "same fo
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     """Small products are divided and shared as well."""
-    monkeypatch.setattr(gemm, "PIECE", 20)
+    monkeypatch.setattr(gemm, "SHARED_TERMS", 20)
     monkeypatch.setattr(team, "PIECE", 1e-3)
 
 

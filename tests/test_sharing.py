@@ -221,7 +221,7 @@ def test_pieces_are_worth_their_way(count, nanoseconds, more):
     """And go by sizes alone."""
     found = team.pieces(count, nanoseconds)
     assert 1 <= found <= max(1, min(count, 32))
-    assert found == 1 or nanoseconds / found >= team.LEAST
+    assert found == 1 or nanoseconds / found >= team.PIECE
     assert found <= team.pieces(count, nanoseconds + more)
     assert found <= team.pieces(count + 1, nanoseconds)
     for number in (1, 2, 5):

@@ -19,8 +19,8 @@ def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Repla
     """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`: a plan, or step by step off the CPU."""
     if namespace(arrays) is np:
         with _no_search_for_garbage():
-            cpu = import_module(".cpu.plan", __package__)  # not above: Numba takes longer than all else together
-            return cpu.Plan(graph, donated)
+            # the one import that waits for its need: Numba takes longer to load than all else together
+            return import_module(".cpu.plan", __package__).Plan(graph, donated)
     return lambda leaves: separate(graph(*leaves), leaves)
 
 

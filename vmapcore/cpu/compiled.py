@@ -10,35 +10,26 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from . import disk
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _numba() -> Any:
-    """None if it is not wanted, not there, or does not go with this NumPy."""
+try:
     if os.environ.get("VMAPCORE_NUMBA") == "0":
-        return None
-    try:
-        found = import_module("numba")
-    except ImportError:
-        return None
-    return None if found.config.DISABLE_JIT else found
+        raise ImportError
+    import numba as numba  # for others too
 
+    if numba.config.DISABLE_JIT:
+        raise ImportError
+except ImportError:  # not wanted, not there, or does not go with this NumPy
+    numba = None
 
-numba: Any = _numba()
-"""The module, or None."""
+if numba is not None:
+    from llvmlite import binding
+    from numba.core import caching, runtime
 
-extending: Any = numba and import_module("numba.extending")
-caching: Any = numba and import_module("numba.core.caching")
-runtime: Any = numba and import_module("numba.core.runtime")
-binding: Any = numba and import_module("llvmlite.binding")
-ir: Any = numba and import_module("llvmlite.ir")
-"""For kernels that write instructions of LLVM."""
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _edition() -> str:
@@ -63,7 +54,7 @@ AVAILABLE = numba is not None
 
 if numba is not None:
 
-    class _Kept(caching.NullCache):  # type: ignore[misc] # Numba has no types
+    class _Kept(caching.NullCache):
         """What Numba asks for a function it compiled before, in a process that has gone.
 
         What was compiled is loaded without first making ready all that could be compiled: that takes a fifth of a

@@ -14,12 +14,17 @@ import heapq
 import os
 import threading
 import time
-from importlib import import_module
 from typing import Any
 
 from .. import threads
 from ..thresholds import PIECE
-from .compiled import extending, kernel, numba
+from .compiled import kernel, numba
+
+if numba is not None:
+    from numba import extending
+
+    from .native import atomics
+    from .native.atomics import add, board, call, let_others, outlined, read, rest, stack, swap, write
 
 PATIENCE = 1e-3
 """Seconds."""
@@ -56,10 +61,9 @@ def share(rows: Any, count: int, pieces: int, args: Any) -> None:
 
 
 if numba is not None:
-    _atomics = import_module(".native.atomics", __package__)
-    read, write, add, swap, stack, call, board, rest, let_others, outlined = _atomics.functions(BOARD)
+    atomics.name_symbols(BOARD)
 
-    @extending.overload(share)  # type: ignore[untyped-decorator] # Numba has no types
+    @extending.overload(share)
     def _share(rows: Any, count: Any, pieces: Any, args: Any) -> Any:
         def shared(rows: Any, count: Any, pieces: Any, args: Any) -> None:
             function, arguments = outlined(rows, args)

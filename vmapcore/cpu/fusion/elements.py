@@ -5,16 +5,17 @@ That is seen from a few fields of the object, in less time than Numba needs to u
 """
 
 import ctypes
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ...planning.expressions.building import DTYPES
-from ..compiled import extending, ir, numba
+from ..compiled import numba
 
-cgutils: Any = numba and import_module("numba.core.cgutils")
-binding: Any = numba and import_module("llvmlite.binding")
+if numba is not None:
+    from llvmlite import binding, ir
+    from numba import extending, types
+    from numba.core import cgutils
 
 HEADER = object.__basicsize__
 WORD = ctypes.sizeof(ctypes.c_void_p)
@@ -83,7 +84,7 @@ def _unboxed(kind: Any, array: Any, context: Any) -> Any:
 
 if AVAILABLE:
 
-    class Elements(numba.types.Type):  # type: ignore[misc] # Numba has no types
+    class Elements(types.Type):
         """The elements of an array, which may be `written`."""
 
         def __init__(self, dtype: Any, written: bool) -> None:

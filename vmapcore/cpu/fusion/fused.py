@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from math import prod
 from typing import Any
 
@@ -14,7 +13,7 @@ from ...planning.expressions.expression import Expression
 from ...planning.expressions.formulas import Formulas
 from ...planning.expressions.lowering import fusible, lower
 from ...planning.expressions.numbering import LONGEST, finish
-from .. import team
+from .. import compiled, team
 from . import elements
 from .cache import kernel
 from .loop_source import loop_source
@@ -154,7 +153,7 @@ class Fused:
 
     def numba(self) -> Kernel | None:
         """Loops compiled by Numba; None where it is not installed, or cannot do an operation exactly."""
-        if not (import_module("vmapcore.cpu.compiled").AVAILABLE and elements.AVAILABLE):
+        if not (compiled.AVAILABLE and elements.AVAILABLE):
             return None
         try:
             source = self.source

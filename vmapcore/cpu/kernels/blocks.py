@@ -6,15 +6,15 @@ for j in a run of numbers that lie together. A block of results, some rows `o` b
 time. `steps` is an array of places, or one int, the distance between equally distant ones.
 """
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from .. import compiled
-from ..compiled import kernel
+from ..compiled import kernel, numba
 from .lanes import WIDE, number, pick, place, put, width, zeros
+
+if numba is not None:
+    from ..native import inner_loops
 
 REGISTERS: dict[int, int] = {3: 4, 4: 4, 6: 4, 8: 3} if WIDE == 64 else {3: 3, 4: 3}
 """How many rows may be multiplied at a time, and by how many registers at most: sums that fill the processor's 32 or 16
@@ -157,6 +157,5 @@ def spread_run(x: Any, start: int, step: int, run: int, room: Any, to: int) -> N
             put(room, to + whole + k, pick(x, start + (run - wide + k) * step))
 
 
-if compiled.numba is not None:
-    _loops: Callable[..., Any] = import_module("..native.inner_loops", __package__).functions
-    outer, inner = _loops([(r, c) for r, most in REGISTERS.items() for c in range(1, most + 1)], COLUMNS)
+if numba is not None:
+    outer, inner = inner_loops.functions([(r, c) for r, most in REGISTERS.items() for c in range(1, most + 1)], COLUMNS)

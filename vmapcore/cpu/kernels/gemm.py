@@ -6,15 +6,17 @@ lock and a wake-up for every product.
 
 import ctypes
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple
 
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from ...thresholds import SHARED_TERMS
 from .. import compiled, team
 from ..compiled import kernel, numba
 from ..team import share
+
+if numba is not None:
+    from ..native.blas_call import call_32, call_64
 
 NAMES = {
     "scipy_cblas_{}gemm64_": 64,
@@ -111,20 +113,6 @@ def product(x: Any, y: Any) -> Product | None:
         return None
     found = Product(gemm, x, y, (lying[0], lying[1]))
     return found if found.pieces > 1 else None
-
-
-def call_64(
-    gemm: int, turned: Any, sizes: Any, x: int, x_step: int, y: int, y_step: int, out: Any, to: int, step: int
-) -> None:
-    """Calls BLAS: rows from `to` on in `out`, `step` apart, become x @ y."""
-    raise NotImplementedError
-
-
-call_32 = call_64
-
-if numba is not None:
-    _intrinsics = import_module("..native.blas_call", __package__)
-    call_32, call_64 = _intrinsics.call_32, _intrinsics.call_64
 
 
 @kernel

@@ -5,22 +5,14 @@ short ones: kernels over tiles of a few images are such loops. Here a kernel say
 is read from and written to any place of a flat array.
 """
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from .. import compiled
+from ..compiled import numba
 
-
-def _wide() -> int:
-    if compiled.numba is None:
-        return 32
-    return 64 if import_module("llvmlite.binding").get_host_cpu_features().get("avx512f") else 32
-
-
-WIDE = _wide()
-"""Bytes of a register: what this processor has, or 32, which LLVM divides where registers are shorter."""
+WIDE = 32
+"""Bytes of a register."""
 
 
 def lanes(dtype: Any) -> int:
@@ -103,7 +95,5 @@ def where_less(v: Any, u: Any, yes: Any, no: Any) -> Any:
     return np.where(v < u, yes, no)
 
 
-if compiled.numba is not None:
-    _simd = import_module("..native.registers", __package__)
-    _simd.replace(place, room_for)
-    globals().update(_simd.functions(WIDE))
+if numba is not None:
+    from ..native.registers import *  # noqa: F403  # the same names

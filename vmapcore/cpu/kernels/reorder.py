@@ -4,7 +4,6 @@ NumPy goes number by number; here a square of registers is turned at a time, by 
 """
 
 from functools import lru_cache
-from importlib import import_module
 from math import prod
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ...thresholds import REORDERED
 from .. import compiled, team
-from ..compiled import kernel
+from ..compiled import kernel, numba
 from ..team import share
 from .lanes import behind, pick, put, width, zeros
 
@@ -64,8 +63,8 @@ def square(x: Any, at: int, step: int, out: Any, to: int, to_step: int) -> None:
             out[to + j * to_step + i] = x[at + i * step + j]
 
 
-if compiled.numba is not None:
-    square = import_module("..native.squares", __package__).square
+if numba is not None:
+    from ..native.squares import square
 
 
 @kernel

@@ -5,16 +5,12 @@ Addresses are ints.
 
 import ctypes
 import platform
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-from ..compiled import ir, numba
-
-types: Any = numba.core.types
-cgutils: Any = import_module("numba.core.cgutils")
-binding: Any = import_module("llvmlite.binding")
-intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 INT: Any = ir.IntType(32)
 WORD: Any = ir.IntType(64)
@@ -183,8 +179,7 @@ def _let_others() -> Any:
     return libc.SwitchToThread if platform.system() == "Windows" else libc.sched_yield
 
 
-def functions(address: int) -> Any:
-    """All of them, for a board at `address`."""
-    binding.add_symbol("vmapcore_board", address)
+def name_symbols(board: int) -> None:
+    """Tells the linker where the board is, and what lets others run."""
+    binding.add_symbol("vmapcore_board", board)
     binding.add_symbol("vmapcore_let_others", ctypes.cast(_let_others(), ctypes.c_void_p).value)
-    return read, write, add, swap, stack, call, board, rest, let_others, outlined

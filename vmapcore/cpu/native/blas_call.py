@@ -1,19 +1,18 @@
 """The call of BLAS, as instructions. Imported where Numba is installed."""
 
-from collections.abc import Callable
 from typing import Any
 
-from ..compiled import ir, numba
-
-types: Any = numba.core.types
-intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 ENUM: Any = ir.IntType(32)
 ROW_MAJOR = 101
 
 
 def _call(bits: int) -> Any:
-    """gemm(order, turned x, turned y, rows, columns, depth, 1, x, step, y, step, 0, out, step)."""
+    """gemm(order, turned x, turned y, rows, columns, depth, 1, x, step, y, step, 0, out, step):
+    rows from `to` on in `out`, `step` apart, become x @ y."""
     number: Any = ir.IntType(bits)
 
     def call(

@@ -6,16 +6,14 @@ Imported where Numba is installed.
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any
 
-from ..compiled import ir, numba
-from ..kernels.lanes import WIDE
-from .registers import FUSED, address_of, constant_indices, spread_code
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-types: Any = numba.core.types
-cgutils: Any = import_module("numba.core.cgutils")
-intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
+from .registers import FUSED, WIDE, address_of, constant_indices, spread_code
 
 WORD: Any = ir.IntType(64)
 VOID: Any = ir.VoidType()

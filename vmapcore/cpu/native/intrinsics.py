@@ -4,19 +4,18 @@
 - `plus` adds in any order, so that a sum runs on vectors, while all other arithmetic stays as written;
 - `larger` and `smaller` give nan if either is nan, and run on vectors too;
 - `exp`, `log` and `tanh` are polynomials without a branch, so that loops over them run on vectors.
-
-Without Numba the functions here are not used.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from ..compiled import extending, numba
+from numba import extending, types
+
 from . import mathematics
 
 
 def _intrinsic(function: Callable[..., Any]) -> Any:
-    return function if numba is None else extending.intrinsic(prefer_literal=True)(function)
+    return extending.intrinsic(prefer_literal=True)(function)
 
 
 def _of_one(emit: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -52,7 +51,7 @@ def _scoped(builder: Any, instruction: Any, own: int, count: int) -> None:
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data if isinstance(kind, numba.types.Array) else array
+    data = context.make_array(kind)(context, builder, array).data if isinstance(kind, types.Array) else array
     return builder.gep(data, [index], inbounds=True)
 
 
@@ -62,7 +61,7 @@ def _get(typing: Any, array: Any, index: Any, own: Any, count: Any) -> Any:
         _scoped(builder, value, own.literal_value, count.literal_value)
         return context.data_model_manager[array.dtype].from_data(builder, value)
 
-    return array.dtype(array, numba.types.intp, own, count), emit
+    return array.dtype(array, types.intp, own, count), emit
 
 
 def _put(typing: Any, array: Any, index: Any, value: Any, own: Any, count: Any) -> Any:
@@ -72,7 +71,7 @@ def _put(typing: Any, array: Any, index: Any, value: Any, own: Any, count: Any) 
         _scoped(builder, stored, own.literal_value, count.literal_value)
         return context.get_dummy_value()
 
-    return numba.types.none(array, numba.types.intp, array.dtype, own, count), emit
+    return types.none(array, types.intp, array.dtype, own, count), emit
 
 
 get, put = _intrinsic(_get), _intrinsic(_put)

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from ..compiled import ir
+from llvmlite import ir
 
 FUSED = ("contract",)
 """A product and a sum may be one instruction, where the processor has it."""

@@ -1,18 +1,22 @@
-"""What Numba makes of the functions of `lanes`: instructions on LLVM's vectors. Imported where Numba is installed."""
+"""What compiled code does for the functions of `kernels/lanes.py`: instructions on LLVM's vectors."""
 
 import operator
-from collections.abc import Callable, Iterable
-from importlib import import_module
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from llvmlite import binding, ir
+from numba import extending, types
+from numba.extending import intrinsic
+from numba.np.numpy_support import as_dtype
 
-from ..compiled import numba
+__all__ = [
+    *("WIDE", "at_least", "bare", "behind", "larger", "load", "number", "pick", "place", "put", "room_for"),
+    *("spread", "store", "where_less", "width", "zeros"),
+]
 
-ir: Any = import_module("llvmlite.ir")
-types: Any = numba.core.types
-extending: Any = numba.extending
-intrinsic: Callable[[Callable[..., Any]], Any] = extending.intrinsic
+WIDE = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+"""Bytes of a register: what this processor has, or 32, which LLVM divides where registers are shorter."""
 
 FUSED = ("contract", "nsz")
 """What the compiler may do to products and sums: round `a * b + c` once, and take -0 for 0."""
@@ -20,7 +24,7 @@ FUSED = ("contract", "nsz")
 INDEX: Any = ir.IntType(32)
 
 
-class Register(types.Type):  # type: ignore[misc]
+class Register(types.Type):
     """The type of a vector of `count` numbers."""
 
     def __init__(self, dtype: Any, count: int) -> None:
@@ -30,7 +34,7 @@ class Register(types.Type):  # type: ignore[misc]
 
 
 @extending.register_model(Register)
-class RegisterModel(extending.models.PrimitiveModel):  # type: ignore[misc]
+class RegisterModel(extending.models.PrimitiveModel):
     """In memory and as a value it is LLVM's vector."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
@@ -60,17 +64,14 @@ def _place(context: Any, builder: Any, kind: Any, a: Any, i: Any, count: int) ->
     return builder.bitcast(builder.gep(data, [i]), ir.VectorType(data.type.pointee, count).as_pointer())
 
 
-def _zeros(wide: int) -> Any:
-    @intrinsic
-    def zeros(typing: Any, a: Any) -> Any:
-        kind = Register(a.dtype, wide * 8 // a.dtype.bitwidth)
+@intrinsic
+def zeros(typing: Any, a: Any) -> Any:
+    kind = Register(a.dtype, WIDE * 8 // a.dtype.bitwidth)
 
-        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return ir.Constant(context.get_value_type(kind), [0.0] * kind.count)
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(kind), [0.0] * kind.count)
 
-        return kind(a), code
-
-    return zeros
+    return kind(a), code
 
 
 @intrinsic
@@ -193,8 +194,14 @@ extending.overload(operator.sub)(_for_registers(_binary("fsub")))
 extending.overload(operator.mul)(_for_registers(_scale))
 
 
-def _place_of(steps, k):  # type: ignore[no-untyped-def]  # Numba compares signatures
-    return (lambda steps, k: steps * k) if isinstance(steps, types.Integer) else (lambda steps, k: pick(steps, k))
+@intrinsic
+def place(typing: Any, steps: Any, k: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if isinstance(steps, types.Integer):
+            return builder.mul(*args)
+        return builder.load(builder.gep(address_of(context, builder, steps, args[0]), [args[1]]))
+
+    return types.intp(types.intp if isinstance(steps, types.Integer) else steps, types.intp), code
 
 
 @intrinsic
@@ -204,18 +211,11 @@ def width(typing: Any, v: Any) -> Any:
     )
 
 
-def _room_for(a, count):  # type: ignore[no-untyped-def]
-    dtype = numba.np.numpy_support.as_dtype(a.dtype)
+def room_for(a: Any, count: int) -> Any:
+    raise NotImplementedError
+
+
+@extending.overload(room_for)
+def _room_for(a, count):  # type: ignore[no-untyped-def]  # Numba compares signatures
+    dtype = as_dtype(a.dtype)
     return lambda a, count: np.empty(count, dtype)
-
-
-def replace(place: Any, room_for: Any) -> None:
-    """Declares what compiled code does instead of calling these functions of `lanes`."""
-    extending.overload(place)(_place_of)
-    extending.overload(room_for)(_room_for)
-
-
-def functions(wide: int) -> dict[str, Any]:
-    """What stands for the functions of `lanes` in compiled code, for registers of `wide` bytes."""
-    same = (bare, behind, number, pick, put, load, store, spread, at_least, larger, where_less, width)
-    return {**{f.__name__: f for f in same}, "zeros": _zeros(wide)}

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from ..kernels.lanes import WIDE
-from .inner_loops import Code, apart, intrinsic, types
-from .registers import address_of, constant_indices
+from numba import types
+from numba.extending import intrinsic
+
+from .inner_loops import Code, apart
+from .registers import WIDE, address_of, constant_indices
 
 
 def _turned(builder: Any, registers: list[Any]) -> list[Any]:
