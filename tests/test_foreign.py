@@ -4,6 +4,7 @@ import operator
 
 import numpy as np
 import pytest
+from numpy._core._rational_tests import rational
 
 from vmapcore import grad, jit, jvp, vmap
 from vmapcore.errors import ArgumentError
@@ -139,3 +140,13 @@ def test_arguments_of_other_libraries(kind, remedy, transform):
     with pytest.raises(ArgumentError, match=f"is {kind.__name__}.*{remedy}"):
         transform(np.sum)(kind())
     assert np.array_equal(np.from_dlpack(Tensor()), X)
+
+
+def test_dtypes_of_other_libraries_are_refused():
+    """As bfloat16 would be, of which NumPy casts some operations and knows others not."""
+    x = np.ones((3, 4), rational)
+    for transform in (vmap, jit):
+        with pytest.raises(ArgumentError, match=r"rational\[3,4\].* Pass x.astype\(np.float32\)."):
+            transform(lambda x: x + x)(x)
+    with pytest.raises(TypeError, match="rational"):
+        grad(lambda x: x + x)(x[0, 0])

@@ -482,14 +482,12 @@ def on_arrays(change, x):
 
 
 def double_in_place(x):
-    if x.flags.writeable:
-        x *= 2.0
-        return x
-    return 2.0 * x
+    x *= 2.0
+    return x
 
 
 def doubled_half(x):
-    """Writes to `x` and back again, not quite."""
+    """Writes to `x`, where it is an array, and not back again."""
     return on_arrays(lambda x: double_in_place(x) / 2.0, x)
 
 
@@ -735,7 +733,7 @@ def last_of(g, i, n):
 
 def product_in_place(g, by):
     """Writes to `g`, where it is an array."""
-    if type(g) is np.ndarray and g.flags.writeable:
+    if type(g) is np.ndarray:
         g *= by
         return g
     return g * by

@@ -73,11 +73,9 @@ BY_PATTERN = {
     r"check_vmap: AssertionError: vmap\(op, \(0,\)\) of an empty batch: is f64\[0,0\], not f64\[0,3\]": [
         "vmap: has another shape for no examples"
     ],
-    r"check_vmap: AssertionError: vmap\(op, \(0,\)\) wrote to its argument f64\[3,3,3\]": [
-        "vmap: writes to a mapped argument"
-    ],
-    r"check_vmap: AssertionError: vmap\(op, \(0, None\)\) wrote to its argument f64\[3\]": [
-        "vmap: writes to an argument that is not mapped"
+    r"check_vmap: ValueError: output array is read-only": [
+        "vmap: writes to a mapped argument",
+        "vmap: writes to an argument that is not mapped",
     ],
     rf"check_vmap: AssertionError: vmap\(op, \(0,\)\) of vmap\(op, \(0,\)\): {WRONG_VALUES}": [
         "vmap: is right for plain arrays alone"
@@ -111,7 +109,6 @@ BY_PATTERN = {
         "other: does not take leading axes"
     ],
     # The function on plain arrays.
-    r"check_op: AssertionError: op wrote to its argument f64\[2,3\]": ["eval: writes to the argument"],
     r"check_op: AssertionError: op, called again, wrote to its earlier result f64\[2,3\]": [
         "eval: returns a buffer that it keeps"
     ],
@@ -122,7 +119,10 @@ BY_PATTERN = {
     rf"check_op: AssertionError: op of Fortran-ordered arrays: {WRONG_VALUES}": [
         "eval: takes Fortran order for C order"
     ],
-    r"check_op: ValueError: output array is read-only": ["eval: writes to the argument for a while"],
+    r"check_op: ValueError: output array is read-only": [
+        "eval: writes to the argument for a while",
+        "eval: writes to the argument",
+    ],
     rf"check_dtypes: AssertionError: the result of op of float32: {WRONG_VALUES}": ["eval: is wrong for float32"],
     r"check_op: ShapeError: op: a result is f64\[3,3\]; its declared shape is \(3,\)": [
         "other: declares another result"
@@ -166,7 +166,6 @@ BY_PATTERN = {
     r"check_grads: AssertionError: the jvp of op, called again, wrote to an earlier result": [
         "jvp: returns a buffer that it keeps"
     ],
-    r"check_grads: AssertionError: the jvp of op wrote to its argument": ["jvp: writes to the tangent"],
     r"check_grads: DTypeError: op.def_jvp: the rule returned the tangent f32\[2,3\]": ["jvp: has another dtype"],
     r"check_grads: ShapeError: op.def_jvp: the rule returned the tangent f64\[\]": ["jvp: has another shape"],
     r"check_grads: TypeError: .*'float' and 'NoneType'": ["jvp: needs a tangent of every argument"],
@@ -207,10 +206,11 @@ BY_PATTERN = {
     rf"check_grads: AssertionError: the value of vjp\(op\)\[0\]: {WRONG_VALUES}": [
         "vjp: returns another result than the function"
     ],
-    r"check_grads: AssertionError: the vjp of op wrote to its argument": ["vjp: writes to the cotangent"],
-    rf"check_grads: AssertionError: pullback\(g\) of op, called again,\[0\]: {WRONG_VALUES}": [
+    r"check_grads: ValueError: output array is read-only": [
+        "vjp: writes to the cotangent",
         "vjp: writes to the result",
         "vjp: writes to the argument",
+        "jvp: writes to the tangent",
     ],
     r"check_grads: AssertionError: pullback\(g\) of op, called again, wrote to an earlier result": [
         "vjp: returns a buffer that it keeps"

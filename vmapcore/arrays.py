@@ -65,10 +65,12 @@ def is_array(x: Any) -> bool:
 
 
 def instead_of(x: Any) -> str:
-    """What to pass in place of an array of a library that is not known; empty if `x` is no array."""
+    """What to pass in place of an array, or of a dtype, of a library that is not known; empty where it can stay."""
     kind = type(x)
-    if isinstance(x, type) or is_array(x):
+    if isinstance(x, type):
         return ""
+    if is_array(x):  # of a dtype that is another library's, as bfloat16 is, NumPy casts and multiplies what it likes
+        return "Pass x.astype(np.float32)" if x.dtype.isbuiltin == 2 else ""
     if hasattr(kind, "__dlpack_device__"):
         on_cpu = int(x.__dlpack_device__()[0]) == 1
         return "Pass np.from_dlpack(x)" if on_cpu else "It is on another device: pass a copy on the CPU"

@@ -118,7 +118,7 @@ class InAxes:
         for i, (x, axis) in enumerate(zip(leaves, axes, strict=True)):
             if axis is None:
                 continue
-            shape = x.shape if is_array(x) or isinstance(x, Tracer) else None
+            shape = x.shape if isinstance(x, Tracer) or (is_array(x) and x.dtype.isbuiltin != 2) else None
             if shape is None or not -len(shape) <= axis < len(shape):
                 raise self._bad_axis(self._paths(args, kwargs)[i], x, axis)
             if size is None:
@@ -139,14 +139,14 @@ class InAxes:
         return [f"argument '{name}'" for name, _ in leaves_of(self.fun, args, kwargs)]
 
     def _bad_axis(self, path: str, x: Any, axis: int) -> Exception:
-        if not (is_array(x) or isinstance(x, Tracer)):
+        instead = "" if isinstance(x, Tracer) else instead_of(x)
+        if instead or not (is_array(x) or isinstance(x, Tracer)):
+            lacks = "no array of NumPy's" if instead else f"has no axis {axis} to map"
             return ArgumentError(
                 self.call,
-                f"{path} is {describe(x)}, which is no array of NumPy's"
-                if instead_of(x)
-                else f"{path} is {describe(x)}, which has no axis {axis} to map",
+                f"{path} is {describe(x)}, which {'is ' * bool(instead)}{lacks}",
                 "only arrays can be mapped",
-                instead_of(x) or "Give it None in in_axes, or make it an array",
+                instead or "Give it None in in_axes, or make it an array",
             )
         if x.ndim == 0:
             fact = f"{path} is {describe(x)}, which has no axis to map"
