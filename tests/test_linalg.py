@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vmapcore import grad, hessian, jacfwd, jacrev, jvp, vmap
-from vmapcore.errors import MissingRuleError, ShapeError
+from vmapcore import grad, hessian, jacfwd, jacrev, jit, jvp, vmap
+from vmapcore.errors import ArgumentError, MissingRuleError, OptionError, ShapeError
 from vmapcore.rules import linalg
 from vmapcore.testing import assert_same, check_grads
 
@@ -126,6 +126,47 @@ def test_eigenvalues_in_the_order_found():
         moved = np.linalg.eigvals(a + step)
         nearest = moved[np.argmin(np.abs(moved - value))]
         assert abs((nearest - value).real - np.sum(rates[i] * step)) < 1e-9
+
+
+CUTS = [None, -1, 0, 1e-17, 0.3, 0.6, 1.0, 1.5, np.float64(0.6), np.array(0.6)]
+
+
+@pytest.mark.parametrize("rcond", CUTS)
+@pytest.mark.parametrize("dtype", [np.float32, float, complex, int])
+def test_lstsq_drops_what_lapack_drops(rcond, dtype):
+    """Also in double precision where the numbers are single, and for cutoffs that it takes for none."""
+    for small in (1e-7, 1e-16, 1):
+        a, b = np.diag([2, small]).astype(dtype), np.array([1, 2], dtype)
+        expected = np.linalg.lstsq(a, b, rcond)
+        assert_same(vmap(lambda b: np.linalg.lstsq(a, b, rcond))(b[None]), tuple([x[None] for x in expected]))
+
+
+@pytest.mark.parametrize(
+    ("fun", "kind", "text"),
+    [
+        (lambda x: np.linalg.pinv(x, 0.1, rtol=None), OptionError, "np.linalg.pinv: got both rcond= and rtol="),
+        (
+            lambda x: np.linalg.matrix_rank(x, 0.1, rtol=0.1),
+            OptionError,
+            "np.linalg.matrix_rank: got both tol= and rtol=",
+        ),
+        (
+            lambda x: np.linalg.lstsq(x, x, x[0]),
+            ArgumentError,
+            "np.linalg.lstsq: rcond is f64[2]; it must be one number.",
+        ),
+        (
+            lambda x: np.linalg.pinv(x, np.ones((3, 3))),
+            ShapeError,
+            "np.linalg.pinv: the cutoff is f64[3,3] and the array f64[2,2]",
+        ),
+    ],
+)
+def test_cutoffs_that_are_refused(fun, kind, text):
+    for transform in (vmap, jit):
+        with pytest.raises(kind) as caught:
+            transform(fun)(array(2, 2, 2) if transform is vmap else array(2, 2))
+        assert text in str(caught.value)
 
 
 UNDETERMINED = [

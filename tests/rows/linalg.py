@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from vmapcore import numpy as vnp
 from vmapcore.rules.decompositions import matching
 from vmapcore.rules.linalg import cofactors
 
 from . import Arg, row
 
 INF = np.inf
+RTOL = np.array([1e-4, 1e-2])
 
 
 def regular(x):
@@ -212,10 +214,27 @@ ROWS = [
     row("linalg.pinv wide", after(graded, np.linalg.pinv), (2, 3), kinds="fc"),
     row("linalg.pinv of low rank", lambda x: np.linalg.pinv(x[:, None] * x, rcond=1e-5), (3,), kinds="fc"),
     row("linalg.pinv rtol", after(graded, np.linalg.pinv), (2, 3, 2), params={"rtol": None}),
+    row("linalg.pinv rcond of each", lambda x: np.linalg.pinv(graded(x), RTOL[: len(x)]), (2, 3, 2), kinds="fc"),
+    row(
+        "linalg.pinv traced rtol",
+        lambda x, rtol: vnp.linalg.pinv(graded(x), rtol=rtol / 100),
+        (2, 3, 2),
+        Arg((2,), low=0.1, high=0.2),
+        kinds="fc",
+        loop=lambda x, rtol: np.linalg.pinv(graded(x), rtol=rtol / 100),
+    ),
     row("linalg.pinv hermitian", after(hermitian, np.linalg.pinv), (3, 3), params={"hermitian": True}, kinds="fc"),
     row("linalg.lstsq", after(graded, np.linalg.lstsq), (4, 2), (4, 3), kinds="fc"),
     row("linalg.lstsq of a vector", after(graded, np.linalg.lstsq), (4, 2), (4,)),
     row("linalg.lstsq wide", after(graded, np.linalg.lstsq), (2, 3), (2,), params={"rcond": 1e-6}),
+    row(
+        "linalg.lstsq traced rcond",
+        lambda x, b, rcond: vnp.linalg.lstsq(graded(x), b, rcond=rcond)[0],
+        (2, 3),
+        (2,),
+        Arg((), low=0.01, high=0.02),
+        loop=lambda x, b, rcond: np.linalg.lstsq(graded(x), b, rcond=rcond)[0],
+    ),
     row("linalg.lstsq plain", np.linalg.lstsq, (1, 1), (1,), tol=100),  # ill-conditioned
     row("linalg.matrix_rank", np.linalg.matrix_rank, (3, 2), kinds="fc"),
     row(
@@ -226,6 +245,14 @@ ROWS = [
         kinds="fc",
     ),
     row("linalg.matrix_rank tol", np.linalg.matrix_rank, (2, 2, 2), params={"tol": 1.0}),
+    row("linalg.matrix_rank tol of each", np.linalg.matrix_rank, (2, 2, 2), params={"tol": np.array([0.5, 1.5])}),
+    row(
+        "linalg.matrix_rank traced rtol",
+        lambda x, rtol: vnp.linalg.matrix_rank(x, rtol=rtol),
+        (2, 2, 2),
+        Arg((2,), low=0, high=1),
+        loop=lambda x, rtol: np.linalg.matrix_rank(x, rtol=rtol),
+    ),
     row("linalg.matrix_rank hermitian", after(hermitian, np.linalg.matrix_rank), (3, 3), params={"hermitian": True}),
     row("linalg.matrix_rank of a vector", np.linalg.matrix_rank, (3,)),
     row("linalg.cond", after(graded, np.linalg.cond), (3, 2), kinds="fc"),
