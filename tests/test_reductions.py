@@ -1,13 +1,14 @@
 """What rows cannot say of reductions, sorting and searching: ties, zeros, NaN, data-dependent lengths, errors."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
 
 import vmapcore.numpy as vnp
 from vmapcore import grad, hessian, jit, jvp, vmap
-from vmapcore.errors import AxisError, ConcretizationError, OptionError, ShapeError, VmapcoreError
+from vmapcore.errors import ArgumentError, AxisError, ConcretizationError, OptionError, ShapeError, VmapcoreError
 from vmapcore.numpy_protocol import NUMPY
 from vmapcore.testing import assert_same
 
@@ -171,6 +172,27 @@ def test_bincount_checks_its_bins():
 # What is refused.
 
 
+def weighted(function, x, w, **params):
+    return function(x, 0.5, weights=w, method="inverted_cdf", **params)
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+def test_weights_of_ties_holes_and_nothing():
+    """As in NumPy: what weighs nothing is not found, nor is it by q=0; a sum is met exactly, in the precision of q."""
+    x = np.array([[3.0, 1, 2, 2, 5], [np.nan, 4, 1, 0, 2], [np.nan] * 5])
+    w = np.array([[0.2, 0, 0.1, 0.3, 0.4], [9, 0.2, 0, 0.4, 0.4], [0.0] * 5])
+    q = np.array([0, 0.1, 0.4, 0.6, 1])
+    for function in (np.quantile, np.nanquantile):
+        for at in (*q, 0.4, q, q.astype(np.float32), 0, [0, 1]):
+            for rows in (slice(0, 1), slice(0, 2), slice(0, 3)) if function is np.nanquantile else (slice(0, 2),):
+                options = {"axis": 1, "method": "inverted_cdf"}
+                expected = function(x[rows], at, weights=w[rows], **options)
+                found = vmap(lambda x, w: function(x, at, weights=w, **options))(x[None, rows], w[None, rows])
+                assert_same(found, expected[None])
+    slope = grad(lambda x, w: np.quantile(x, 0.5, weights=w, method="inverted_cdf"), argnums=(0, 1))(x[0], w[0])
+    assert_same(slope, (np.array([1.0, 0, 0, 0, 0]), np.zeros(5)))
+
+
 @pytest.mark.parametrize(
     ("kind", "match", "function"),
     [
@@ -183,7 +205,13 @@ def test_bincount_checks_its_bins():
         (OptionError, "method is 'middle'", lambda x: np.quantile(x, 0.5, method="middle")),
         (OptionError, "from 0 to 1", lambda x: np.quantile(x, 1.5)),
         (OptionError, "from 0 to 1", lambda x: np.quantile(x, x)),
-        (OptionError, "weighted", lambda x: np.quantile(x, 0.5, weights=x, method="inverted_cdf")),
+        (OptionError, "with weights it must be 'inverted_cdf'", lambda x: np.quantile(x, 0.5, weights=x)),
+        (OptionError, "none of them negative", lambda x: weighted(np.quantile, x, -x)),
+        (OptionError, "not all zero", lambda x: weighted(np.nanpercentile, x, 0 * x)),
+        (OptionError, "must be finite", lambda x: weighted(np.percentile, x, 1 / x)),
+        (ArgumentError, "weights is f64[3]", lambda x: weighted(np.nanquantile, x, x[0])),
+        (ShapeError, "weights is f64[3]", lambda x: weighted(np.quantile, x, x[0], axis=0)),
+        (ArgumentError, "weights is f64[3]", lambda x: np.average(x, weights=x[0])),
         (OptionError, "got order=", lambda x: np.sort(x, order="f")),
         (ShapeError, "one axis", lambda x: np.searchsorted(x, 1.0)),
         (OptionError, "side is 'middle'", lambda x: np.searchsorted(x[0], 1.0, side="middle")),
@@ -194,7 +222,7 @@ def test_bincount_checks_its_bins():
 )
 def test_errors_say_what_is_wrong(kind, match, function):
     x = np.arange(6.0).reshape(2, 3)
-    with pytest.raises(kind, match=match):
+    with pytest.raises(kind, match=re.escape(match)), np.errstate(all="ignore"):
         vmap(function)(np.stack([x, x]))
 
 

@@ -11,6 +11,14 @@ TABLE = Arg((2, 5), distinct=True)
 CUBE = Arg((2, 3, 2), distinct=True)
 HOLES = np.array([[1.0, np.nan, 1.0, 1.0, np.nan], [np.nan, 1.0, 1.0, 1.0, 1.0]])
 Q = Arg((2,), low=0.3, high=0.45)
+WEIGHTED = [
+    (np.quantile, (2, 5), 0.3, None),
+    (np.quantile, (5,), [[0, 0.37], [0.81, 1]], 1),
+    (np.quantile, (5, 2), np.float32(0.43), (1, 0)),
+    (np.nanquantile, (2, 5), 0.3, -1),
+    (np.percentile, (2, 5), [0, 37.0], 0),
+    (np.nanpercentile, (2, 5), 47, 0),
+]
 
 
 def holed(function, **params):
@@ -70,6 +78,33 @@ ROWS = [
         "nanquantile of traced q",
         lambda x, q: np.nanquantile(np.where(np.isnan(HOLES), np.nan, x), q, axis=1),
         TABLE,
+        Q,
+    ),
+    *[
+        row(
+            f"{function.__name__} weights axis={axis}",
+            lambda x, w, function=function, axis=axis, q=q: function(
+                x, q, axis, weights=w, method="inverted_cdf", keepdims=True
+            ),
+            TABLE,
+            Arg(shape, low=1, high=3),
+            kinds="fi",
+        )
+        for function, shape, q, axis in WEIGHTED
+    ],
+    row(
+        "nanquantile weights with NaN",
+        lambda x, w: np.nanquantile(
+            np.where(np.isnan(HOLES), np.nan, x), [0, 0.4], 1, weights=w, method="inverted_cdf"
+        ),
+        TABLE,
+        Arg((2, 5), low=1, high=3),
+    ),
+    row(
+        "quantile weights, traced q",
+        lambda x, w, q: np.quantile(x, q, 1, weights=w, method="inverted_cdf"),
+        TABLE,
+        Arg((5,), low=1, high=3),
         Q,
     ),
     row("percentile", np.percentile, LINE, params={"q": 30}, kinds="fi"),

@@ -14,8 +14,10 @@ from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import into, operand
 from ._ints import last_axes
+from .cumulative import converted
 from .reductions import flattened, mean, reduce_sum, within
-from .sorting import gather_along, sort_along
+from .sorting import argsort_along, gather_along, sort_along
+from .statistics import weights_over
 
 Ranks = tuple[Any, Any, Any]
 """The rank below, the rank above and the weight of the element above; None for the weight where the ranks are one."""
@@ -92,7 +94,32 @@ def _interpolated(line: Any, n: Any, q: Any, method: str) -> Any:
     return high - step * (1 - weight) if weight >= 0.5 else low + step * weight
 
 
-def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, skip_nan: bool) -> Any:
+def _weighted(call: str, line: Any, n: Any, weights: Any, q: Any) -> Any:
+    """The first element of the sorted `line` up to which the share `q` of all weights, and not nothing, lies."""
+    total = weights[..., -1:] + (n == 0)
+    remedy = "Weights must be finite, none of them negative and not all zero"
+    with np.errstate(all="ignore"):
+        shares = weights / total
+    shares = within(shares, low=0, high=1, call=call, remedy=remedy)[..., None]
+    if type(q) is not float:
+        shares = shares.astype(q.dtype)
+    return _element(line, n, np.count_nonzero((shares == 0) | (shares < q), axis=-2))
+
+
+def _sorted(x: Any, weights: Any, skip_nan: bool) -> tuple[Any, Any]:
+    """`x` sorted along its last axis, and the running sums of its weights, NaN from where one is negative."""
+    if weights is None:
+        return sort_along(x, axis=-1, stable=False), None
+    order = argsort_along(x, axis=-1, stable=False)
+    line, weights = (gather_along(v, order, axis=-1, unique=True) for v in (x, converted(weights, np.float64)))
+    if skip_nan:
+        weights = np.where(np.isnan(line), np.fmin(weights, 0), weights)
+    return line, np.cumsum(np.where(weights < 0, np.nan, weights), axis=-1)
+
+
+def _quantile(
+    call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, weights: Any, skip_nan: bool
+) -> Any:
     x = operand(a)
     if x.dtype.kind == "c":
         raise DTypeError(call, "the array is complex", "quantiles need an order")
@@ -100,17 +127,24 @@ def _quantile(call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepd
         raise OptionError(call, f"method is {method!r}", f"it must be one of {', '.join(METHODS)}")
     if method == "linear" and not isinstance(q, float) and operand(q).dtype.kind == "i":
         method = "lower"  # NumPy takes whole numbers for ranks
+    axes = last_axes(axis, len(x.shape), call)
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise OptionError(call, f"got weights= and method {method!r}", "with weights it must be 'inverted_cdf'")
+        weights = flattened(weights_over(call, x, axis, weights), axes)
     if skip_nan and not x.size:
         return mean(x, axis, None, out, keepdims)
-    axes = last_axes(axis, len(x.shape), call)
-    line = sort_along(flattened(x, axes), axis=-1, stable=False)
+    line, sums = _sorted(flattened(x, axes), weights, skip_nan)
     inexact = line.dtype.kind == "f"
     n: Any = line.shape[-1]
     if not n:
         raise ShapeError(call, f"the array is {describe(x)}", "it needs an element")
     if skip_nan and inexact:
         n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
-    parts = [_interpolated(line, n, value, method) for value in _each(call, q)]
+    if sums is None:
+        parts = [_interpolated(line, n, value, method) for value in _each(call, q)]
+    else:
+        parts = [_weighted(call, line, n, sums, value) for value in _each(call, q)]
     result = np.concatenate(parts, -1) if parts else line[..., :0]
     if inexact and not skip_nan:
         result = np.where(np.isnan(line[..., -1:]), np.nan, result)
@@ -128,11 +162,6 @@ def _each(call: str, q: Any) -> list[Any]:
     return [q]
 
 
-def _unweighted(call: str, weights: Any) -> None:
-    if weights is not None:
-        raise OptionError(call, "got weights=", "weighted quantiles have no rule", "Sort, and use np.cumsum of weights")
-
-
 @implements(np.quantile)
 def quantile(
     a: Any,
@@ -145,8 +174,7 @@ def quantile(
     *,
     weights: Any = None,
 ) -> Any:
-    _unweighted("np.quantile", weights)
-    return _quantile("np.quantile", a, q, axis, out, method, keepdims, False)
+    return _quantile("np.quantile", a, q, axis, out, method, keepdims, weights, False)
 
 
 @implements(np.nanquantile)
@@ -161,8 +189,7 @@ def nanquantile(
     *,
     weights: Any = None,
 ) -> Any:
-    _unweighted("np.nanquantile", weights)
-    return _quantile("np.nanquantile", a, q, axis, out, method, keepdims, True)
+    return _quantile("np.nanquantile", a, q, axis, out, method, keepdims, weights, True)
 
 
 @implements(np.percentile)
@@ -177,8 +204,7 @@ def percentile(
     *,
     weights: Any = None,
 ) -> Any:
-    _unweighted("np.percentile", weights)
-    return _quantile("np.percentile", a, _hundredth(q), axis, out, method, keepdims, False)
+    return _quantile("np.percentile", a, _hundredth(q), axis, out, method, keepdims, weights, False)
 
 
 @implements(np.nanpercentile)
@@ -193,8 +219,7 @@ def nanpercentile(
     *,
     weights: Any = None,
 ) -> Any:
-    _unweighted("np.nanpercentile", weights)
-    return _quantile("np.nanpercentile", a, _hundredth(q), axis, out, method, keepdims, True)
+    return _quantile("np.nanpercentile", a, _hundredth(q), axis, out, method, keepdims, weights, True)
 
 
 def _hundredth(q: Any) -> Any:

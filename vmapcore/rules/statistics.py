@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import facts, primitive
-from ..errors import DTypeError, OptionError, ShapeError, describe
+from ..errors import ArgumentError, DTypeError, OptionError, ShapeError, describe
 from ..evals.reductions import kept_shape, total
 from ..numpy_protocol import implements
 from ..refusals import refuse
@@ -156,7 +156,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         if not result.size:
             raise ShapeError("np.average", f"the result would be {describe(result)}", "NumPy averages no empty array")
         return (result, np.full_like(result, count_over(x, axes, keepdims))) if returned else result
-    w = _weights(x, axis, axes, operand(weights))
+    w = weights_over("np.average", x, axis, weights)
     dtype = np.result_type(x.dtype, w.dtype, *([np.float64] if x.dtype.kind in "iub" else []))
     total = sum_(w, axes, dtype, keepdims=keepdims)
     if not count_over(x, axes, False) or not (isinstance(total, Tracer) or (total != 0).all()):
@@ -165,15 +165,19 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     return (result, np.broadcast_to(total, result.shape)) if returned else result
 
 
-def _weights(x: Any, axis: Any, axes: tuple[int, ...], w: Any) -> Any:
-    """Weights broadcast to the shape of `x`; they may have the averaged axes alone, in the order of `axis`."""
+def weights_over(call: str, x: Any, axis: Any, weights: Any) -> Any:
+    """Weights broadcast to the shape of `x`; they may have the axes `axis` alone, in their order."""
+    w = operand(weights)
     if w.shape == x.shape:
         return w
-    order = () if axis is None else named_axes(axis, len(x.shape), "np.average")
+    fact = f"weights is {describe(w)} and the array {describe(x)}"
+    if axis is None:
+        raise ArgumentError(call, fact, "with axis=None they must have the same shape")
+    order = named_axes(axis, len(x.shape), call)
     if w.shape != tuple([x.shape[i] for i in order]):
-        raise ShapeError("np.average", f"weights has shape {w.shape}", f"the array has {x.shape}, averaged over {axis}")
+        raise ShapeError(call, fact, f"weights must have its shape or, in this order, its axes {axis}")
     w = w.transpose(sorted(range(len(order)), key=order.__getitem__))
-    shape = [x.shape[i] if i in axes else 1 for i in range(-len(x.shape), 0)]
+    shape = [x.shape[i] if i in order else 1 for i in range(-len(x.shape), 0)]
     return np.broadcast_to(w.reshape(tuple(shape)), x.shape)
 
 
