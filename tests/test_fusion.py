@@ -441,7 +441,7 @@ def test_rows_apart_of_what_is_copied_at_the_end(backend):
 def test_small_arrays_are_turned_for_sums_over_a_short_axis(backend, dtype):
     x, y = RNG.standard_normal((500, 16)).astype(dtype), RNG.standard_normal((100, 16)).astype(dtype)
     graph = graph_of(lambda x, y: np.sqrt(np.square(x[:, None] - y).sum(-1)), x, y)
-    fused = whole(graph).turned()
+    fused = whole(graph).transposed()
     last = len(fused.expression.lengths) - 1
     assert fused.copied == {graph.inputs[1]} and not any(last in s.over for s in fused.expression.statements)
     out = np.empty((500, 100), dtype)
@@ -451,9 +451,9 @@ def test_small_arrays_are_turned_for_sums_over_a_short_axis(backend, dtype):
 
 def test_what_is_not_turned():
     wide, tall = np.zeros((500, 400), "f"), np.zeros((100, 400), "f")
-    assert whole(graph_of(lambda x: np.square(x).sum(-1), wide)).turned() is None  # as much as is computed of it
-    assert whole(graph_of(lambda x, y: (x[:, None] - y).sum(-1), wide, tall)).turned() is None  # a long sum
-    assert whole(graph_of(lambda x, y: x[:, None] - y, wide[:, :16], tall[:, :16])).turned() is None  # no sum
+    assert whole(graph_of(lambda x: np.square(x).sum(-1), wide)).transposed() is None  # as much as is computed of it
+    assert whole(graph_of(lambda x, y: (x[:, None] - y).sum(-1), wide, tall)).transposed() is None  # a long sum
+    assert whole(graph_of(lambda x, y: x[:, None] - y, wide[:, :16], tall[:, :16])).transposed() is None  # no sum
 
 
 # What declines.

@@ -15,7 +15,7 @@ from vmapcore.cpu.kernels.choose import convolution
 from vmapcore.cpu.kernels.direct import Direct
 from vmapcore.cpu.kernels.patches import Columns
 from vmapcore.cpu.kernels.winograd import Winograd
-from vmapcore.cpu.kernels.winograd_numpy import Kronecker
+from vmapcore.cpu.kernels.winograd_numpy import WinogradNumPy
 from vmapcore.cpu.kernels.winograd_tiles import Tiles
 from vmapcore.evals.windows import taps, windows
 from vmapcore.rules import conv as rules
@@ -24,7 +24,7 @@ from vmapcore.rules.pooling import max_pool, max_pool_scatter
 pytestmark = pytest.mark.plans
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = [Columns, Kronecker, *([Direct, Winograd] if compiled.AVAILABLE else [])]
+KINDS = [Columns, WinogradNumPy, *([Direct, Winograd] if compiled.AVAILABLE else [])]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 
 
@@ -201,7 +201,7 @@ def test_the_choice(monkeypatch):
     assert type(convolution(win, 1, 32, 16, np.float32)) is Direct
     assert type(convolution(win, 32, 2, 16, np.float32)) is Columns
     monkeypatch.setattr(compiled, "AVAILABLE", False)
-    assert type(convolution(win, 32, 64, 16, np.float32)) is Kronecker
+    assert type(convolution(win, 32, 64, 16, np.float32)) is WinogradNumPy
     assert type(convolution(win, 32, 64, 3, np.float32)) is Columns
 
 

@@ -53,9 +53,9 @@ def test_members(dtype, data):
 
     def run(kind, primitive, *arrays, out=None, **more):
         step = Call(primitive, params | more, [np.empty(0, dtype)])
-        kernel, own = kind(step, "k"), {}
-        kernel(own, out, *arrays)
-        return kernel(own, out, *arrays)
+        kernel, workspace = kind(step, "k"), {}
+        kernel(workspace, out, *arrays)
+        return kernel(workspace, out, *arrays)
 
     close(run(convolutions.Forward, rules.conv, xs, w), expected, dtype)
     biased = expected + b.astype(np.float64)[..., None, :, :, :, 0]

@@ -11,7 +11,7 @@ from vmapcore.cpu import compiled, steps
 from vmapcore.cpu.kernels import stacks
 from vmapcore.cpu.kernels.lanes import WIDE, lanes
 from vmapcore.graph import Step, Var
-from vmapcore.planning.lifetimes import Home
+from vmapcore.planning.lifetimes import Slot
 from vmapcore.planning.plan_primitives import contract_block
 from vmapcore.rules.contract import contract
 
@@ -83,7 +83,7 @@ def block(subscripts, x, y, b, rectified):
     made = contract_block.eval(np, x, y, b, **params)
     inputs = tuple([Var(a.shape, a.dtype) for a in (x, y, b)])
     step = Step(contract_block, inputs, params, (Var(made.shape, made.dtype),), None)
-    return steps.kernel_of(step, Home(), made.shape, None).run, made
+    return steps.kernel_of(step, Slot(), made.shape, None).run, made
 
 
 @pytest.mark.parametrize("rectified", [False, True])
@@ -106,14 +106,14 @@ def test_products_with_a_bias(subscripts, x, y, b, rectified):
     """In memory of their own, in the same once more, and where they are told to be."""
     x, y, b = [RNG.standard_normal(shape).astype(np.float32) for shape in (x, y, b)]
     run, expected = block(subscripts, x, y, b, rectified)
-    own = {}
+    workspace = {}
     for _ in range(2):
-        close(run(own, None, x, y, b), expected, np.float32)
+        close(run(workspace, None, x, y, b), expected, np.float32)
     out = np.full(expected.shape, np.nan, np.float32)
-    assert run(own, out, x, y, b) is out
+    assert run(workspace, out, x, y, b) is out
     close(out, expected, np.float32)
     strided = np.full((*expected.shape, 2), np.nan, np.float32)[..., 0]
-    close(run(own, strided, x, y, b), expected, np.float32)
+    close(run(workspace, strided, x, y, b), expected, np.float32)
 
 
 @pytest.mark.parametrize("rows", [3, 64])

@@ -113,10 +113,10 @@ WINOGRAD_CHANNELS = _size(8, 1)
 WINOGRAD_CACHE = _size(1_500_000, 4096)
 """Bytes that the matrices of one of their steps may fill: more leaves a CPU's caches, less is more steps."""
 
-KRONECKER_CHANNELS, KRONECKER_IMAGES = _size(16, 1), _size(4, 1)
+WINOGRAD_NUMPY_CHANNELS, WINOGRAD_NUMPY_IMAGES = _size(16, 1), _size(4, 1)
 """With fewer, copies and transforms of NumPy cost more than the products save."""
 
-KRONECKER_CACHE = _size(3_000_000, 4096)
+WINOGRAD_NUMPY_CACHE = _size(3_000_000, 4096)
 """Bytes that one step of NumPy's may fill."""
 
 BLOCK, BLOCK_OF_EIGHT, MOST_IMAGES = _size(2 << 20, 256), _size(8 << 20, 512), _size(32, 3)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from vmapcore.cpu.kernels.direct import Direct
 from vmapcore.cpu.kernels.patches import Columns
 from vmapcore.cpu.kernels.winograd import Winograd
-from vmapcore.cpu.kernels.winograd_numpy import Kronecker
+from vmapcore.cpu.kernels.winograd_numpy import WinogradNumPy
 from vmapcore.evals.windows import windows
 
 from .timing import times
@@ -45,7 +45,7 @@ def calls(layer: str, images: int, peers: bool) -> dict[str, Any]:
     small = normal(1, height, *[n // 2 for n in win.out], images)
     out, dx, dw = np.empty_like(g), np.empty_like(x), np.empty_like(w)
     found: dict[str, Any] = {}
-    for kind in (Columns, Kronecker, Direct, Winograd):
+    for kind in (Columns, WinogradNumPy, Direct, Winograd):
         if not kind.fits(win, channels, height, images, np.dtype(np.float32)):
             continue
         way, new, name = kind(win, channels, height, images, np.dtype(np.float32)), Scratch(), kind.__name__

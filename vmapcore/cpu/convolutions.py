@@ -17,7 +17,7 @@ from .kernels.choose import convolution
 from .kernels.direct import Direct
 from .kernels.patches import Columns
 from .kernels.reorder import copy
-from .workspace import Own, scratch
+from .workspace import Workspace, scratch
 
 
 def innermost(x: Any, new: Any, name: str) -> Any:
@@ -98,8 +98,8 @@ class Straight:
     def __init__(self, run: Any, key: Any, shape: tuple[int, ...], result: Any) -> None:
         self.run, self.key, self.shape, self.result = run, key, shape, result
 
-    def __call__(self, own: Own, dtype: Any, *arrays: Any) -> Any:
-        made = scratch(own, dtype)(self.key, self.shape)
+    def __call__(self, workspace: Workspace, dtype: Any, *arrays: Any) -> Any:
+        made = scratch(workspace, dtype)(self.key, self.shape)
         self.run(*arrays, made.reshape(-1))
         return self.result(made)
 
@@ -119,12 +119,12 @@ class Forward(Convolution):
         self.step = step
         self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
 
-    def __call__(self, own: Own, out: Any, x: Any, w: Any, b: Any = None) -> Any:
+    def __call__(self, workspace: Workspace, out: Any, x: Any, w: Any, b: Any = None) -> Any:
         way = self.straight(x, w)
         if way is not None and (b is None or (b.ndim == w.ndim and b.shape[:2] == w.shape[:2])):
             bias = None if b is None else b.ravel()
-            return copied(way(own, self.dtype, x.ravel("K"), w.reshape(-1), bias), out)
-        new = scratch(own, self.dtype)
+            return copied(way(workspace, self.dtype, x.ravel("K"), w.reshape(-1), bias), out)
+        new = scratch(workspace, self.dtype)
         given = x, w, b
         x, w, split = self.split(x, w)
         bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
@@ -143,7 +143,7 @@ class Forward(Convolution):
             run = kernel.forward_all(lead, innermost, self.relu, self.pooled)
             run(laid.reshape(-1), kernel.weights(w, new).reshape(-1), flat, made.reshape(-1))
         else:
-            self.one_by_one(own, kernel, x, w, bias, made)
+            self.one_by_one(workspace, kernel, x, w, bias, made)
         return _given(made, split, (images, w.shape[2], *size), out)
 
     def _kernel(self, x: Shape, w: Shape) -> tuple[Columns, Shape]:
@@ -161,8 +161,8 @@ class Forward(Convolution):
         shape = (len(x), 1, self.groups, w.shape[1] // self.groups, *size, x.shape[1])
         return Straight(run, self.key, shape, _images)
 
-    def one_by_one(self, own: Own, kernel: Columns, x: Any, w: Any, bias: Any, made: Any) -> None:
-        new = scratch(own, self.dtype)
+    def one_by_one(self, workspace: Workspace, kernel: Columns, x: Any, w: Any, bias: Any, made: Any) -> None:
+        new = scratch(workspace, self.dtype)
         run = kernel.forward_pooled if self.pooled else kernel.forward
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
@@ -178,23 +178,23 @@ class InputGrad(Convolution):
         super().__init__(step, key)
         self.size = step.params["size"]
 
-    def __call__(self, own: Own, out: Any, g: Any, w: Any) -> Any:
+    def __call__(self, workspace: Workspace, out: Any, g: Any, w: Any) -> Any:
         way = self.straight(g, w)
         if way is not None:
-            return copied(way(own, self.dtype, g.ravel("K"), w.reshape(-1), None), out)
-        new = scratch(own, self.dtype)
+            return copied(way(workspace, self.dtype, g.ravel("K"), w.reshape(-1), None), out)
+        new = scratch(workspace, self.dtype)
         g, w, split = self.split(g, w)
         images = g.shape[2]
         g = g.reshape(len(g), g.shape[1] * images, *g.shape[3:])
         kernel = self._kernel(g.shape, w.shape[1:])
         n, channels = g.shape[1], w.shape[3]
         made = new(self.key, (len(g), w.shape[1], self.groups, channels, *self.size, n))
-        if isinstance(kernel, Direct) and kernel.turns:
+        if isinstance(kernel, Direct) and kernel.flips:
             laid, innermost = lying(g, new, "g")
             run = kernel.input_grad_all((*w.shape[:2], self.groups), innermost)
             run(laid.reshape(-1), kernel.weights(w, new).reshape(-1), None, made.reshape(-1))
         else:
-            self.one_by_one(own, kernel, g, w, made)
+            self.one_by_one(workspace, kernel, g, w, made)
         return _given(made, split, (images, self.groups * channels, *self.size), out)
 
     def _kernel(self, g: Shape, w: Shape) -> Columns:
@@ -203,13 +203,13 @@ class InputGrad(Convolution):
 
     def way(self, g: Any, w: Any) -> Straight | None:
         kernel, innermost = self._kernel(g.shape, w.shape), _lies_innermost(g)
-        if innermost is None or not w.flags.c_contiguous or not (isinstance(kernel, Direct) and kernel.turns):
+        if innermost is None or not w.flags.c_contiguous or not (isinstance(kernel, Direct) and kernel.flips):
             return None
         shape = (len(g), 1, self.groups, w.shape[2], *self.size, g.shape[1])
         return Straight(kernel.input_grad_all((len(w), 1, self.groups), innermost), self.key, shape, _images)
 
-    def one_by_one(self, own: Own, kernel: Columns, g: Any, w: Any, made: Any) -> None:
-        new = scratch(own, self.dtype)
+    def one_by_one(self, workspace: Workspace, kernel: Columns, g: Any, w: Any, made: Any) -> None:
+        new = scratch(workspace, self.dtype)
         for m, v in np.ndindex(*w.shape[:2]):
             if v == 0:
                 laid = self.grouped(innermost(g[m], new, "g"))
@@ -224,11 +224,11 @@ class WeightGrad(Convolution):
         super().__init__(step, key)
         self.step = step
 
-    def __call__(self, own: Own, out: Any, x: Any, g: Any) -> Any:
+    def __call__(self, workspace: Workspace, out: Any, x: Any, g: Any) -> Any:
         way = self.straight(x, g)
         if way is not None:
-            return copied(way(own, self.dtype, x.ravel("K"), g.ravel("K")), out)
-        new = scratch(own, self.dtype)
+            return copied(way(workspace, self.dtype, x.ravel("K"), g.ravel("K")), out)
+        new = scratch(workspace, self.dtype)
         given = x, g
         x, g, split = self.split(x, g)
         if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
@@ -241,7 +241,7 @@ class WeightGrad(Convolution):
             run = kernel.weight_grad_all((len(x), 1, self.groups), x_innermost, g_innermost)
             run(x.reshape(-1), g.reshape(-1), made.reshape(-1))
         else:
-            self.one_by_one(own, kernel, x, g, made)
+            self.one_by_one(workspace, kernel, x, g, made)
         weights = _weights(made)
         return copied(split.scatter(weights[:, None, None], weights.shape[1:]), out)
 
@@ -258,8 +258,8 @@ class WeightGrad(Convolution):
         run = kernel.weight_grad_all((len(x), 1, self.groups), bool(lie[0]), bool(lie[1]))
         return Straight(run, self.key, shape, _weights)
 
-    def one_by_one(self, own: Own, kernel: Columns, x: Any, g: Any, made: Any) -> None:
-        new = scratch(own, self.dtype)
+    def one_by_one(self, workspace: Workspace, kernel: Columns, x: Any, g: Any, made: Any) -> None:
+        new = scratch(workspace, self.dtype)
         for m in range(len(x)):
             laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
             kernel.weight_grad(laid, cotangent, made[m], False, new)

@@ -16,7 +16,7 @@ from .program import Program
 from .steps import Roots, may_multiply
 from .tiled import TiledGroup, keep_in_blocks
 from .units import units_of
-from .workspace import Own, borrowed, held
+from .workspace import Workspace, borrowed, held
 
 
 class _Gift(NamedTuple):
@@ -43,8 +43,8 @@ class Plan:
         roots = Roots(graph.steps)
         given = [a for step in graph.steps if not step.primitive.pure for a in step.inputs if isinstance(a, Var)]
         kept = list(dict.fromkeys([v for a in (*graph.outputs, *given) for v in (a, *roots[a])]))
-        self.idle: list[Own] = []
-        self.idle_tiles: list[Own] = []
+        self.idle: list[Workspace] = []
+        self.idle_tiles: list[Workspace] = []
         units = _units(graph, roots, made.intersection(kept), self.idle_tiles)
         told = {v for unit in units if unit.writes for v in unit.outputs}.intersection(kept)
         kept = [v for v in kept if v in told or v in graph.outputs]  # others are made anew, and let go where read last
@@ -102,7 +102,7 @@ class Plan:
     def __call__(self, arrays: list[Any]) -> list[Any]:
         if self.teamwork:
             team.assemble()
-        own = borrowed(self.idle)
+        workspace = borrowed(self.idle)
         outs: list[Any] = [None] * len(self.wanted)
         for i, j, read_there in self.gifts:
             if _is_free(j, arrays):
@@ -112,10 +112,10 @@ class Plan:
                 outs[i] = arrays[j] = np.array(arrays[j], order="C")
         if self.multiplies:
             with threads.one_blas_thread():
-                found = self.program(own, arrays, outs)
+                found = self.program(workspace, arrays, outs)
         else:
-            found = self.program(own, arrays, outs)
-        self.idle.append(own)
+            found = self.program(workspace, arrays, outs)
+        self.idle.append(workspace)
         results = [found[i] for i in self.places]
         for i in self.copied:
             results[i] = _copy(results[i])
@@ -147,7 +147,7 @@ def _copy(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
-def _units(graph: Graph, roots: Roots, wanted: set[Any], idle: list[Own]) -> list[Any]:
+def _units(graph: Graph, roots: Roots, wanted: set[Any], idle: list[Workspace]) -> list[Any]:
     """Groups that are cut, and what is between them; `wanted` is not written again by a later call.
 
     Threads that run tiles take their memory from `idle`.

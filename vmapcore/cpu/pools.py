@@ -13,7 +13,7 @@ from ..rules.pooling import max_pool, max_pool_scatter
 from .convolutions import copied
 from .kernels import pooling
 from .kernels.reorder import copy
-from .workspace import Own, scratch
+from .workspace import Workspace, scratch
 
 
 class Pooling:
@@ -38,11 +38,11 @@ class Pooling:
 class Pool(Pooling):
     """`max_pool`."""
 
-    def __call__(self, own: Own, out: Any, x: Any) -> Any:
+    def __call__(self, workspace: Workspace, out: Any, x: Any) -> Any:
         order = self.order(x)
         if order is None:
             return copied(max_pool.eval(np, x, **self.step.params), out)
-        new = scratch(own, x.dtype)
+        new = scratch(workspace, x.dtype)
         win = self.windows(x)
         laid = flat_lead(_laid(x.transpose(order), new, "x"), self.axes)
         made = new(self.key, (len(laid), *win.out, laid.shape[-1]))
@@ -53,11 +53,11 @@ class Pool(Pooling):
 class Scatter(Pooling):
     """`max_pool_scatter`, perhaps with the mask of a rectifier."""
 
-    def __call__(self, own: Own, out: Any, g: Any, x: Any, pooled: Any) -> Any:
+    def __call__(self, workspace: Workspace, out: Any, g: Any, x: Any, pooled: Any) -> Any:
         order = self.order(x)
         if order is None or not g.ndim == x.ndim == pooled.ndim or g.shape != pooled.shape or g.dtype != x.dtype:
             return copied(self.step.primitive.eval(np, g, x, pooled, **self.step.params), out)
-        new = scratch(own, x.dtype)
+        new = scratch(workspace, x.dtype)
         win = self.windows(x)
         laid = flat_lead(_laid(x.transpose(order), new, "x"), self.axes)
         given = [_laid(a.transpose(order), new, name) for a, name in ((g, "g"), (pooled, "pooled"))]

@@ -11,7 +11,7 @@ from ..graph import Literal
 from ..memory import empty
 from ..planning.lifetimes import settle
 from ..thresholds import OFTEN, POOLED_RESULT
-from .workspace import Own
+from .workspace import Workspace
 
 
 class Program:
@@ -48,7 +48,7 @@ class Program:
         self.results = [self._slot(a) for a in outputs]
         self.constants = [(n, a.value) for a, n in self.slots.items() if isinstance(a, Literal) and n >= self.count]
         self.calls = self._with_ends(calls)
-        self.run: Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]] = self._one_by_one
+        self.run: Callable[[Workspace, Sequence[Any], Sequence[Any]], list[Any]] = self._one_by_one
         self.runs = 0
 
     def _slot(self, a: Any) -> int:
@@ -67,11 +67,11 @@ class Program:
             found.append((unit, sources, results, targets, ends))
         return found[::-1]
 
-    def __call__(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
+    def __call__(self, workspace: Workspace, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
         """Takes an array for each input, and for each output one or, where it is not needed, None; returns all."""
-        return self.run(own, ins, outs)
+        return self.run(workspace, ins, outs)
 
-    def _one_by_one(self, own: Own, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
+    def _one_by_one(self, workspace: Workspace, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
         """Goes through the calls in a loop, and sees to it that this does not happen often."""
         self.runs += 1
         if self.runs == OFTEN:
@@ -81,7 +81,7 @@ class Program:
             values[n] = value
         for unit, sources, results, targets, ends in self.calls:
             given = [self._given(t, outs) for t in targets]
-            made = unit(own, given, [values[n] for n in sources])
+            made = unit(workspace, given, [values[n] for n in sources])
             for n, x in zip(results, made, strict=True):
                 values[n] = x
             for n in ends:
@@ -100,21 +100,21 @@ class Program:
             return f"new{t}() if outs[{t}] is None else outs[{t}]"
         return "None" if t < 0 else f"outs[{t}]"
 
-    def _function(self) -> Callable[[Own, Sequence[Any], Sequence[Any]], list[Any]]:
+    def _function(self) -> Callable[[Workspace, Sequence[Any], Sequence[Any]], list[Any]]:
         """All calls written out one after the other: a microsecond less for each than to go through them in a loop."""
         known: dict[str, Any] = {f"v{n}": None for n in self.results}  # what a unit keeps to itself
         known |= {f"v{n}": value for n, value in self.constants}
         known |= {f"new{t}": partial(empty, np, v.shape, v.dtype, POOLED_RESULT) for t, v in self.made.items()}
-        lines = ["def program(own, ins, outs):", f"    {_names(range(self.count))} = ins" if self.count else ""]
+        lines = ["def program(workspace, ins, outs):", f"    {_names(range(self.count))} = ins" if self.count else ""]
         for i, (unit, sources, results, targets, ends) in enumerate(self.calls):
             given = [self._target(t) for t in targets]
             args = [f"v{n}" for n in sources]
             direct = unit.direct(targets[0] >= 0)
             known[f"u{i}"] = direct or unit
             if direct:
-                lines.append(f"    v{results[0]} = u{i}({', '.join(['own', *given, *args])})")
+                lines.append(f"    v{results[0]} = u{i}({', '.join(['workspace', *given, *args])})")
             else:
-                lines.append(f"    {_names(results)} = u{i}(own, ({_list(given)}), ({_list(args)}))")
+                lines.append(f"    {_names(results)} = u{i}(workspace, ({_list(given)}), ({_list(args)}))")
             if ends:
                 lines.append(f"    {' = '.join([f'v{n}' for n in ends])} = None")
         lines.append(f"    return [{', '.join([f'v{n}' for n in self.results])}]")

@@ -1,8 +1,8 @@
 """How one step runs on a tile of NumPy arrays: a call that writes where it is told, if its primitive has one.
 
-A kernel is called as `kernel(own, out, *arrays)`. It returns its result, in `out` if that is given and it can; else at
-its home in the memory of `own`, the thread's, or in fresh memory. In what order the axes of an
-array lie in memory is its maker's choice; NumPy's functions keep the order of what they read.
+A kernel is called as `kernel(workspace, out, *arrays)`. It returns its result, in `out` if that is given and
+it can; else in its slot of the thread's `workspace`, or in fresh memory. In what order the axes of an array lie in
+memory is its maker's choice; NumPy's functions keep the order of what they read.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,20 +12,20 @@ import numpy as np
 
 from ..core import Memory, Primitive
 from ..graph import Step, Var
-from ..planning.lifetimes import Home
+from ..planning.lifetimes import Slot
 from ..planning.plan_primitives import ELEMENTWISE, contract_block
 from ..rules import activations, casts
 from ..rules.contract import contract
 from ..rules.slicing import brackets, slice_write
 from ..thresholds import SHARED_PRODUCT
-from . import convolutions, pools, products
-from .workspace import Own, kept
+from . import contractions, convolutions, pools
+from .workspace import Workspace, kept
 
 Run = Callable[..., Any]
 
 
-class Kernel(NamedTuple):
-    """A call, whether it writes into `out`, and whether by way of its home."""
+class StepKernel(NamedTuple):
+    """A call, whether it writes into `out`, and whether by way of its slot."""
 
     run: Run
     writes: bool
@@ -41,55 +41,55 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 """For a primitive that is a ufunc with some arguments given: both."""
 
 
-def kernel_of(step: Step, home: Home, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> Kernel:
+def kernel_of(step: Step, slot: Slot, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> StepKernel:
     """The kernel of a step for results of `shape`; `reuse` is the argument whose memory it may overwrite."""
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
     if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape:
-        return Kernel(_of_ufunc(ufunc, more, home, reuse), True)
+        return StepKernel(_of_ufunc(ufunc, more, slot, reuse), True)
     if step.primitive in KERNELS:
-        return Kernel(KERNELS[step.primitive](step, home), True, True)
+        return StepKernel(KERNELS[step.primitive](step, slot), True, True)
     if step.primitive in (contract, contract_block):
         large = threaded and step.flops >= SHARED_PRODUCT
-        return Kernel(products.multiplied(step, home, large), True)
+        return StepKernel(contractions.multiplied(step, slot, large), True)
     if step.primitive is slice_write:
-        return Kernel(_writing(step.params["index"], home, reuse), True)
+        return StepKernel(_writing(step.params["index"], slot, reuse), True)
     if step.primitive is casts.convert and shape:
-        return Kernel(_conversion(step.params["dtype"], home), True)
-    return Kernel(_of_eval(step), False)
+        return StepKernel(_conversion(step.params["dtype"], slot), True)
+    return StepKernel(_of_eval(step), False)
 
 
-def _of_ufunc(ufunc: Any, more: tuple[Any, ...], home: Home, reuse: int | None) -> Run:
-    def run(own: Own, out: Any, *args: Any) -> Any:
+def _of_ufunc(ufunc: Any, more: tuple[Any, ...], slot: Slot, reuse: int | None) -> Run:
+    def run(workspace: Workspace, out: Any, *args: Any) -> Any:
         if out is None:
-            out = own.get(home) if reuse is None else args[reuse]
+            out = workspace.get(slot) if reuse is None else args[reuse]
             if out is None:
-                return kept(own, home, ufunc(*args, *more))  # in the memory order of what it reads
+                return kept(workspace, slot, ufunc(*args, *more))  # in the memory order of what it reads
         return ufunc(*args, *more, out=out)
 
     return run
 
 
-def _conversion(dtype: Any, home: Home) -> Run:
-    def run(own: Own, out: Any, x: Any) -> Any:
+def _conversion(dtype: Any, slot: Slot) -> Run:
+    def run(workspace: Workspace, out: Any, x: Any) -> Any:
         if out is None:
-            out = own.get(home)
+            out = workspace.get(slot)
             if out is None:
-                return kept(own, home, x.astype(dtype))
+                return kept(workspace, slot, x.astype(dtype))
         np.copyto(out, x, casting="unsafe")
         return out
 
     return run
 
 
-def _writing(index: Any, home: Home, reuse: int | None) -> Run:
+def _writing(index: Any, slot: Slot, reuse: int | None) -> Run:
     """A value written into an array, which is copied first unless nobody reads it later."""
     where = brackets(index)
 
-    def run(own: Own, out: Any, x: Any, v: Any) -> Any:
+    def run(workspace: Workspace, out: Any, x: Any, v: Any) -> Any:
         if out is None:
-            out = x if reuse == 0 else own.get(home)
+            out = x if reuse == 0 else workspace.get(slot)
         if out is None:
-            out = kept(own, home, np.array(x, order="C"))
+            out = kept(workspace, slot, np.array(x, order="C"))
         elif out is not x:
             np.copyto(out, x)
         out[where] = v
@@ -100,10 +100,10 @@ def _writing(index: Any, home: Home, reuse: int | None) -> Run:
 
 def _of_eval(step: Step) -> Run:
     if not step.primitive.pure:  # what an author's code returns is checked
-        return lambda own, out, *args: step.run(args) if step.primitive.multiple else step.run(args)[0]
+        return lambda workspace, out, *args: step.run(args) if step.primitive.multiple else step.run(args)[0]
     evaluate, params = step.primitive.eval, step.params
 
-    def run(own: Own, out: Any, *args: Any) -> Any:
+    def run(workspace: Workspace, out: Any, *args: Any) -> Any:
         return evaluate(np, *args, **params)
 
     return run

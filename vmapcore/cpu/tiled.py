@@ -16,14 +16,14 @@ from .. import threads
 from ..graph import Graph, Literal, Step, Var
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
-from ..planning.lifetimes import Home, Need
+from ..planning.lifetimes import Need, Slot
 from . import compiled
 from .cuts import Cut, cuts_of, images_dimension
 from .kernels.lanes import lanes
 from .program import Program
 from .steps import Roots
 from .units import is_scalar, units_of
-from .workspace import Own, borrowed, scratch
+from .workspace import Workspace, borrowed, scratch
 
 Tile = tuple[slice, ...]
 
@@ -54,7 +54,7 @@ class TiledGroup:
 
     writes = shares = True
 
-    def __init__(self, graph: Graph, group: Group, idle: list[Own]) -> None:
+    def __init__(self, graph: Graph, group: Group, idle: list[Workspace]) -> None:
         self.group, self.idle = group, idle
         self.numbers = sorted(group.steps)
         self.steps = [graph.steps[i] for i in self.numbers]
@@ -74,16 +74,16 @@ class TiledGroup:
         self.whole = all(len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts)
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
-        self.homes = [Home() for _ in self.outputs]
+        self.slots = [Slot() for _ in self.outputs]
 
-    def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+    def __call__(self, workspace: Workspace, outs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
         totals = [
-            self._result(own, v, home) if out is None or v in self.group.sums else out
-            for v, home, out in zip(self.outputs, self.homes, outs, strict=True)
+            self._result(workspace, v, slot) if out is None or v in self.group.sums else out
+            for v, slot, out in zip(self.outputs, self.slots, outs, strict=True)
         ]
-        lent: list[Own] = []
+        lent: list[Workspace] = []
 
-        def state() -> Own:
+        def state() -> Workspace:
             mine = borrowed(self.idle)
             lent.append(mine)
             return mine
@@ -111,19 +111,21 @@ class TiledGroup:
         """None: it is called with all arrays at once."""
         return None
 
-    def _result(self, own: Own, v: Var, home: Home) -> Any:
+    def _result(self, workspace: Workspace, v: Var, slot: Slot) -> Any:
         """Memory for a result: an array, or terms of a sum, or blocks."""
-        new = scratch(own, v.dtype)
+        new = scratch(workspace, v.dtype)
         if v in self.blocked:
-            return Blocks(new(home, (prod(v.shape),)), v, self.group.places[v][-1] or 0)
-        return new(home, (*self._parts(v), *v.shape))
+            return Blocks(new(slot, (prod(v.shape),)), v, self.group.places[v][-1] or 0)
+        return new(slot, (*self._parts(v), *v.shape))
 
     def _parts(self, v: Var) -> tuple[int, ...]:
         """Into how many terms a sum is split, by the dimensions it is over: one for each piece."""
         places = self.group.places[v]
         return tuple([len(cut.pieces) for cut, axis in zip(self.cuts, places, strict=True) if axis is None])
 
-    def _task(self, arrays: Sequence[Any], outs: list[Any], piece: Sequence[tuple[int, Any]], own: Own) -> None:
+    def _task(
+        self, arrays: Sequence[Any], outs: list[Any], piece: Sequence[tuple[int, Any]], workspace: Workspace
+    ) -> None:
         sums, places = self.group.sums, self.group.places
         outs = [self._part(v, out, [number for number, _ in piece]) for v, out in zip(self.outputs, outs, strict=True)]
         for numbered in itertools.product(*[enumerate(tiles) for _, tiles in piece]):
@@ -135,7 +137,7 @@ class TiledGroup:
             ins = [_piece(x, at, tile) for x, (_, at) in zip(arrays, self.reads, strict=True)]
             into = [_piece(out, places[v], tile) for v, out in zip(self.outputs, outs, strict=True)]
             given = [None if v in sums else out for v, out in zip(self.outputs, into, strict=True)]
-            for v, out, made in zip(self.outputs, into, program(own, ins, given), strict=True):
+            for v, out, made in zip(self.outputs, into, program(workspace, ins, given), strict=True):
                 if v not in sums:
                     if made is not out:
                         out[...] = made

@@ -1,9 +1,9 @@
 """Units: what a program calls one after the other. A step, a fused run of steps, or a convolution with what follows it.
 
-Every unit has `inputs` and `outputs`, and is called as `unit(own, outs, arrays)`: `outs` has an array for each output
-that is to be put somewhere, and None where the unit may choose. It returns its results, in those arrays where it was
-given them. It has a home for each output, and `needs` says what each needs if some are `told` where to go. It `shares`
-what it does if a team may take part.
+Every unit has `inputs` and `outputs`, and is called as `unit(workspace, outs, arrays)`: `outs` has an array for each
+output that is to be put somewhere, and None where the unit may choose. It returns its results, in those arrays where it
+was given them. It has a slot for each output, and `needs` says what each needs if some are `told` where to go. It
+`shares` what it does if a team may take part.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from .. import threads
 from ..core import Memory
 from ..graph import Literal, Step, Var
 from ..memory import empty
-from ..planning.lifetimes import Home, Need
+from ..planning.lifetimes import Need, Slot
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from ..thresholds import ENOUGH, TASKS, TILED
@@ -26,7 +26,7 @@ from . import compiled
 from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
 from .kernels.reorder import copy
 from .steps import SHARING, Roots, kernel_of, reusable, shared
-from .workspace import Own, scratch
+from .workspace import Workspace, scratch
 
 
 class StepUnit:
@@ -35,20 +35,20 @@ class StepUnit:
     def __init__(self, step: Step, reuse: int | None, threaded: bool) -> None:
         self.inputs = list(step.inputs)
         self.outputs = list(step.outputs)
-        self.homes = [Home() for _ in step.outputs]
+        self.slots = [Slot() for _ in step.outputs]
         self.reuse = reuse
-        self.run, self.writes, self.detours = kernel_of(step, self.homes[0], step.outputs[0].shape, reuse, threaded)
+        self.run, self.writes, self.detours = kernel_of(step, self.slots[0], step.outputs[0].shape, reuse, threaded)
         self.multiple = step.primitive.multiple
         self.shares = step.primitive in SHARING
         self.steps = [step]
 
-    def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+    def __call__(self, workspace: Workspace, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
         if self.multiple:
-            made = self.run(own, None, *arrays)
+            made = self.run(workspace, None, *arrays)
         elif self.writes or outs[0] is None:
-            return (self.run(own, outs[0], *arrays),)
+            return (self.run(workspace, outs[0], *arrays),)
         else:
-            made = (self.run(own, None, *arrays),)
+            made = (self.run(workspace, None, *arrays),)
         return [_put(m, out) for m, out in zip(made, outs, strict=True)]
 
     def needs(self, told: Collection[Any]) -> list[Need]:
@@ -65,7 +65,7 @@ class StepUnit:
         return False
 
     def direct(self, told: bool) -> Any:
-        """What computes the one result, as `run(own, out, *arrays)`, if it does what it is `told`."""
+        """What computes the one result, as `run(workspace, out, *arrays)`, if it does what it is `told`."""
         return None if self.multiple or (told and not self.writes) else self.run
 
 
@@ -83,43 +83,43 @@ class FusedUnit:
 
     def __init__(self, fused: Fused, inputs: Sequence[Var], outputs: Sequence[Var], threaded: bool) -> None:
         self.inputs, self.outputs = inputs, outputs
-        self.homes = [Home() for _ in outputs]
+        self.slots = [Slot() for _ in outputs]
         self.fused = fused
         self.tasks = _tasks_of(fused) if threaded else 0
         self.shares = worth_compiling(fused)
         self.kernels: dict[Any, Any] = {}
         self.usual: Any = None
         self.passing = False
-        self.keys = [(home, v.shape, v.dtype) for home, v in zip(self.homes, outputs, strict=True)]
+        self.keys = [(slot, v.shape, v.dtype) for slot, v in zip(self.slots, outputs, strict=True)]
 
-    def __call__(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+    def __call__(self, workspace: Workspace, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
         usual = self.usual
         if usual is None:
-            return self._in_any_order(own, outs, arrays)
-        given = [own.get(key) if out is None else out for out, key in zip(outs, self.keys, strict=True)]
+            return self._in_any_order(workspace, outs, arrays)
+        given = [workspace.get(key) if out is None else out for out, key in zip(outs, self.keys, strict=True)]
         if self.passing:
             given = [empty(np, *key[1:]) if y is None else y for y, key in zip(given, self.keys, strict=True)]
         try:
             wrong = usual.all(arrays, given)
         except TypeError:  # nothing was written: an array does not lie in its own order, or is not there yet
-            return self._in_any_order(own, outs, arrays)
+            return self._in_any_order(workspace, outs, arrays)
         if wrong:
             usual.shape.explain(arrays)
         return given
 
-    def _in_any_order(self, own: Own, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+    def _in_any_order(self, workspace: Workspace, outs: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
         orders = tuple([_order(x) for x in (*arrays, *outs)])
         found = self.kernels.get(orders)
         if found is None:
             found = self.kernels[orders] = self._kernel(orders)
             plain = not any(found[1]) and found[0].takes_as_they_lie
             self.usual = found[0] if plain and len(self.kernels) == 1 else None
-            self.passing = any(home.passing for home in self.homes)
+            self.passing = any(slot.passing for slot in self.slots)
         kernel, out_orders, copied = found
         if copied:
             arrays = [x.copy() if i in copied else x for i, x in enumerate(arrays)]
         given = [
-            self._empty(own, i, v, order) if out is None else out
+            self._empty(workspace, i, v, order) if out is None else out
             for i, (v, order, out) in enumerate(zip(self.outputs, out_orders, outs, strict=True))
         ]
         if self.tasks < 2 or kernel.shared or not kernel.splits(given):
@@ -158,19 +158,19 @@ class FusedUnit:
             if order is None:
                 like = [order for u, order in known.items() if u.shape == v.shape]
                 wanted[v] = like[0] if like else ()
-        turned = {**known, **{v: order for v, order in wanted.items() if order}}
-        if turned:
+        transposed = {**known, **{v: order for v, order in wanted.items() if order}}
+        if transposed:
             parts = (fused.steps, fused.inputs, fused.outputs)
-            fused = fuse(*parts, fused.in_place, turned) or Fused(*parts, {}, turned)
+            fused = fuse(*parts, fused.in_place, transposed) or Fused(*parts, {}, transposed)
         copied = set(self.fused.in_place.values()).difference(fused.in_place.values())
-        kernel = ((fused if known else fused.turned() or fused).numba()) if worth_compiling(fused) else None
+        kernel = ((fused if known else fused.transposed() or fused).numba()) if worth_compiling(fused) else None
         return kernel or fused.numpy(), list(wanted.values()), copied
 
-    def _empty(self, own: Own, i: int, v: Var, order: Any) -> Any:
-        new = scratch(own, v.dtype)
+    def _empty(self, workspace: Workspace, i: int, v: Var, order: Any) -> Any:
+        new = scratch(workspace, v.dtype)
         if not order:
-            return new(self.homes[i], v.shape)
-        laid = new(self.homes[i], tuple([v.shape[a] for a in order]))
+            return new(self.slots[i], v.shape)
+        laid = new(self.slots[i], tuple([v.shape[a] for a in order]))
         return laid.transpose(np.argsort(order))
 
 

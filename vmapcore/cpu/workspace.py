@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..memory import empty
-from ..planning.lifetimes import ALIGNMENT, Home
+from ..planning.lifetimes import ALIGNMENT, Slot
 
-Own = dict[Any, Any]
+Workspace = dict[Any, Any]
 
 BLOCK = "block"
-"""The key of the bytes in which arrays with a home lie."""
+"""The key of the bytes in which arrays with a slot lie."""
 
 
-def borrowed(idle: list[Own]) -> Own:
+def borrowed(idle: list[Workspace]) -> Workspace:
     """Memory that no thread is using, of `idle` or new, taken in one step, for another may come between."""
     try:
         return idle.pop()
@@ -23,32 +23,34 @@ def borrowed(idle: list[Own]) -> Own:
         return {}
 
 
-def scratch(own: Own, dtype: Any) -> Callable[[Any, tuple[int, ...]], Any]:
+def scratch(workspace: Workspace, dtype: Any) -> Callable[[Any, tuple[int, ...]], Any]:
     """Returns `new(name, shape)`, which hands out arrays of `dtype`."""
 
     def new(name: Any, shape: tuple[int, ...]) -> Any:
         key = (name, shape, dtype)
-        found = own.get(key)
+        found = workspace.get(key)
         if found is None:
-            found = room(own, name, shape, dtype)
-            if type(name) is not Home or not name.passing:
-                own[key] = found
+            found = room(workspace, name, shape, dtype)
+            if type(name) is not Slot or not name.passing:
+                workspace[key] = found
         return found
 
     return new
 
 
-def room(own: Own, home: Any, shape: Sequence[int], dtype: Any) -> Any:
-    """An array of undefined contents: at a home if it has the room, else in memory of its own."""
+def room(workspace: Workspace, slot: Any, shape: Sequence[int], dtype: Any) -> Any:
+    """An array of undefined contents: in a slot if it has the room, else in memory of its own."""
     size = prod(shape) * dtype.itemsize
-    if type(home) is not Home or not 0 < size <= home.size or dtype.kind not in "fciub":
+    if type(slot) is not Slot or not 0 < size <= slot.size or dtype.kind not in "fciub":
         return empty(np, tuple(shape), dtype)
-    block = own.get(BLOCK)
-    if block is None or len(block) < home.whole:
-        for key in [key for key, x in own.items() if _lies_in(x, block)]:  # of another program, which makes them anew
-            del own[key]
-        block = own[BLOCK] = _aligned(home.whole)
-    return block[home.start : home.start + size].view(dtype).reshape(shape)
+    block = workspace.get(BLOCK)
+    if block is None or len(block) < slot.whole:
+        for key in [
+            key for key, x in workspace.items() if _lies_in(x, block)
+        ]:  # of another program, which makes them anew
+            del workspace[key]
+        block = workspace[BLOCK] = _aligned(slot.whole)
+    return block[slot.start : slot.start + size].view(dtype).reshape(shape)
 
 
 def _lies_in(x: Any, block: Any) -> bool:
@@ -61,21 +63,26 @@ def _aligned(size: int) -> Any:
     return whole[start : start + size]
 
 
-def kept(own: Own, home: Home, made: Any) -> Any:
-    """`made`, moved home and remembered there, with its axes in the same order in memory; or as it is, if passing."""
-    if home.passing:
+def kept(workspace: Workspace, slot: Slot, made: Any) -> Any:
+    """`made`, put into its slot and remembered there, its axes in the same order in memory; or as it is, if passing."""
+    if slot.passing:
         return made
     if made.flags.c_contiguous:
-        laid = room(own, home, made.shape, made.dtype)
+        laid = room(workspace, slot, made.shape, made.dtype)
     else:
         order = sorted(range(made.ndim), key=lambda i: -made.strides[i])
-        laid = room(own, home, [made.shape[i] for i in order], made.dtype).transpose(np.argsort(order))
+        laid = room(workspace, slot, [made.shape[i] for i in order], made.dtype).transpose(np.argsort(order))
     np.copyto(laid, made)
-    own[home] = laid
+    workspace[slot] = laid
     return laid
 
 
-def held(owns: Sequence[Own]) -> int:
+def held(workspaces: Sequence[Workspace]) -> int:
     """The bytes of what they hold; an array in a block has none of its own."""
-    apart = [x for own in owns for x in own.values() if isinstance(x, np.ndarray) and not _lies_in(x, own.get(BLOCK))]
-    return sum([x.nbytes for x in apart]) + sum([len(own.get(BLOCK, ())) for own in owns])
+    apart = [
+        x
+        for workspace in workspaces
+        for x in workspace.values()
+        if isinstance(x, np.ndarray) and not _lies_in(x, workspace.get(BLOCK))
+    ]
+    return sum([x.nbytes for x in apart]) + sum([len(workspace.get(BLOCK, ())) for workspace in workspaces])

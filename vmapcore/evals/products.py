@@ -37,7 +37,7 @@ class Layout(NamedTuple):
         return x.swapaxes(-1, -2) if self.flip else x
 
 
-class Plan(NamedTuple):
+class ProductPlan(NamedTuple):
     """A product: operands (`swap`ped first) laid out, `function` of them, the result reshaped and transposed."""
 
     function: str
@@ -165,7 +165,7 @@ def plan_product(
     x_dtype: np.dtype[Any],
     y_dtype: np.dtype[Any],
     on_numpy: bool,
-) -> Plan:
+) -> ProductPlan:
     """Plans the product that `subscripts` names, as `contract` defines it."""
     x_term, y_term, out_term = terms_of(subscripts)
     x = _Operand(x_term, x_shape, x_strides, x_dtype.itemsize)
@@ -185,16 +185,16 @@ def plan_product(
         names = dict(zip(size, ascii_letters, strict=False))
         left, right, result = ("".join([names[c] for c in term]) for term in (x.size, y.size, out))
         layouts = x.squeezed(), y.squeezed()
-        return Plan("einsum", swap, *layouts, *_restored(out, out_term, size), names=f"{left},{right}->{result}")
+        return ProductPlan("einsum", swap, *layouts, *_restored(out, out_term, size), names=f"{left},{right}->{result}")
     if not summed:
-        return Plan("multiply", swap, x.aligned(out), y.aligned(out), *_restored(out, out_term, size))
+        return ProductPlan("multiply", swap, x.aligned(out), y.aligned(out), *_restored(out, out_term, size))
     looped = {*shared, *x.to_loop(summed, y.count(y.free)), *y.to_loop(summed, x.count(x.free))}
     stack = [c for c in out if c in looped]
     free = [[c for c in a.free if c not in looped] for a in (x, y)]
     merged = max(map(len, free)) > 1 or (bool(stack) and not all(free))
     layouts = x.layout(stack, summed, False), y.layout(stack, summed, True)
     restored = _restored([*stack, *free[0], *free[1]], out_term, size, merged)
-    return Plan("matmul" if stack else "dot", swap, *layouts, *restored)
+    return ProductPlan("matmul" if stack else "dot", swap, *layouts, *restored)
 
 
 def _summed(x: _Operand, y: _Operand, labels: Labels) -> list[str]:

@@ -1,10 +1,10 @@
 """What the author of an operation declares: how it evaluates, batches and differentiates, each by one method."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 from ..arrays import LIBRARIES
-from ..core import Primitive
+from ..core import Primitive, Rule
 from ..errors import ArgumentError
 from ..rules._families import pointwise
 from ..rules._work import each
@@ -22,8 +22,6 @@ from .kinds import (
 )
 from .signature import Signature
 from .specs import as_arrays
-
-Rule = Callable[..., Any]
 
 
 class Declarations(Primitive):

@@ -1,18 +1,16 @@
 """What stands around the functions of an operation's author: what they get is read-only, what they raise named."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arguments import separate
 from ..arrays import UNTRACED, is_array
+from ..core import Rule
 from ..errors import EndlessRuleError
 from ..pytree import tree_map
 from ..tracer import Tracer
-
-Rule = Callable[..., Any]
 
 HINT = "What '{}' is called with is read-only, as its owner has it too: write into x.copy()"
 

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import UNTRACED
+from ..core import Rule
 from ..errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe
 from ..pytree import flatten, tree_map, unflatten
 from ..rules._families import add_tangents, align, cast_like, fit, match
 from ..rules._ints import last_axes
 from .forms import Form, check_batch
 from .levels import leading, over_jvp, over_vjp
-
-Rule = Callable[..., Any]
 
 
 class Kind:

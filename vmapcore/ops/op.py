@@ -1,11 +1,12 @@
 """CustomOp: an operation of a user's own, a primitive that is called with pytrees and told its rules one by one."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..arguments import separate
 from ..arrays import UNTRACED, is_array, namespace
+from ..core import Rule
 from ..errors import MissingRuleError
 from ..pytree import flatten, unflatten
 from ..tracer import Tracer
@@ -14,8 +15,6 @@ from .forms import LEAF, Form, check_batch, check_cotangent, check_leaves
 from .guards import locked, unguarded
 from .levels import batched
 from .signature import REQUIRED, Signature
-
-Rule = Callable[..., Any]
 
 MOST_FORMS = 1024
 """How many combinations of structures and static parameters an operation remembers."""

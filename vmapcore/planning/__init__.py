@@ -1,6 +1,7 @@
 """From a Graph to a better Graph, and from that to what an executor needs to know. Computes nothing but constants."""
 
 from ..graph import Graph
+from .passes.axis_names import fold_into_products
 from .passes.broadcasts import keep_broadcasts_lazy
 from .passes.constants import fold_constants
 from .passes.cross_entropy import fuse_cross_entropy
@@ -9,7 +10,6 @@ from .passes.epilogues import fold_epilogues
 from .passes.equal import merge_equal
 from .passes.moves import sink_moves
 from .passes.noops import drop_noops
-from .passes.products import fold_into_products
 from .passes.rectifiers import fuse_rectifier_gradients, pool_before_rectifying
 from .passes.sums import shorten_sums
 

@@ -2,7 +2,7 @@
 
 Units say of each output how many bytes of that memory it needs, and whose memory it may be in; from this follow the
 lives of all values, and from those their places in one block. The block belongs to whoever runs, and is made, as are
-the arrays in it, when it is first needed (`own.py`).
+the arrays in it, when it is first needed (`workspace.py`).
 """
 
 from bisect import insort
@@ -16,7 +16,7 @@ ALIGNMENT = 64
 """What lies in a block begins at multiples of this, so a value counts as that many bytes or a multiple of it."""
 
 
-class Home:
+class Slot:
     """A place in a block of `whole` bytes, and the key of the array there; a `passing` value has none."""
 
     __slots__ = ("passing", "size", "start", "whole")
@@ -24,9 +24,9 @@ class Home:
     def __init__(self, start: int = 0, size: int = 0, whole: int = 0, passing: bool = False) -> None:
         self.start, self.size, self.whole, self.passing = start, size, whole, passing
 
-    def again(self) -> "Home":
+    def again(self) -> "Slot":
         """The same place under another key."""
-        return Home(self.start, self.size, self.whole, self.passing)
+        return Slot(self.start, self.size, self.whole, self.passing)
 
 
 class Life(NamedTuple):
@@ -94,9 +94,9 @@ def most(lives: Iterable[Life]) -> int:
 
 
 class Need(NamedTuple):
-    """What an output of a unit needs: bytes at its home, others that are made in each call, and those it may share."""
+    """What an output of a unit needs: bytes in its slot, others that are made in each call, and those it may share."""
 
-    home: int = 0
+    slot: int = 0
     fresh: int = 0
     shared: Sequence[Any] = ()
 
@@ -115,26 +115,26 @@ def settle(
     made: Collection[Any],
     limit: Callable[[], float],
 ) -> Needed:
-    """Gives every home of the units its place.
+    """Gives every slot of the units its place.
 
     `outputs` are wanted at the end, of which those `told` are written into arrays of the call, and `made` are those
     for which it makes these arrays. The block lives on while a call makes others: where both are more than `limit()`
     bytes, which is not asked for a `LITTLE`, and it helps, the largest values are none of the block's, but passing.
     """
-    homes: list[tuple[Home, int, list[int]]] = []
+    slots: list[tuple[Slot, int, list[int]]] = []
     fresh: list[tuple[int, list[int]]] = []
     spans: dict[Any, list[list[int]]] = {}  # of each value: first and last use of the memory it may be in
     for i, unit in enumerate(units):
         for a in unit.inputs:
             for span in spans.get(a, ()):
                 span[1] = i
-        for v, home, need in zip(unit.outputs, unit.homes, unit.needs(told), strict=True):
+        for v, slot, need in zip(unit.outputs, unit.slots, unit.needs(told), strict=True):
             span = [i, i]
             spans[v] = [span, *[s for a in need.shared for s in spans.get(a, ())]]
             for s in spans[v]:
                 s[1] = i
-            if need.home:
-                homes.append((home, need.home, [i, i] if v in told else span))
+            if need.slot:
+                slots.append((slot, need.slot, [i, i] if v in told else span))
             anew = v.nbytes if v in made else need.fresh
             if anew:
                 fresh.append((anew, span))
@@ -142,13 +142,13 @@ def settle(
         for span in spans.get(a, ()):
             span[1] = len(units)
     found = _within(
-        limit, [Life(a, b, size) for _, size, (a, b) in homes], [Life(a, b, size) for size, (a, b) in fresh]
+        limit, [Life(a, b, size) for _, size, (a, b) in slots], [Life(a, b, size) for size, (a, b) in fresh]
     )
     places = iter(found.starts)
-    for home, size, _ in homes:
-        home.passing = size > found.largest
-        if not home.passing:
-            home.start, home.size, home.whole = next(places), size, found.needed.block
+    for slot, size, _ in slots:
+        slot.passing = size > found.largest
+        if not slot.passing:
+            slot.start, slot.size, slot.whole = next(places), size, found.needed.block
     return found.needed
 
 

@@ -63,7 +63,7 @@ def cross_entropy_grad_formula(xp: Any, g: Any, scores: Any, targets: Any, *, ax
     return shares + nll_transpose.formula(xp, g, targets, axis=axis, ignored=ignored, classes=scores.shape[axis])
 
 
-HALVES = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+WINDOWS_2X2 = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
 """The windows that `conv_block` pools."""
 
 
@@ -78,7 +78,7 @@ def conv_block(xp: Any, x: Any, w: Any, b: Any = None, *, pooled: bool, rectifie
     """`conv`, then perhaps `max_pool` of 2x2 windows, then perhaps `rectify`."""
     out = conv.eval(xp, x, w, b, **params)
     if pooled:
-        out = max_pool.eval(xp, out, **HALVES)
+        out = max_pool.eval(xp, out, **WINDOWS_2X2)
     return rectify.eval(xp, out) if rectified else out
 
 

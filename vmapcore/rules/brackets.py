@@ -1,6 +1,6 @@
 """What may stand between the brackets: an index, understood.
 
-An index is split into its pattern, which is hashable, and its integer arrays. A `Plan`, made once per pattern and
+An index is split into its pattern, which is hashable, and its integer arrays. A `IndexPlan`, made once per pattern and
 shape, says what to do: a basic read (`slicing.py`), then on what remains a gather of adjacent axes (`gather.py`).
 Nothing here is a primitive.
 """
@@ -157,7 +157,7 @@ def concrete(x: Any) -> Any:
 # From a pattern to a plan.
 
 
-class Plan(NamedTuple):
+class IndexPlan(NamedTuple):
     """What an index means for an array of one shape."""
 
     basic: Pattern
@@ -182,7 +182,7 @@ class Plan(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def plan(pattern: Pattern, shape: tuple[int, ...]) -> Plan:
+def plan(pattern: Pattern, shape: tuple[int, ...]) -> IndexPlan:
     """Works out an index into an array of `shape`, and refuses what is out of range."""
     basic: list[Any] = []
     region: list[int] = []
@@ -206,7 +206,7 @@ def plan(pattern: Pattern, shape: tuple[int, ...]) -> Plan:
     if not _adjacent(pattern):
         first, order = 0, [*indexed, *[i for i in range(rank) if i not in indexed]]
     index = tuple(basic)
-    return Plan(
+    return IndexPlan(
         basic=index,
         view=bool(region) or Ellipsis in pattern,
         region=tuple([region[i] for i in order]),

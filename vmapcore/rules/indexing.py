@@ -13,7 +13,7 @@ from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
 from ._families import as_new_array, link, operand
-from .brackets import CALL, Chosen, Plan, as_array, basic_pattern, out_of_range, plan, split
+from .brackets import CALL, Chosen, IndexPlan, as_array, basic_pattern, out_of_range, plan, split
 from .gather import OutOfRangeError, gather, scatter_set
 from .slicing import slice_read, slice_write
 
@@ -41,7 +41,7 @@ def getitem(x: Any, index: Any) -> Any:
 class Row(NamedTuple):
     """The view at an index with traced ints, as they were when it was made."""
 
-    plan: Plan
+    plan: IndexPlan
     chosen: Chosen
 
     def read(self, x: Any) -> Any:
@@ -63,7 +63,7 @@ def unknown_count(call: str, mask: Any) -> VmapcoreError:
     )
 
 
-def read_view(x: Any, p: Plan) -> Any:
+def read_view(x: Any, p: IndexPlan) -> Any:
     """`x[index]` for an index without arrays."""
     if not p.view:
         return slice_read(x, index=p.basic, copy=True)
@@ -87,7 +87,7 @@ def setitem(x: Any, index: Any, value: Any, overwrite: bool = False) -> Any:
     return write(x, p, chosen, value)
 
 
-def _is_own_view(x: Any, value: Any, p: Plan, arrays: tuple[Any, ...]) -> bool:
+def _is_own_view(x: Any, value: Any, p: IndexPlan, arrays: tuple[Any, ...]) -> bool:
     """Whether `value` is the view of `x` at this very index, as in `x[i] += v`: it was written through already."""
     if (
         not isinstance(x, Tracer)
@@ -107,13 +107,13 @@ def _is_own_view(x: Any, value: Any, p: Plan, arrays: tuple[Any, ...]) -> bool:
     )
 
 
-def read(x: Any, p: Plan, chosen: Chosen) -> Any:
+def read(x: Any, p: IndexPlan, chosen: Chosen) -> Any:
     """`x[index]` for an index with arrays."""
     result_shape(p, chosen)
     return _with_axis(p, lambda: gather(_region(x, p), *chosen.arrays, paired=0, tail=p.tail, unique=chosen.unique))
 
 
-def write(x: Any, p: Plan, chosen: Chosen, value: Any) -> Any:
+def write(x: Any, p: IndexPlan, chosen: Chosen, value: Any) -> Any:
     """What `x` is after `x[index] = value`, for a value of its dtype or a Python number."""
     if chosen.mask is not None:
         return edit(x, p, lambda region: masked(region, chosen.mask, value, p.tail))
@@ -124,7 +124,7 @@ def write(x: Any, p: Plan, chosen: Chosen, value: Any) -> Any:
     return edit(x, p, lambda region: scatter_set(region, value, *chosen.arrays, **params))
 
 
-def edit(x: Any, p: Plan, change: Callable[[Any], Any]) -> Any:
+def edit(x: Any, p: IndexPlan, change: Callable[[Any], Any]) -> Any:
     """What `x` is after `change` of what the basic part of an index reads, indexed axes together."""
     region = _with_axis(p, lambda: change(_region(x, p)))
     if p.order is not None:
@@ -132,12 +132,12 @@ def edit(x: Any, p: Plan, change: Callable[[Any], Any]) -> Any:
     return slice_write(x, region, index=p.basic) if p.basic else region
 
 
-def _region(x: Any, p: Plan) -> Any:
+def _region(x: Any, p: IndexPlan) -> Any:
     region = slice_read(x, index=p.basic) if p.basic else x
     return region if p.order is None else region.transpose(p.order)
 
 
-def _with_axis(p: Plan, access: Callable[[], Any]) -> Any:
+def _with_axis(p: IndexPlan, access: Callable[[], Any]) -> Any:
     """Runs `access`, and says which axis of the array an index is out of range for."""
     try:
         return access()
@@ -145,7 +145,7 @@ def _with_axis(p: Plan, access: Callable[[], Any]) -> Any:
         raise out_of_range(error.index, p.axes[error.position], error.size) from None
 
 
-def result_shape(p: Plan, chosen: Chosen) -> tuple[int, ...]:
+def result_shape(p: IndexPlan, chosen: Chosen) -> tuple[int, ...]:
     """The shape of `x[index]`."""
     if not chosen.arrays:
         return p.region

@@ -19,7 +19,7 @@ from .cache import kernel
 from .loop_source import loop_source
 from .loops import Loop, nest
 from .operations import SLOWER
-from .running import Compiled, Kernel, Shape, Tiled
+from .running import Compiled, FusedKernel, Shape, Tiled
 from .tile_source import tile_source
 
 FLOP, BYTE = 0.05, 0.01
@@ -54,7 +54,7 @@ def fuse(
 
 
 LEAST = 16
-"""How long the neighbour must be of an axis that is `turned`, and how many numbers must come of one that is copied."""
+"""How long the neighbour of a `transposed` axis must be, and how many numbers must come of one that is copied."""
 
 
 def _last_moved(shape: tuple[int, ...], length: int) -> tuple[int, ...] | None:
@@ -151,7 +151,7 @@ class Fused:
         """Whether it holds a function that is slower in loops than in NumPy."""
         return any(s.operation in SLOWER and s.dtype.char == "f" for s in self.expression.statements)
 
-    def numba(self) -> Kernel | None:
+    def numba(self) -> FusedKernel | None:
         """Loops compiled by Numba; None where it is not installed, or cannot do an operation exactly."""
         if not (compiled.AVAILABLE and elements.AVAILABLE):
             return None
@@ -161,9 +161,9 @@ class Fused:
             return None
         e = self.expression
         call = kernel(source, len(e.lengths), e.inputs, e.outputs)
-        return None if call is None else Kernel(self._shape(), Compiled(call, self._pieces()))
+        return None if call is None else FusedKernel(self._shape(), Compiled(call, self._pieces()))
 
-    def turned(self) -> "Fused | None":
+    def transposed(self) -> "Fused | None":
         """The same with the small arrays that are multiplied out copied, so that their short last axis is none.
 
         If an axis is innermost that is summed, every sum is one of the numbers of a register, and its root one number:
@@ -199,9 +199,9 @@ class Fused:
         flops, moved = self.cost
         return team.pieces(self.rows, flops * FLOP + moved * BYTE)
 
-    def numpy(self) -> Kernel:
+    def numpy(self) -> FusedKernel:
         """Calls of NumPy, tile by tile."""
-        return Kernel(self._shape(), Tiled(self.expression, self.in_place))
+        return FusedKernel(self._shape(), Tiled(self.expression, self.in_place))
 
     def _shape(self) -> Shape:
         orders = [[self.orders.get(v) for v in vs] for vs in (self.inputs, self.outputs)]

@@ -34,10 +34,10 @@ from vmapcore.cpu.team import share
 
 def loop_source(expression: Expression, in_place: Mapping[int, int]) -> str:
     """The source; `in_place` names outputs that are written to the memory of an input."""
-    return _Writer(expression, in_place).source()
+    return _LoopWriter(expression, in_place).source()
 
 
-class _Writer:
+class _LoopWriter:
     def __init__(self, expression: Expression, in_place: Mapping[int, int]) -> None:
         self.expression = expression
         self.statements = expression.statements

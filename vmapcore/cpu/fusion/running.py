@@ -31,7 +31,7 @@ class Shape(NamedTuple):
     explain: Callable[[Sequence[Any]], None]
 
 
-class Kernel:
+class FusedKernel:
     """Runs a fused group on arrays: `kernel(ins, outs, lo, hi)`, or `kernel.bind(ins, outs)(lo, hi)` many times.
 
     Rows `lo` to `hi` are of the outermost axis; where the group does not split they must be all. Outputs share no
@@ -47,7 +47,7 @@ class Kernel:
         self.rows = e.lengths[0] if e.lengths else 1
         self.inputs = list(zip(shape.input_orders, map(exact, e.inputs), strict=False))  # constant arrays come after
         self.outputs = list(zip(shape.output_orders, map(exact, e.outputs), strict=True))
-        self.turned = any(order is not None for order, _ in (*self.inputs, *self.outputs))
+        self.transposed = any(order is not None for order, _ in (*self.inputs, *self.outputs))
         self.all = backend.all(shape)
 
     def __call__(self, ins: Sequence[Any], outs: Sequence[Any], lo: int = 0, hi: int | None = None) -> None:
@@ -55,9 +55,9 @@ class Kernel:
             self.bind(ins, outs)(lo, hi)
             return
         given, wanted = list(ins), outs
-        if self.turned:
-            given = [_turned(x, order) for x, (order, _) in zip(ins, self.inputs, strict=True)]
-            wanted = [_turned(y, order) for y, (order, _) in zip(outs, self.outputs, strict=True)]
+        if self.transposed:
+            given = [_transposed(x, order) for x, (order, _) in zip(ins, self.inputs, strict=True)]
+            wanted = [_transposed(y, order) for y, (order, _) in zip(outs, self.outputs, strict=True)]
             for i in self.shape.copied:
                 given[i] = np.ascontiguousarray(given[i])
         try:
@@ -74,7 +74,7 @@ class Kernel:
     @property
     def takes_as_they_lie(self) -> bool:
         """Whether `all` takes arrays in their own order, and sees by itself whether they are."""
-        return isinstance(self.backend, Compiled) and not self.turned
+        return isinstance(self.backend, Compiled) and not self.transposed
 
     @property
     def shared(self) -> bool:
@@ -85,7 +85,7 @@ class Kernel:
         """Whether some rows can be computed at a time: none is combined with another, or written by way of a copy."""
         orders = [order for order, _ in self.outputs]
         return self.shape.expression.splits and all(
-            _is_in_a_row(_turned(y, order), IN_A_ROW) for y, order in zip(outs, orders, strict=True)
+            _is_in_a_row(_transposed(y, order), IN_A_ROW) for y, order in zip(outs, orders, strict=True)
         )
 
     def bind(self, ins: Sequence[Any], outs: Sequence[Any]) -> Bound:
@@ -121,10 +121,10 @@ def _typed(x: Any, order: Order, dtype: Any) -> Any:
         if x.dtype != dtype:
             raise TypeError(f"a kernel of {dtype} was given {x.dtype}")
         x = x.view(dtype)
-    return _turned(x, order)
+    return _transposed(x, order)
 
 
-def _turned(x: Any, order: Order) -> Any:
+def _transposed(x: Any, order: Order) -> Any:
     return x if order is None else x.transpose(order)
 
 

@@ -43,13 +43,13 @@ class TileSource(NamedTuple):
 
 def tile_source(expression: Expression, in_place: Mapping[int, int]) -> TileSource:
     """The source, and the scratch arrays it wants."""
-    return _Writer(expression, in_place, expression.splits).source()
+    return _TileWriter(expression, in_place, expression.splits).source()
 
 
 def whole_source(expression: Expression, in_place: Mapping[int, int]) -> TileSource | None:
     """The source of what does all rows at once, if they are one tile."""
-    writer = _Writer(expression, in_place, expression.splits)
-    return _Writer(expression, in_place, False).source() if writer.rows() == writer.count() else None
+    writer = _TileWriter(expression, in_place, expression.splits)
+    return _TileWriter(expression, in_place, False).source() if writer.rows() == writer.count() else None
 
 
 def loads(expression: Expression) -> list[int]:
@@ -57,7 +57,7 @@ def loads(expression: Expression) -> list[int]:
     return [i for i, s in enumerate(expression.statements) if s.operation == "load"]
 
 
-class _Writer:
+class _TileWriter:
     def __init__(self, expression: Expression, in_place: Mapping[int, int], tiled: bool) -> None:
         self.expression, self.in_place, self.tiled = expression, in_place, tiled
         self.statements = expression.statements

@@ -22,7 +22,7 @@ from .. import compiled
 from .direct import Direct
 from .patches import Columns
 from .winograd import Winograd
-from .winograd_numpy import Kronecker
+from .winograd_numpy import WinogradNumPy
 
 
 def convolution(win: Windows, channels: int, height: int, images: int, dtype: Any) -> Columns:
@@ -32,7 +32,7 @@ def convolution(win: Windows, channels: int, height: int, images: int, dtype: An
 
 @lru_cache(maxsize=256)
 def _convolution(win: Windows, channels: int, height: int, images: int, dtype: Any, native: bool) -> Columns:
-    ways: tuple[type[Columns], ...] = (Winograd, Direct) if native else (Kronecker,)
+    ways: tuple[type[Columns], ...] = (Winograd, Direct) if native else (WinogradNumPy,)
     for kind in ways:
         if kind.fits(win, channels, height, images, dtype):
             return kind(win, channels, height, images, dtype)

@@ -47,7 +47,7 @@ class Direct(Columns):
         return np.ascontiguousarray(w)
 
     def back_weights(self, w: Any, new: New) -> Any:
-        return np.ascontiguousarray(w) if self.turns else super().back_weights(w, new)
+        return np.ascontiguousarray(w) if self.flips else super().back_weights(w, new)
 
     def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
         self._forward(x, weights, bias, relu, False, out)
@@ -60,7 +60,7 @@ class Direct(Columns):
         run(x.reshape(-1), weights.reshape(-1), None if bias is None else bias.ravel(), out.reshape(-1))
 
     def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
-        if self.turns:
+        if self.flips:
             self.input_grad_all((1, 1, len(g)), True)(g.reshape(-1), weights.reshape(-1), None, out.reshape(-1))
         else:
             super().input_grad(g, weights, out, new)
@@ -77,8 +77,8 @@ class Direct(Columns):
         return self._convolving(lead, innermost, False, relu, pooled)
 
     def input_grad_all(self, lead: Lead, innermost: bool) -> Call:
-        """input_grad(g, w, None, out) of flat arrays, if it `turns`."""
-        return self._turned._convolving(lead, innermost, True, False, False)
+        """input_grad(g, w, None, out) of flat arrays, if it `flips`."""
+        return self._flipped._convolving(lead, innermost, True, False, False)
 
     def weight_grad_all(self, lead: Lead, x_innermost: bool, g_innermost: bool, accumulate: bool = False) -> Call:
         """weight_grad(x, g, out) of flat arrays, of members without variants, if the weights are `few`."""
@@ -90,13 +90,13 @@ class Direct(Columns):
 
         return run
 
-    def _convolving(self, lead: Lead, innermost: bool, turned: bool, relu: bool, pooled: bool) -> Call:
+    def _convolving(self, lead: Lead, innermost: bool, flipped: bool, relu: bool, pooled: bool) -> Call:
         floor, none = self._floors[relu], self._zeros
         pieces = self._pieces(lead, lead[1] * math.prod(self.win.out))
         more = self._places_by_rows, self._needed, self._lengths(lead), self._geometry, self._block, pieces
 
         def run(x: Any, w: Any, bias: Any, out: Any) -> None:
-            convolve(x, innermost, w, turned, none if bias is None else bias, floor, out, pooled, *more)
+            convolve(x, innermost, w, flipped, none if bias is None else bias, floor, out, pooled, *more)
 
         return run
 
@@ -154,19 +154,19 @@ class Direct(Columns):
         return self._offsets(self.win.size[0]).transpose(1, 0, 2).ravel()
 
     @cached_property
-    def _turned(self) -> "Direct":
+    def _flipped(self) -> "Direct":
         """The convolution of cotangents that is the input gradient: its weights are flipped, its padding is all."""
         win = self.win
         reach = [d * (k - 1) for k, d in zip(win.kernel, win.dilation, strict=True)]
         padding = tuple([(r - low, r - high) for r, (low, high) in zip(reach, win.padding, strict=True)])
-        turned = windows("conv_input_grad", win.out, win.kernel, (1, 1), padding, win.dilation)
-        return Direct(turned, self.height, self.channels, self.images, self.dtype)
+        flipped = windows("conv_input_grad", win.out, win.kernel, (1, 1), padding, win.dilation)
+        return Direct(flipped, self.height, self.channels, self.images, self.dtype)
 
     @cached_property
-    def turns(self) -> bool:
+    def flips(self) -> bool:
         """Whether the input gradient is a convolution that a compiled kernel takes."""
         reach = [d * (k - 1) for k, d in zip(self.win.kernel, self.win.dilation, strict=True)]
         inside = all(max(pair) <= r for r, pair in zip(reach, self.win.padding, strict=True))
         if not inside or self.win.stride != (1, 1):
             return False
-        return self.fits(self._turned.win, self.height, self.channels, self.images, self.dtype)
+        return self.fits(self._flipped.win, self.height, self.channels, self.images, self.dtype)

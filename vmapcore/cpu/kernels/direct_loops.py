@@ -92,7 +92,7 @@ def convolve(
     x: Any,
     innermost: bool,
     w: Any,
-    turned: bool,
+    flipped: bool,
     bias: Any,
     floor: Any,
     out: Any,
@@ -107,11 +107,11 @@ def convolve(
     """out[o, p] = max(floor, bias[o] + sum over windows of w[o] * x), or the maxima of two by two of that.
 
     `bias` is of all weights' rows, or of those of one group, for all. `block` is how many rows are multiplied at a
-    time, and by how many registers. If `turned`, w is of the convolution whose input
+    time, and by how many registers. If `flipped`, w is of the convolution whose input
     gradient this is: by other channels first, and its windows run backwards. `places` are those of a sum's terms.
     """
     step = lengths[6] if bias.size > lengths[6] else 0
-    args = x, innermost, w, turned, bias, step, floor, out, pooled, places, needed, lengths, geometry, block
+    args = x, innermost, w, flipped, bias, step, floor, out, pooled, places, needed, lengths, geometry, block
     share(_convolve, lengths[0] * lengths[2], pieces, args)
 
 
@@ -122,7 +122,7 @@ def _convolve(
     x: Any,
     innermost: bool,
     w: Any,
-    turned: bool,
+    flipped: bool,
     bias: Any,
     bias_step: int,
     floor: Any,
@@ -141,7 +141,7 @@ def _convolve(
     line, depth = (left + columns + right) * n, channels * tall * across
     size, run = channels * rows * columns * n, over * n
     window = tall * across
-    steps = (window, height * window, -across, -1) if turned else (depth, window, across, 1)
+    steps = (window, height * window, -across, -1) if flipped else (depth, window, across, 1)
     packed = channels * rows * line
     lines = packed + (height + MOST_ROWS - 1) * depth
     direct = innermost and left + right == 0
@@ -157,7 +157,7 @@ def _convolve(
             source, at = bare(room), 0
         for v in range(variants):
             which = (m * variants + v) * groups + group
-            first = which * height * depth + (window - 1 if turned else 0)
+            first = which * height * depth + (window - 1 if flipped else 0)
             _pack(w, first, steps, (height, channels, tall, across), block[0], room, packed)
             more, to = behind(bias, which * bias_step), which * made
             _results(source, at, room, packed, lines, more, floor, out, to, pooled, places, lengths, geometry, block)

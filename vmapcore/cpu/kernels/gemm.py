@@ -26,7 +26,7 @@ NAMES = {
 }
 """What libraries call the C interface, and the bits of the ints that it takes."""
 
-AS_IT_IS, TURNED = 111, 112
+AS_IT_IS, TRANSPOSED = 111, 112
 """Of the C interface: how matrices lie."""
 
 TERM = 0.03
@@ -54,9 +54,9 @@ def _found(letter: str) -> Gemm | None:
 
 
 class Lying(NamedTuple):
-    """How the matrices of a stack lie: turned or not, numbers from row to row, and from matrix to matrix."""
+    """How the matrices of a stack lie: transposed or not, numbers from row to row, and from matrix to matrix."""
 
-    turned: int
+    transposed: int
     step: int
     next: int
 
@@ -71,7 +71,7 @@ def _lying(x: Any) -> Lying | None:
     if across == 1 and (down >= columns or rows == 1):
         return Lying(AS_IT_IS, max(down, columns), along)
     if down == 1 and (across >= rows or columns == 1):
-        return Lying(TURNED, max(across, rows), along)
+        return Lying(TRANSPOSED, max(across, rows), along)
     return None
 
 
@@ -125,20 +125,20 @@ def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: 
     """Some of the parts of all members."""
     address, bits = gemm
     _, rows, depth, columns, parts, across = sizes
-    (x_turned, x_step, x_next), (y_turned, y_step, y_next) = lying
-    size, turned = out.itemsize, (x_turned, y_turned)
+    (x_transposed, x_step, x_next), (y_transposed, y_step, y_next) = lying
+    size, transposed = out.itemsize, (x_transposed, y_transposed)
     for which in range(begin, end):
         d, part = which // parts, which % parts
         start, other, to = x + d * x_next * size, y + d * y_next * size, d * rows * columns
         if across:
             first, last = columns * part // parts, columns * (part + 1) // parts
-            other, to = other + first * (y_step if y_turned == TURNED else 1) * size, to + first
+            other, to = other + first * (y_step if y_transposed == TRANSPOSED else 1) * size, to + first
             small = rows, last - first, depth
         else:
             first, last = rows * part // parts, rows * (part + 1) // parts
-            start, to = start + first * (1 if x_turned == TURNED else x_step) * size, to + first * columns
+            start, to = start + first * (1 if x_transposed == TRANSPOSED else x_step) * size, to + first * columns
             small = last - first, columns, depth
         if bits == 64:
-            call_64(address, turned, small, start, x_step, other, y_step, out, to, columns)
+            call_64(address, transposed, small, start, x_step, other, y_step, out, to, columns)
         else:
-            call_32(address, turned, small, start, x_step, other, y_step, out, to, columns)
+            call_32(address, transposed, small, start, x_step, other, y_step, out, to, columns)

@@ -16,7 +16,7 @@ from ...rules.pooling import BITS
 from .. import compiled, team
 from ..team import share
 from .lanes import larger, load, number, pick, put, room_for, store, where_less, width, zeros
-from .pooling_2x2 import pool_halves, scatter_halves
+from .pooling_2x2 import pool_2x2, scatter_2x2
 
 NUMBER = 0.5
 """Nanoseconds, roughly, for each number that is pooled."""
@@ -25,8 +25,8 @@ NUMBER = 0.5
 def max_pool(x: Any, out: Any, win: Windows) -> None:
     """Writes the maximum of each window of x into `out`; both are C-contiguous."""
     if compilable(x, len(win.size)):
-        if _is_halves(win):
-            pool_halves(x.reshape(-1), x.shape, out.reshape(-1), _pieces(x))
+        if _is_2x2(win):
+            pool_2x2(x.reshape(-1), x.shape, out.reshape(-1), _pieces(x))
             return
         geometry = x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation
         _pool(x.reshape(-1), out.reshape(-1), *geometry, _pieces(x))
@@ -48,13 +48,13 @@ def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: 
     If `relu`, only where that maximum is larger than 0.
     """
     native = compilable(x, len(win.size))
-    halves = native and _is_halves(win)
-    if not halves or any(n % 2 for n in win.size):
+    is_2x2 = native and _is_2x2(win)
+    if not is_2x2 or any(n % 2 for n in win.size):
         result[...] = 0
     if native:
         flat = g.reshape(-1), x.reshape(-1), out.reshape(-1), result.reshape(-1)
-        if halves:
-            scatter_halves(*flat, x.shape, relu, _pieces(x))
+        if is_2x2:
+            scatter_2x2(*flat, x.shape, relu, _pieces(x))
             return
         _scatter(*flat, x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation, relu, _pieces(x))
         return
@@ -81,7 +81,7 @@ def compilable(x: Any, axes: int) -> bool:
     return compiled.AVAILABLE and axes == 2 and compiled.is_plain_float(x.dtype) and x.size > 0
 
 
-def _is_halves(win: Windows) -> bool:
+def _is_2x2(win: Windows) -> bool:
     return win.kernel == win.stride == (2, 2) and win.dilation == (1, 1) and not win.is_padded
 
 

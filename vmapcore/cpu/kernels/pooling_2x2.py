@@ -97,13 +97,13 @@ def _scatter_lines(
 
 
 @kernel
-def pool_halves(x: Any, size: Any, out: Any, pieces: int) -> None:
+def pool_2x2(x: Any, size: Any, out: Any, pieces: int) -> None:
     """Maxima of all windows of x (channels, rows, columns, images); channels are shared in pieces."""
-    share(_pool_halves, size[0], pieces, (x, size, out))
+    share(_pool_2x2, size[0], pieces, (x, size, out))
 
 
 @kernel
-def _pool_halves(begin: int, end: int, x: Any, size: Any, out: Any) -> None:
+def _pool_2x2(begin: int, end: int, x: Any, size: Any, out: Any) -> None:
     _, rows, columns, n = size
     wide, to = width(zeros(x)), begin * (rows // 2) * (columns // 2) * n
     for c in range(begin, end):
@@ -115,13 +115,13 @@ def _pool_halves(begin: int, end: int, x: Any, size: Any, out: Any) -> None:
 
 
 @kernel
-def scatter_halves(g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool, pieces: int) -> None:
-    """The transpose of `pool_halves`; where no window is, `result` stays."""
-    share(_scatter_halves, size[0], pieces, (g, x, out, result, size, relu))
+def scatter_2x2(g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool, pieces: int) -> None:
+    """The transpose of `pool_2x2`; where no window is, `result` stays."""
+    share(_scatter_2x2, size[0], pieces, (g, x, out, result, size, relu))
 
 
 @kernel
-def _scatter_halves(begin: int, end: int, g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool) -> None:
+def _scatter_2x2(begin: int, end: int, g: Any, x: Any, out: Any, result: Any, size: Any, relu: bool) -> None:
     channels, rows, columns, n = size
     each = (rows // 2) * (columns // 2) * n
     at = begin * each

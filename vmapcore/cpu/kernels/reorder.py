@@ -1,6 +1,6 @@
-"""Copies of arrays whose images lie innermost into ones where they lie outermost, and back: a matrix turned.
+"""Copies of arrays whose images lie innermost into ones where they lie outermost, and back: a matrix transposed.
 
-NumPy goes number by number; here a square of registers is turned at a time, by shuffles.
+NumPy goes number by number; here a square of registers is transposed at a time, by shuffles.
 """
 
 from functools import lru_cache
@@ -27,7 +27,7 @@ def copy(out: Any, x: Any) -> None:
             count, rows, columns = found
             parts = -(-columns // REORDERED)
             pieces = team.pieces(count * parts, x.size * NUMBER)
-            _turn(x.ravel("K"), rows, columns, parts, out.reshape(-1), count * parts, pieces)
+            _transpose(x.ravel("K"), rows, columns, parts, out.reshape(-1), count * parts, pieces)
             return
     np.copyto(out, x)
 
@@ -39,9 +39,9 @@ def _matrices(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> t
     axes = [i for i, n in enumerate(shape) if n != 1]
     by_place = sorted(axes, key=lambda i: -strides[i])
     lead = next((k for k, (i, j) in enumerate(zip(axes, by_place, strict=True)) if i != j), len(axes))
-    inner, turned = axes[lead:], by_place[lead:]
-    k = inner.index(turned[0]) if turned else 0
-    if not compiled.is_plain_float(dtype) or k == 0 or turned != inner[k:] + inner[:k]:
+    inner, reordered = axes[lead:], by_place[lead:]
+    k = inner.index(reordered[0]) if reordered else 0
+    if not compiled.is_plain_float(dtype) or k == 0 or reordered != inner[k:] + inner[:k]:
         return None
     step = dtype.itemsize
     for i in reversed(by_place):
@@ -56,7 +56,7 @@ def _matrices(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> t
 
 
 def square(x: Any, at: int, step: int, out: Any, to: int, to_step: int) -> None:
-    """Turns as many registers as one has numbers, from x into out; they are `step` and `to_step` apart."""
+    """Transposes as many registers as one has numbers, from x into out; they are `step` and `to_step` apart."""
     wide = width(zeros(x))
     for i in range(wide):
         for j in range(wide):
@@ -64,25 +64,25 @@ def square(x: Any, at: int, step: int, out: Any, to: int, to_step: int) -> None:
 
 
 if numba is not None:
-    from ..native.squares import square
+    from ..native.transposes import square
 
 
 @kernel
-def _turn(x: Any, rows: int, columns: int, parts: int, out: Any, count: int, pieces: int) -> None:
+def _transpose(x: Any, rows: int, columns: int, parts: int, out: Any, count: int, pieces: int) -> None:
     """Matrices (rows, columns) of such (columns, rows), each in some parts of its columns."""
-    share(_turn_parts, count, pieces, (x, rows, columns, parts, out))
+    share(_transpose_parts, count, pieces, (x, rows, columns, parts, out))
 
 
 @kernel
-def _turn_parts(begin: int, end: int, x: Any, rows: int, columns: int, parts: int, out: Any) -> None:
+def _transpose_parts(begin: int, end: int, x: Any, rows: int, columns: int, parts: int, out: Any) -> None:
     for which in range(begin, end):
         part, start = which % parts, which // parts * rows * columns
         span = columns * part // parts, columns * (part + 1) // parts
-        _turn_columns(behind(x, start), rows, columns, span, behind(out, start))
+        _transpose_columns(behind(x, start), rows, columns, span, behind(out, start))
 
 
 @kernel
-def _turn_columns(x: Any, rows: int, columns: int, span: Any, out: Any) -> None:
+def _transpose_columns(x: Any, rows: int, columns: int, span: Any, out: Any) -> None:
     wide = width(zeros(x))
     whole, high = span[0] + (span[1] - span[0]) // wide * wide, rows // wide * wide
     for c in range(span[0], whole, wide):

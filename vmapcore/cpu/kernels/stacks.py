@@ -56,8 +56,8 @@ class Stack:
         if x.flags.c_contiguous:
             laid, steps = x, (rows * depth, depth, 1)
         else:
-            turned = x.swapaxes(1, 2)  # a view of what `x` views, or else a copy
-            laid, steps = np.ascontiguousarray(turned), (rows * depth, 1, rows)
+            transposed = x.swapaxes(1, 2)  # a view of what `x` views, or else a copy
+            laid, steps = np.ascontiguousarray(transposed), (rows * depth, 1, rows)
         flat = laid.reshape(-1), steps, (y.swapaxes(1, 2) if self.along else y).reshape(-1)
         more = self.none if bias is None else bias.ravel(), self.floors[relu]
         _multiply(*flat, *more, out.reshape(-1), self.sizes, self.along, self.block, self.pieces)

@@ -6,17 +6,21 @@ from typing import Any
 import numpy as np
 
 from ...evals.windows import Windows
-from ...thresholds import KRONECKER_CACHE, KRONECKER_CHANNELS, KRONECKER_IMAGES
+from ...thresholds import WINOGRAD_NUMPY_CACHE, WINOGRAD_NUMPY_CHANNELS, WINOGRAD_NUMPY_IMAGES
 from .patches import New
 from .winograd_tiles import INPUT, OUTPUT, Tiles
 
 
-class Kronecker(Tiles):
+class WinogradNumPy(Tiles):
     """A few rows of tiles at a time: gathered, transformed, multiplied, transformed, scattered."""
 
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
-        return Tiles.plain(win, dtype) and images >= KRONECKER_IMAGES and min(channels, height) >= KRONECKER_CHANNELS
+        return (
+            Tiles.plain(win, dtype)
+            and images >= WINOGRAD_NUMPY_IMAGES
+            and min(channels, height) >= WINOGRAD_NUMPY_CHANNELS
+        )
 
     def weights(self, w: Any, new: New) -> Any:
         return self._weights(w, "weights", new)
@@ -97,7 +101,7 @@ class Kronecker(Tiles):
     def _steps(self) -> list[tuple[int, int]]:
         """The first row of tiles and the count of rows of each step."""
         row = 36 * 2 * (self.channels + self.height) * self._across * self.images * self.dtype.itemsize
-        most = max(1, KRONECKER_CACHE // row)
+        most = max(1, WINOGRAD_NUMPY_CACHE // row)
         return [(first, min(most, self._down - first)) for first in range(0, self._down, most)]
 
     def _matrix(self, a: Any) -> Any:

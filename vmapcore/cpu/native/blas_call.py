@@ -11,14 +11,14 @@ ROW_MAJOR = 101
 
 
 def _call(bits: int) -> Any:
-    """gemm(order, turned x, turned y, rows, columns, depth, 1, x, step, y, step, 0, out, step):
+    """gemm(order, transposed x, transposed y, rows, columns, depth, 1, x, step, y, step, 0, out, step):
     rows from `to` on in `out`, `step` apart, become x @ y."""
     number: Any = ir.IntType(bits)
 
     def call(
         typing: Any,
         gemm: Any,
-        turned: Any,
+        transposed: Any,
         sizes: Any,
         x: Any,
         x_step: Any,
@@ -48,7 +48,7 @@ def _call(bits: int) -> Any:
             return context.get_dummy_value()
 
         word = types.int64
-        return types.none(word, turned, sizes, word, word, word, word, out, word, word), code
+        return types.none(word, transposed, sizes, word, word, word, word, out, word, word), code
 
     return intrinsic(call)
 

@@ -13,7 +13,7 @@ from ...rules.losses import nll_transpose
 from ...rules.reductions import repeat_along
 from ...rules.ufuncs import power
 from ..plan_primitives import ELEMENTWISE
-from .rewriting import Rule, Shape, Walk, dtype_of, rewrite
+from .rewriting import Rewrite, Shape, Walk, dtype_of, rewrite
 
 REPEATS = (repeat_along, broadcast_to)
 
@@ -109,7 +109,7 @@ def _nll_transpose(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, nll_transpose, (_shaped(walk, step, *new), targets), **step.params)
 
 
-RULES: dict[Primitive, Rule] = {
+RULES: dict[Primitive, Rewrite] = {
     **dict.fromkeys(ELEMENTWISE - {power}, _elementwise),  # by a number, power computes squares and roots otherwise
     contract: _contract,
     nll_transpose: _nll_transpose,

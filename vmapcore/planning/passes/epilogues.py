@@ -9,9 +9,9 @@ from ...rules.contract import contract
 from ...rules.conv import conv
 from ...rules.layout import reshape
 from ...rules.pooling import max_pool, max_pool_scatter
-from ..plan_primitives import HALVES, contract_block, conv_block, max_pool_scatter_rectified, rectify_grad
-from .products import with_ones
-from .rewriting import Rule, Shape, Walk, like, rewrite
+from ..plan_primitives import WINDOWS_2X2, contract_block, conv_block, max_pool_scatter_rectified, rectify_grad
+from .axis_names import with_ones
+from .rewriting import Rewrite, Shape, Walk, like, rewrite
 
 
 def fold_epilogues(graph: Graph) -> Graph:
@@ -82,7 +82,7 @@ def _is_bias(b: Atom, a: Atom) -> bool:
 
 def _pool(walk: Walk, step: Step) -> Atom | None:
     made = walk.maker(step.inputs[0], conv)
-    if made is None or not walk.sole(step.inputs[0]) or step.params != HALVES:
+    if made is None or not walk.sole(step.inputs[0]) or step.params != WINDOWS_2X2:
         return None
     return walk.emit(step, conv_block, made.inputs, **made.params, pooled=True, rectified=False)
 
@@ -94,4 +94,4 @@ def _mask(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, max_pool_scatter_rectified, made.inputs, **made.params)
 
 
-RULES: dict[Primitive, Rule] = {ufuncs.add: _add, rectify: _rectify, max_pool: _pool, rectify_grad: _mask}
+RULES: dict[Primitive, Rewrite] = {ufuncs.add: _add, rectify: _rectify, max_pool: _pool, rectify_grad: _mask}

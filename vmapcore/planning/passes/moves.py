@@ -6,7 +6,7 @@ from ...rules.layout import reshape, transpose
 from ...rules.reductions import reduce_all, reduce_any, reduce_max, reduce_min, reduce_sum
 from ..plan_primitives import ELEMENTWISE
 from .noops import full_perm
-from .rewriting import Rule, Walk, rewrite
+from .rewriting import Rewrite, Walk, rewrite
 
 
 def sink_moves(graph: Graph) -> Graph:
@@ -66,7 +66,7 @@ def _reduction(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, transpose, (made,), perm=tuple([order.index(p) - len(left) for p in left]))
 
 
-RULES: dict[Primitive, Rule] = {
+RULES: dict[Primitive, Rewrite] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys([reduce_sum, reduce_max, reduce_min, reduce_any, reduce_all], _reduction),
 }

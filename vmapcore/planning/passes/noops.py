@@ -17,7 +17,7 @@ from ...rules.decompositions import constant
 from ...rules.layout import reshape, transpose
 from ...rules.selection import select
 from ...rules.slicing import slice_read
-from .rewriting import Rule, Walk, dtype_of, like, rewrite
+from .rewriting import Rewrite, Walk, dtype_of, like, rewrite
 
 
 def drop_noops(graph: Graph) -> Graph:
@@ -92,7 +92,7 @@ def _select(walk: Walk, step: Step) -> Atom | None:
     return x if x is y and isinstance(x, Var) and like(x, step.outputs[0]) else None
 
 
-def _neutral(value: float, left: bool) -> Rule:
+def _neutral(value: float, left: bool) -> Rewrite:
     """For an operation that leaves one input as it is if the other is `value`, on the left too if `left`."""
 
     def rule(walk: Walk, step: Step) -> Atom | None:
@@ -152,7 +152,7 @@ def _extremum(walk: Walk, step: Step) -> Atom | None:
     return None if step.outputs[0].dtype.kind == "c" else _of_one(walk, step)
 
 
-RULES: dict[Primitive, Rule] = {
+RULES: dict[Primitive, Rewrite] = {
     reshape: _reshape,
     transpose: _transpose,
     ufuncs.negative: _negative,

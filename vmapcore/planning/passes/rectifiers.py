@@ -8,7 +8,7 @@ from ...rules.activations import rectify
 from ...rules.pooling import max_pool, max_pool_scatter
 from ...rules.selection import select
 from ..plan_primitives import rectify_grad
-from .rewriting import Rule, Walk, like, rewrite
+from .rewriting import Rewrite, Walk, like, rewrite
 
 greater = PRIMITIVES["greater"]
 
@@ -105,4 +105,4 @@ def _is_zero(a: Atom) -> bool:
     return type(x) in (int, float) and x == 0 and math.copysign(1, x) > 0
 
 
-RULES: dict[Primitive, Rule] = {select: _select}
+RULES: dict[Primitive, Rewrite] = {select: _select}

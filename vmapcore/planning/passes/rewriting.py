@@ -70,7 +70,7 @@ class Walk:
             self._readers[new] = self._readers.get(new, 0) + self._readers.get(old, 0)
 
 
-Rule = Callable[[Walk, Step], Atom | None]
+Rewrite = Callable[[Walk, Step], Atom | None]
 
 ALWAYS = 1 << 30
 
@@ -88,7 +88,7 @@ def readers(graph: Graph) -> dict[Var, int]:
     return counts
 
 
-def rewrite(graph: Graph, rules: Mapping[Primitive, Rule]) -> Graph:
+def rewrite(graph: Graph, rules: Mapping[Primitive, Rewrite]) -> Graph:
     """Applies to each step the rule of its primitive; returns `graph` itself where none found anything to do."""
     places = [numbers[0] for primitive, numbers in graph.applications.items() if primitive in rules]
     if not places:

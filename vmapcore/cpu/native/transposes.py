@@ -1,4 +1,4 @@
-"""A square of registers turned, as instructions. Imported where Numba is installed."""
+"""A square of registers transposed, as instructions. Imported where Numba is installed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .inner_loops import Code, apart
 from .registers import WIDE, address_of, constant_indices
 
 
-def _turned(builder: Any, registers: list[Any]) -> list[Any]:
+def _transposed(builder: Any, registers: list[Any]) -> list[Any]:
     """Row i, number j becomes row j, number i: pairs of rows exchange halves, quarters and so on of them."""
     count, s = len(registers), 1
     while s < count:
@@ -26,7 +26,7 @@ def _square_code(real: Any) -> Any:
     def body(builder: Any, x: Any, at: Any, step: Any, out: Any, to: Any, to_step: Any) -> None:
         code = Code(builder, real)
         registers = [code.load(x, at, code.times(step, i)) for i in range(code.wide)]
-        for i, register in enumerate(_turned(builder, registers)):
+        for i, register in enumerate(_transposed(builder, registers)):
             code.store(register, out, to, code.times(to_step, i))
 
     return body

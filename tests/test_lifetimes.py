@@ -16,7 +16,7 @@ from vmapcore import memory, threads, trace
 from vmapcore.cpu import compiled
 from vmapcore.cpu.plan import Plan
 from vmapcore.cpu.workspace import BLOCK, held, room, scratch
-from vmapcore.planning.lifetimes import ALIGNMENT, Home, Life, arena, most
+from vmapcore.planning.lifetimes import ALIGNMENT, Life, Slot, arena, most
 from vmapcore.pytree import flatten
 
 pytestmark = pytest.mark.plans
@@ -51,23 +51,23 @@ def test_gaps_are_taken_and_joined():
 
 
 def test_a_larger_program_has_the_arrays_of_a_smaller_one_made_anew():
-    own = {}
-    small, large = Home(0, 80, 128), Home(64, 800, 1024)
-    new = scratch(own, np.dtype(float))
+    workspace = {}
+    small, large = Slot(0, 80, 128), Slot(64, 800, 1024)
+    new = scratch(workspace, np.dtype(float))
     first, apart = new(small, (10,)), new("apart", (3,))
-    assert new(small, (10,)) is first and held([own]) == 128 + apart.nbytes
+    assert new(small, (10,)) is first and held([workspace]) == 128 + apart.nbytes
     second = new(large, (100,))
-    assert held([own]) == 1024 + apart.nbytes and new("apart", (3,)) is apart
-    assert not np.shares_memory(first, second) and np.shares_memory(second, own[BLOCK])
+    assert held([workspace]) == 1024 + apart.nbytes and new("apart", (3,)) is apart
+    assert not np.shares_memory(first, second) and np.shares_memory(second, workspace[BLOCK])
     again = new(small, (10,))
-    assert again is not first and np.shares_memory(again, own[BLOCK]) and new(large, (100,)) is second
+    assert again is not first and np.shares_memory(again, workspace[BLOCK]) and new(large, (100,)) is second
 
 
 def test_what_does_not_fit_has_memory_of_its_own():
-    own = {}
+    workspace = {}
     for shape, dtype in [((11,), "f8"), ((0,), "f8"), ((2,), object)]:
-        x = room(own, Home(0, 80, 128), shape, np.dtype(dtype))
-        assert x.shape == shape and x.dtype == dtype and BLOCK not in own
+        x = room(workspace, Slot(0, 80, 128), shape, np.dtype(dtype))
+        assert x.shape == shape and x.dtype == dtype and BLOCK not in workspace
 
 
 @given(st.integers(0, 10_000), st.integers(2, 30))

@@ -7,7 +7,7 @@ from ...rules.contract import contract
 from ...rules.layout import reshape, transpose
 from ...rules.reductions import reduce_sum
 from .noops import full_perm
-from .rewriting import Rule, Shape, Walk, rewrite
+from .rewriting import Rewrite, Shape, Walk, rewrite
 
 
 def fold_into_products(graph: Graph) -> Graph:
@@ -104,7 +104,7 @@ def _sole_product(walk: Walk, step: Step) -> Step | None:
     return product if product is not None and walk.sole(step.inputs[0]) else None
 
 
-RULES: dict[Primitive, Rule] = {
+RULES: dict[Primitive, Rewrite] = {
     contract: _contract,
     transpose: _transpose,
     reshape: _reshape,

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import threads
-from ..evals.products import Layout, Plan, plan_product
+from ..evals.products import Layout, ProductPlan, plan_product
 from ..graph import Step
-from ..planning.lifetimes import Home
+from ..planning.lifetimes import Slot
 from ..planning.plan_primitives import aligned
 from ..rules.contract import contract
 from ..thresholds import TASKS
 from .kernels import gemm, stacks
-from .workspace import Own, kept
+from .workspace import Workspace, kept
 
 Multiply = Callable[[Any, Any, Any, Any], Any]
 """Writes the product of two arrays into a third, or a new one, and returns it; the fourth may be a bias."""
@@ -46,30 +46,30 @@ class _Way(NamedTuple):
     What it makes has axes of its own, so each way has a key for it.
     """
 
-    plan: Plan
-    home: Home
+    plan: ProductPlan
+    slot: Slot
     multiply: Multiply
     epilogue: _Epilogue | None
 
 
-def multiplied(step: Step, home: Home, threaded: bool) -> Callable[..., Any]:
+def multiplied(step: Step, slot: Slot, threaded: bool) -> Callable[..., Any]:
     """The call of a `contract` or `contract_block`, of which BLAS may take pieces on several threads."""
     ways: dict[Any, _Way] = {}
     subscripts, epilogue = step.params["subscripts"], _epilogue(step)
 
-    def run(own: Own, out: Any, x: Any, y: Any, b: Any = None) -> Any:
+    def run(workspace: Workspace, out: Any, x: Any, y: Any, b: Any = None) -> Any:
         lie = (x.strides, y.strides)
         way = ways.get(lie)
         if way is None:
-            way = ways[lie] = _way(subscripts, home.again(), threaded, epilogue, (x, y, b))
+            way = ways[lie] = _way(subscripts, slot.again(), threaded, epilogue, (x, y, b))
         plan = way.plan
         x, y = plan.operands(np, x, y)
-        into = own.get(way.home)
+        into = workspace.get(way.slot)
         if out is not None and plan.shape is None and plan.axes is None and (plan.names or out.flags.c_contiguous):
             into = out
         made = way.multiply(x, y, into, b)
         if into is None and type(made) is np.ndarray:
-            made = kept(own, way.home, made)
+            made = kept(workspace, way.slot, made)
         made = plan.result(made)
         if way.epilogue is not None:
             made = way.epilogue(made, b)
@@ -81,13 +81,13 @@ def multiplied(step: Step, home: Home, threaded: bool) -> Callable[..., Any]:
     return run
 
 
-def _way(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None, args: Any) -> _Way:
+def _way(subscripts: str, slot: Slot, threaded: bool, epilogue: _Epilogue | None, args: Any) -> _Way:
     x, y, b = args
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
     if plan.names:
-        return _Way(plan, home, lambda x, y, out, b: np.einsum(plan.names, x, y, out=out), epilogue)
+        return _Way(plan, slot, lambda x, y, out, b: np.einsum(plan.names, x, y, out=out), epilogue)
     if plan.function == "multiply":
-        return _Way(plan, home, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
+        return _Way(plan, slot, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
     given, operands = (y, x) if plan.swap else (x, y), plan.operands(np, x, y)
     laid = _stacked(*operands)
     shape = (*laid[0].shape[:-1], laid[1].shape[-1])
@@ -97,15 +97,15 @@ def _way(subscripts: str, home: Home, threaded: bool, epilogue: _Epilogue | None
     if plan.axes is None and result == shape and all(bare):
         plan = plan._replace(x=bare[0][0], y=bare[1][0], shape=None)  # stacks of matrices as they are
     if stack:
-        return _Way(plan, home, _by(partial(stack, relu=epilogue is not None and epilogue.rectified)), None)
+        return _Way(plan, slot, _by(partial(stack, relu=epilogue is not None and epilogue.rectified)), None)
     product = gemm.product(*laid)
     if product:
-        return _Way(plan, home, _by(lambda x, y, out, b: product(x, y, out)), epilogue)
+        return _Way(plan, slot, _by(lambda x, y, out, b: product(x, y, out)), epilogue)
     multiply = _multiply if threaded else np.matmul
-    return _Way(plan, home, lambda x, y, out, b: multiply(x, y, out=out), epilogue)
+    return _Way(plan, slot, lambda x, y, out, b: multiply(x, y, out=out), epilogue)
 
 
-def _in_rows(plan: Plan, epilogue: _Epilogue | None, shape: tuple[int, ...], dtype: Any, b: Any) -> bool:
+def _in_rows(plan: ProductPlan, epilogue: _Epilogue | None, shape: tuple[int, ...], dtype: Any, b: Any) -> bool:
     """Whether a bias, if any, is a row of numbers for the rows of each matrix, or of all; `shape` is the product's."""
     if epilogue is None:
         return True
@@ -137,7 +137,7 @@ def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
     return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
 
 
-TURNED = Layout(None, False, None, flip=True)
+TRANSPOSED = Layout(None, False, None, flip=True)
 
 
 def _bare(layout: Layout | None, given: Any, laid: Any) -> list[Layout | None]:
@@ -147,7 +147,7 @@ def _bare(layout: Layout | None, given: Any, laid: Any) -> list[Layout | None]:
     """
     if given.ndim != 3 or (layout is not None and layout.copy) or not np.may_share_memory(given, laid):
         return []
-    views = {None: given, TURNED: given.swapaxes(1, 2)}
+    views = {None: given, TRANSPOSED: given.swapaxes(1, 2)}
     return [how for how, view in views.items() if _is(view, laid)][:1]
 
 
