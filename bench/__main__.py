@@ -17,7 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import floors, gpu_check, machine, report, summary, sweep
+from . import documents, floors, gpu_check, machine, report, summary, sweep
+from .documents import Document
 from .library import OURS, PEERS, installed
 from .models import MODELS
 from .processes import Servers
@@ -29,11 +30,11 @@ console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room
 LATEST = Path("out/bench.json")
 
 
-def run_workloads(workloads: list[Workload], settings: Settings, path: Path | None = None) -> report.Document:
+def run_workloads(workloads: list[Workload], settings: Settings, path: Path | None = None) -> Document:
     """Measures every workload and returns the document that is shown; it is saved after each, so none is lost."""
     start = time.perf_counter()
-    document: report.Document = {
-        "schema": report.SCHEMA,
+    document: Document = {
+        "schema": documents.SCHEMA,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv[1:],
         "device": settings.device,
@@ -53,7 +54,7 @@ def run_workloads(workloads: list[Workload], settings: Settings, path: Path | No
             document["peaks"].append(floors.measured(settings.device))
         document["seconds"] = time.perf_counter() - start
         if path:
-            report.save(document, path)
+            documents.save(document, path)
 
     columns = (
         SpinnerColumn(),
@@ -86,14 +87,14 @@ def run_workloads(workloads: list[Workload], settings: Settings, path: Path | No
     return document
 
 
-def finish(documents: list[report.Document], options: argparse.Namespace) -> int:
+def finish(runs: list[Document], options: argparse.Namespace) -> int:
     """Shows and draws documents; the exit code says whether all agree."""
-    for document in documents:
+    for document in runs:
         report.show(document, console)
     if options.plot:
-        importlib.import_module("bench.plot").draw(documents, options.plot)
+        importlib.import_module("bench.plot").draw(runs, options.plot)
         report.say(console, f"plot written to {options.plot}")
-    return 0 if all(row["agree"] for document in documents for row in document["rows"]) else 1
+    return 0 if all(row["agree"] for document in runs for row in document["rows"]) else 1
 
 
 def settings_of(options: argparse.Namespace, peers: tuple[str, ...]) -> Settings:
@@ -146,21 +147,21 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def report_command(options: argparse.Namespace) -> int:
-    paths = options.paths or sorted(report.RESULTS.glob("*.json"))
+    paths = options.paths or sorted(documents.RESULTS.glob("*.json"))
     if not paths:
-        report.say(console, f"bench: there is nothing in {report.RESULTS}; make something with run --json", "red")
+        report.say(console, f"bench: there is nothing in {documents.RESULTS}; make something with run --json", "red")
         return 2
     try:
-        documents = [report.load(path, report.SCHEMA, sweep.SCHEMA) for path in paths]
+        found = [documents.load(path, documents.SCHEMA, sweep.SCHEMA) for path in paths]
     except (OSError, ValueError) as error:
         report.say(console, f"bench: {error}", "red")
         return 2
-    runs = [document for document in documents if document["schema"] == report.SCHEMA]
+    runs = [document for document in found if document["schema"] == documents.SCHEMA]
     if options.markdown:
         for document in runs:
             print(summary.markdown(document))
         return 0
-    for document in documents:
+    for document in found:
         if document["schema"] == sweep.SCHEMA:
             report.show_sweep(document, console)
     return finish(runs, options) if runs else 0
@@ -177,10 +178,10 @@ def gpu_check_command(options: argparse.Namespace) -> int:
     peers, lines = gpu_check.peers()
     for line in lines:
         report.say(console, line, "yellow")
-    path = options.json or report.RESULTS / gpu_check.file_name(name)
+    path = options.json or documents.RESULTS / gpu_check.file_name(name)
     document = run_workloads(select(options.names), settings_of(options, peers), path)
     document |= {"gpu": name, "tests": tests, "left out": lines}
-    report.save(document, path)
+    documents.save(document, path)
     code = finish([document], options)
     report.say(console, f"written to {path}")
     return code or int(tests["code"] != 0)

@@ -1,7 +1,5 @@
-"""Tables of what was measured, and the JSON they are kept in."""
+"""Tables of what was measured."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -9,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import sweep
+from .documents import Document
 from .library import LIBRARIES, installed
 from .summary import (
     FIRST,
@@ -24,32 +23,6 @@ from .summary import (
     size,
 )
 from .workloads import WORKLOADS
-
-Document = dict[str, Any]
-
-SCHEMA = 2
-
-RESULTS = Path(__file__).resolve().parent / "results"
-
-
-def save(document: Document, path: Path) -> None:
-    """Writes a document whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(document, indent=1) + "\n")
-    beside.replace(path)
-
-
-def load(path: Path, *schemas: Any) -> Document:
-    """A document that `save` wrote.
-
-    Raises:
-        ValueError: the file holds something else.
-    """
-    document: Document = json.loads(path.read_text())
-    if not isinstance(document, dict) or document.get("schema") not in (schemas or (SCHEMA,)):
-        raise ValueError(f"{path} is not a result of this benchmark (schema {SCHEMA})")
-    return document
 
 
 def workloads_table() -> Table:
@@ -172,15 +145,15 @@ def _timings(row: dict[str, Any], floor: float | None) -> Table:
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
-    samples = [t for block in entry["times"] for t in block]
+    least, _, _, most = entry["spread"] or [None] * 4
     ratio = "–" if entry["ratio"] is None else f"{entry['ratio']:.2f}"
     error = "–" if entry["error"] is None else f"{entry['error']:.0e}"
     return [
         entry["name"],
         seconds(entry["median"]),
         ratio,
-        seconds(min(samples, default=None)),
-        seconds(max(samples, default=None)),
+        seconds(least),
+        seconds(most),
         seconds(entry["first"]),
         seconds(entry.get("second")),
         seconds(entry.get("cold")),

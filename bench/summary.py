@@ -5,10 +5,9 @@ Other lines compare what a first call costs, and the memory of a call.
 
 from typing import Any
 
+from .documents import Document
 from .floors import floor
 from .library import OURS
-
-Document = dict[str, Any]
 
 HEADINGS = (
     "workload",

@@ -20,11 +20,11 @@ import numpy as np
 import vmapcore.nn.functional as F
 from vmapcore import grad, jit, vmap
 
-from . import machine, report
+from . import documents, machine
+from .documents import Document
 from .models import MODELS, Model
 from .trees import tree_map
 
-Document = dict[str, Any]
 Cell = dict[str, Any]
 
 SCHEMA = "sweep 1"
@@ -213,7 +213,7 @@ def started(path: Path, fresh: bool) -> Document:
     """The document of an earlier run on this machine with these versions, to go on with, or a new one."""
     about = machine.describe()
     if path.exists() and not fresh:
-        found = report.load(path, SCHEMA)
+        found = documents.load(path, SCHEMA)
         if all(found[key] == about[key] for key in ("machine", "versions")):
             return found
     return {"schema": SCHEMA, **about, "cells": [], "left": 0}
@@ -229,7 +229,7 @@ def run(points: list[Point], path: Path, limits: Limits, fresh: bool, tick: Call
         tick(point)
         document["cells"].append(measured(point, limits))
         document["left"] = len(left) - i - 1
-        report.save(document, path)
+        documents.save(document, path)
         if time.perf_counter() > end:
             break
     return document

@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from .library import OURS, Contender, baseline, contenders, reference
 from .processes import ContenderError, Process, Servers
 from .workloads import Workload
@@ -151,8 +153,7 @@ class Race:
 
     def _row(self) -> dict[str, Any]:
         for entry in self.entries.values():
-            samples = [t for block in entry["times"] for t in block]
-            entry["median"] = median(samples) if samples else None
+            entry |= summed_up([t for block in entry.pop("times") for t in block])
         for contender, entry in self.entries.items():
             base = baseline(self.workload, contender)
             divisor = self.entries[base]["median"] if base in self.entries else None
@@ -179,13 +180,24 @@ class Race:
         return entry["agrees"] is True or not compared
 
 
+def summed_up(samples: list[float]) -> dict[str, Any]:
+    """What is kept of the times of calls: how many, their median, and around it the least, the quartiles, the most."""
+    if not samples:
+        return {"calls": 0, "median": None, "spread": None}
+    return {
+        "calls": len(samples),
+        "median": median(samples),
+        "spread": np.quantile(samples, (0, 0.25, 0.75, 1)).tolist(),
+    }
+
+
 def _entry(contender: Contender) -> dict[str, Any]:
     return {
         "name": contender.name,
         "library": contender.library,
         "variant": contender.variant,
         "times": [],
-        "median": None,
+        **summed_up([]),
         "ratio": None,
         "compiled": contender.compiled,
         "first": None,

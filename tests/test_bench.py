@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bench import __main__ as cli
-from bench import floors, gpu_check, machine, memory, report, summary, sweep, timing
+from bench import documents, floors, gpu_check, machine, memory, summary, sweep, timing
 from bench.library import LIBRARIES, OURS, Contender, contenders, installed, reference
 from bench.models import MODELS
 from bench.numpy_library import NumPyLibrary
@@ -50,7 +50,7 @@ def run(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit code of a run and the rows it wrote."""
     path = Path(arguments[-1])
     code = cli.main(["run", *arguments[:-1], "--json", str(path)])
-    return code, report.load(path)["rows"]
+    return code, documents.load(path)["rows"]
 
 
 def test_list_shows_every_workload_and_library(capsys):
@@ -191,7 +191,7 @@ def test_a_run_measures_compares_and_writes(measured):
     document = json.loads((folder / "a.json").read_text())
     assert code == 0
     assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
-    assert document["schema"] == report.SCHEMA
+    assert document["schema"] == documents.SCHEMA
     assert {"machine", "versions", "threads", "device", "precision", "size", "repeat", "when"} <= set(document)
     assert document["complete"] and document["seconds"] > 0
     assert {"python", "numpy", "blas"} <= set(document["versions"])
@@ -207,7 +207,7 @@ def test_a_run_measures_compares_and_writes(measured):
     ]
     for entry in pairwise["contenders"]:
         assert entry["agrees"] is True and entry["failure"] is None and entry["share"] <= 1
-        assert len(entry["times"]) == 1 and len(entry["times"][0]) >= 1 and entry["median"] > 0
+        assert entry["calls"] >= 1 and entry["median"] > 0 and "times" not in entry
         assert entry["ratio"] == pytest.approx(entry["median"] / pairwise["contenders"][3]["median"])
         assert entry["first"] > 0 and entry["memory"] >= 0 and entry["call memory"] >= 0 and entry["cold"] is None
         assert entry["compiled"] == ("jit" in entry["name"])
@@ -279,13 +279,13 @@ def test_what_was_measured_stays_after_an_interruption(tmp_path, monkeypatch, ca
 
     def interrupted(race: timing.Race) -> dict[str, Any]:
         if race.workload.name == "overhead:add":
-            assert len(report.load(path)["rows"]) == 1
+            assert len(documents.load(path)["rows"]) == 1
             raise KeyboardInterrupt
         return run_race(race)
 
     monkeypatch.setattr(timing.Race, "run", interrupted)
     assert cli.main(["run", "overhead:multiply", "overhead:add", *SMALL, "--json", str(path)]) == 130
-    assert report.load(path)["complete"] is False and len(report.load(path)["rows"]) == 1
+    assert documents.load(path)["complete"] is False and len(documents.load(path)["rows"]) == 1
     assert "interrupted" in capsys.readouterr().out and [p.name for p in tmp_path.iterdir()] == ["i.json"]
 
 
@@ -295,6 +295,19 @@ def test_report_shows_what_is_kept_with_the_project(capsys):
     out = capsys.readouterr().out
     assert "in short: the best peer's time over ours" in out and "mlp, gradients" in out
     assert cli.main(["report", "--markdown"]) == 0
+
+
+def test_of_all_times_the_median_and_the_quartiles_are_kept():
+    assert timing.summed_up([5.0, 1.0, 2.0, 4.0, 3.0]) == {"calls": 5, "median": 3.0, "spread": [1.0, 2.0, 4.0, 5.0]}
+    assert timing.summed_up([]) == {"calls": 0, "median": None, "spread": None}
+
+
+def test_a_document_is_an_entry_a_line(tmp_path):
+    entries = [{"name": f"{i}, “{i}”", "median": i / 3, "calls": i, "agrees": None} for i in range(40)]
+    path = tmp_path / "a.json"
+    documents.save({"schema": documents.SCHEMA, "rows": [{"workload": "w", "contenders": entries}]}, path)
+    assert documents.load(path)["rows"][0]["contenders"] == entries
+    assert len(path.read_text().splitlines()) < 40 + 12
 
 
 def test_report_refuses_other_files(tmp_path, capsys):
@@ -350,7 +363,7 @@ def test_slow_contenders_run_less_often(tmp_path):
         row = Race(WORKLOADS["pairwise"], quick, servers, lambda who: None).run()
     assert row["agree"]
     for entry in row["contenders"]:  # what compiles has a call after its first
-        assert len(entry["times"]) == 1 and (entry["times"] == [[entry["first"]]]) == (not entry["compiled"])
+        assert entry["calls"] == 1 and (entry["median"] == entry["first"]) == (not entry["compiled"])
 
 
 @pytest.mark.skipif(not installed("vmapcore-numpy"), reason="Numba is not installed")
@@ -421,15 +434,15 @@ def test_a_sweep_goes_on_where_it_stopped(tmp_path, capsys):
     path, plot = tmp_path / "s.json", tmp_path / "s.png"
     arguments = ["sweep", "--model", "mlp", "--size", "small", "--json", str(path), "--plot", str(plot)]
     assert cli.main([*arguments, "--seconds", "0.000001"]) in (0, 1)
-    some = report.load(path, sweep.SCHEMA)
+    some = documents.load(path, sweep.SCHEMA)
     assert some["left"] > 0 and "cells are left" in capsys.readouterr().out
     assert cli.main(arguments) in (0, 1)
-    found = report.load(path, sweep.SCHEMA)
+    found = documents.load(path, sweep.SCHEMA)
     assert found["left"] == 0 and found["cells"][: len(some["cells"])] == some["cells"]
     assert len(found["cells"]) == len(sweep.grid(("mlp",), ("forward",), 8e9, small=True))
     assert plot.read_bytes().startswith(b"\x89PNG") and "mlp, forward: loop / vmap" in capsys.readouterr().out
     with pytest.raises(ValueError, match="not a result"):
-        report.load(path)
+        documents.load(path)
 
 
 def cell(members: int, seconds: float, loop: float = 1.0) -> dict[str, Any]:
@@ -476,10 +489,11 @@ def test_gpu_check_runs_tests_and_workloads(monkeypatch, tmp_path, capsys, measu
     monkeypatch.setattr(gpu_check, "device", lambda: ("NVIDIA X100 80GB", ""))
     monkeypatch.setattr(gpu_check, "run_tests", lambda: {"code": tests_code, "summary": "7 passed", "failed": []})
     monkeypatch.setattr(gpu_check, "_sees_cuda", lambda package: package == "jax")
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    monkeypatch.setattr(cli, "run_workloads", lambda *asked: seen.append(asked) or report.load(measured[1] / "a.json"))
+    monkeypatch.setattr(documents, "RESULTS", tmp_path)
+    rows = documents.load(measured[1] / "a.json")
+    monkeypatch.setattr(cli, "run_workloads", lambda *asked: seen.append(asked) or rows)
     assert cli.main(["gpu-check"]) == code
-    document = report.load(tmp_path / "gpu-nvidia-x100-80gb.json")
+    document = documents.load(tmp_path / "gpu-nvidia-x100-80gb.json")
     assert document["gpu"] == "NVIDIA X100 80GB" and document["tests"]["summary"] == "7 passed"
     ((workloads, settings, path),) = seen
     assert path == tmp_path / "gpu-nvidia-x100-80gb.json"
