@@ -5,7 +5,7 @@ import pytest
 
 from vmapcore import grad, trace, vmap
 from vmapcore.core import PRIMITIVES, Axes, Memory, Primitive
-from vmapcore.cpu.fusion import fuse
+from vmapcore.cpu.fusion.fused import fuse
 from vmapcore.graph import Literal, Step, Var
 from vmapcore.planning.expressions.lowering import fusible
 from vmapcore.planning.labels import labels_of

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import vmapcore as vc
 from vmapcore.core import PRIMITIVES
 from vmapcore.cpu import compiled
-from vmapcore.cpu.fusion import cache, can_fuse, fuse
+from vmapcore.cpu.fusion import cache
+from vmapcore.cpu.fusion.fused import can_fuse, fuse
 from vmapcore.cpu.fusion.operations import UFUNCS, ULPS
 from vmapcore.errors import IndexingError
 from vmapcore.graph import Graph, Literal, Step, Var

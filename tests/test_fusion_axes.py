@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmapcore.cpu import compiled
-from vmapcore.cpu.fusion import can_fuse, fuse, worth_compiling
+from vmapcore.cpu.fusion.fused import can_fuse, fuse, worth_compiling
 from vmapcore.errors import IndexingError
 from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.planning.expressions.nodes import Nodes

@@ -60,10 +60,10 @@ def test_members(dtype, data):
     close(run(convolutions.Forward, rules.conv, xs, w), expected, dtype)
     biased = expected + b.astype(np.float64)[..., None, :, :, :, 0]
     close(run(convolutions.Forward, rules.conv, xs, w, b), biased, dtype)
-    block = run(convolutions.Forward, rules.conv, xs, w, b, rectified=True, pooled=True)
-    halves = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0),) * 2, "dilation": (1, 1)}
+    two_by_two = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0),) * 2, "dilation": (1, 1)}
     if min(expected.shape[-2:]) > 1:
-        close(block, np.maximum(pooling.max_pool.eval(np, biased, **halves), 0), dtype)
+        block = run(convolutions.Forward, rules.conv, xs, w, b, rectified=True, pooled=True)
+        close(block, np.maximum(pooling.max_pool.eval(np, biased, **two_by_two), 0), dtype)
     made = run(convolutions.InputGrad, rules.conv_input_grad, gs, w, size=size)
     back = rules.conv_input_grad(gs.astype(np.float64), w.astype(np.float64), size=size, **params)
     close(made, back, dtype)

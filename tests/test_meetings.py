@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmapcore.cpu import compiled
-from vmapcore.cpu.fusion import fuse
+from vmapcore.cpu.fusion.fused import fuse
 
 from .test_fusion import QUICK, eager, empty_outputs, graph_of, own_cache, run
 

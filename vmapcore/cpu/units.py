@@ -18,12 +18,13 @@ from .. import threads
 from ..core import Memory
 from ..graph import Literal, Step, Var
 from ..memory import empty
+from ..planning.expressions.repeats import cut
 from ..planning.lifetimes import Need, Slot
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from ..thresholds import ENOUGH, TASKS, TILED
 from . import compiled
-from .fusion import Fused, can_fuse, cut, fuse, worth_compiling
+from .fusion.fused import Fused, can_fuse, fuse, worth_compiling
 from .kernels.reorder import copy
 from .steps import SHARING, Roots, kernel_of, reusable, shared
 from .workspace import Workspace, scratch

@@ -10,9 +10,3 @@ to `operations.ULPS` for functions, and up to rounding for sums of floats, which
 several totals at once, of their own precision up to `loop_source.LONG` terms and of double precision beyond. They do
 not depend on how rows are divided among calls and threads.
 """
-
-from ...planning.expressions.repeats import cut
-from .fused import Fused, can_fuse, fuse
-from .worth import worth_compiling
-
-__all__ = ["Fused", "can_fuse", "cut", "fuse", "worth_compiling"]

@@ -18,7 +18,7 @@ from ...thresholds import TILED
 from .loop_source import constant
 
 HEAD = """import numpy as np
-from vmapcore.cpu.fusion.blending import choose
+from vmapcore.cpu.fusion.running import select
 from vmapcore.evals.reductions import largest, smallest, total
 
 inf = np.inf
@@ -183,7 +183,7 @@ class _TileWriter:
         if s.operation == "cast":
             return f'np.copyto({out}, {args[0]}, casting="unsafe")'
         if s.operation == "where":
-            return f"choose({', '.join(args)}, {out}, {bits})"
+            return f"select({', '.join(args)}, {out}, {bits})"
         if s.operation == PRODUCT:
             if s.dtype.kind == "f" and self.outer(s):
                 return f'np.einsum("...,...->...", {args[0]}, {args[1]}, out={out})'  # up to twice as fast
