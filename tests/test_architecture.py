@@ -38,6 +38,7 @@ FLOORS = [
     {"executors"},
     {"replay"},
     {"ops"},
+    {"explain"},
     {"testing"},
     {"nn"},
 ]

@@ -5,9 +5,10 @@ from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, hessian, jacfwd, jacrev, stop_gradient, value_and_grad, vjp
 from .errors import PerformanceWarning
+from .explain import explain
 from .forward import jvp
 from .numpy_protocol import implements, supported
-from .ops import custom_op, explain, external, strict
+from .ops import custom_op, external, strict
 from .pytree import register_pytree, tree_map
 from .replay import jit, trace
 from .rules.at import at

@@ -7,7 +7,8 @@ No operation is defined here, and no transform.
 
 import inspect
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 from typing import Any, NamedTuple
@@ -111,6 +112,8 @@ class Primitive:
             if type(a) not in UNTRACED and isinstance(a, Tracer) and a._trace.level > level:
                 trace = a._trace
                 level = trace.level
+        if OBSERVERS and (observer := OBSERVER.get()) is not None:
+            return observer.apply(self, trace, args, params)
         if trace is None:
             return self.eval(namespace(args), *args, **params)
         return trace.process(self, args, params)
@@ -294,6 +297,25 @@ class Trace:
 
 RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())
 """The traces running in this context, outermost first: for creation functions alone, never for dispatch."""
+
+
+OBSERVER: ContextVar[Any] = ContextVar("observer", default=None)
+"""Who is told what is applied in this context, by `apply(primitive, trace, args, params)`, and does it then."""
+
+OBSERVERS: list[Any] = []
+"""Those of all contexts: mostly none, and then nobody looks further."""
+
+
+@contextmanager
+def observed(observer: Any) -> Iterator[None]:
+    """Has `observer` told of what this context applies."""
+    OBSERVERS.append(observer)
+    token = OBSERVER.set(observer)
+    try:
+        yield
+    finally:
+        OBSERVER.reset(token)
+        OBSERVERS.remove(observer)
 
 
 def lift(value: Any) -> Any:

@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..batching import BatchTrace
-from ..core import RUNNING
+from ..core import OBSERVER, RUNNING
 from ..errors import MissingRuleError, ShapeError, describe, warn_caller
 
 Run = Callable[..., Any]
 
 _STRICT: ContextVar[bool] = ContextVar("strict", default=False)
-
-LISTENER: ContextVar[Callable[[Any, int], None] | None] = ContextVar("listener", default=None)
-"""Called with an operation and how many examples it looped over, by `explain`."""
 
 
 @contextlib.contextmanager
@@ -93,9 +90,9 @@ class _Tally:
 
 def note_loop(op: Any, declared: bool, calls: int, seconds: float) -> None:
     """Takes down that `op` ran `calls` times in a loop."""
-    listener = LISTENER.get()
-    if listener is not None:
-        listener(op, calls)
+    observer = OBSERVER.get()
+    if observer is not None:
+        observer.loop(op, calls)
     if declared:
         return
     trace = _outermost()

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..arguments import separate
 from ..arrays import UNTRACED, is_array, namespace
-from ..core import Rule
+from ..core import OBSERVER, OBSERVERS, Rule
 from ..errors import MissingRuleError
 from ..pytree import flatten, unflatten
 from ..tracer import Tracer
@@ -64,6 +64,8 @@ class CustomOp(Declarations):
                 return self._apply(args, params, True)
             if self._defaults:
                 params = {**self._defaults, **params}
+        if OBSERVERS and (observer := OBSERVER.get()) is not None:
+            return observer.apply(self, trace, args, params)
         if trace is None:
             return self.eval(namespace(args), *args, **params)
         return trace.process(self, args, params)

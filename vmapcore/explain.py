@@ -1,24 +1,18 @@
-"""explain: what a function's operations cost, and which of them loop.
+"""explain: what a function's operations cost, and which of them loop."""
 
-While it runs, the call of primitives is replaced by one that takes notes, so that it costs nothing at other times.
-"""
-
-import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import Primitive
-from ..pytree import flatten
-from ..tracer import Tracer
-from .forms import Form
-from .levels import Batched
-from .loops import LISTENER
-from .op import CustomOp
+from .arrays import namespace
+from .core import Primitive, Trace, observed
+from .ops.forms import Form
+from .ops.levels import Batched
+from .ops.op import CustomOp
+from .pytree import flatten
+from .tracer import Tracer
 
 MOVERS = {"casts", "diagonals", "gather", "joining", "layout", "repeating", "slicing"}
 """The modules of rules whose operations move elements and compute nothing."""
@@ -103,7 +97,7 @@ def explain(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
         [('reduce_sum', 'trailing', 1, 160), ('sin', 'elementwise', 1, 240)]
     """
     notes = _Notes()
-    with _noting(notes):
+    with observed(notes):
         start = time.perf_counter()
         result = fun(*args, **kwargs)
         seconds = time.perf_counter() - start
@@ -126,8 +120,8 @@ class _Notes:
             found = self.entries[id(op)] = [op.name, _rule(op), 0, 0, 0, 0, 0.0]
         return found
 
-    def apply(self, call: Callable[..., Any], primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
-        """`call(primitive, *args, **params)`, taken down."""
+    def apply(self, primitive: Primitive, trace: Trace | None, args: Any, params: dict[str, Any]) -> Any:
+        """Applies `primitive`, by `trace` if any, and takes it down."""
         op = _operation(primitive)
         entry = self.entry(op)
         outer = self.running[-1] if self.running else None
@@ -135,7 +129,10 @@ class _Notes:
         self.running.append(mine)
         start = time.perf_counter()
         try:
-            out = call(primitive, *args, **params)
+            if trace is None:
+                out = primitive.eval(namespace(args), *args, **params)
+            else:
+                out = trace.process(primitive, args, params)
         finally:
             self.running.pop()
             spent = time.perf_counter() - start
@@ -218,41 +215,3 @@ def _shares(x: Any, y: Any) -> bool:
     if isinstance(x, np.ndarray):
         return isinstance(y, np.ndarray) and np.may_share_memory(x, y)
     return getattr(x, "base", None) is not None
-
-
-_NOTES: ContextVar[_Notes | None] = ContextVar("notes", default=None)
-_LOCK = threading.Lock()
-_running = 0
-_CALLS: dict[type[Primitive], Callable[..., Any]] = {kind: kind.__call__ for kind in (Primitive, CustomOp)}
-
-
-def _noting_call(kind: type[Primitive]) -> Callable[..., Any]:
-    call = _CALLS[kind]
-
-    def __call__(self: Primitive, *args: Any, **params: Any) -> Any:  # noqa: N807  what it replaces is named so
-        notes = _NOTES.get()
-        return call(self, *args, **params) if notes is None else notes.apply(call, self, args, params)
-
-    return __call__
-
-
-@contextlib.contextmanager
-def _noting(notes: _Notes) -> Iterator[None]:
-    """Has what primitives do in this context taken down."""
-    _replace(1)
-    token, listener = _NOTES.set(notes), LISTENER.set(notes.loop)
-    try:
-        yield
-    finally:
-        LISTENER.reset(listener)
-        _NOTES.reset(token)
-        _replace(-1)
-
-
-def _replace(change: int) -> None:
-    """Counts explanations that begin and end, and replaces the call of primitives while there are any."""
-    global _running
-    with _LOCK:
-        _running += change
-        for kind, call in _CALLS.items():
-            kind.__call__ = _noting_call(kind) if _running else call  # type: ignore[method-assign]
