@@ -12,8 +12,8 @@ from vmapcore.planning.labels import labels_of
 from vmapcore.planning.plan_primitives import FUSED, cross_entropy_along, cross_entropy_grad, rectify_grad
 
 from .ops import OPS
+from .primitives_in_plans import FUSES, TILES, WHOLE
 from .test_labels import recorded
-from .ways import FUSES, TILES, WHOLE
 
 ALL = {**PRIMITIVES, **{p.name: p for p in FUSED}}
 
@@ -38,7 +38,7 @@ def test_every_primitive_states_what_is_known_of_it(name):
 
 
 def test_what_a_plan_makes_of_each_is_written_down():
-    """A new primitive needs a place in tests/ways.py, and one that lost its axes or its formula another."""
+    """A new primitive needs a place in primitives_in_plans.py, and one that lost its axes or its formula another."""
     ways = {name: FUSES if p.formula else TILES if p.axes else WHOLE for name, p in ALL.items()}
     misplaced = {name for name, way in ways.items() if name not in way}
     assert not misplaced and len(ways) == len({*FUSES, *TILES, *WHOLE})

@@ -515,7 +515,7 @@ def run_alone(code, **environment):
     """In a process of its own."""
     names = "address, board, crew, eventually, gather, meet, serving, settle, _meet"
     head = "import os, threading, traceback, warnings\n"
-    head += f"from tests.test_sharing import {names}, np, set_threads, team, threads\n"
+    head += f"from tests.test_team import {names}, np, set_threads, team, threads\n"
     head += 'warnings.simplefilter("ignore")  # newer Pythons warn of forks of processes with threads\n'
     body = "if True:\n" + code
     found = subprocess.run(

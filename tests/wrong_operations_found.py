@@ -1,4 +1,4 @@
-"""By which check each wrong operation of the zoo is to be found, and what is said of it.
+"""By which check each wrong operation is to be found, and what is said of it.
 
 Names by patterns of "check: type of error: message". The first that finds it says most about it, so it matters which.
 """

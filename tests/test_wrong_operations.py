@@ -1,4 +1,4 @@
-"""check_op finds every wrong operation of the zoo by the check that is meant to, and nothing in the right ones."""
+"""check_op finds every wrong operation by the check that is meant to, and nothing in the right ones."""
 
 import functools
 import importlib
@@ -14,8 +14,8 @@ import pytest
 from vmapcore.testing import check_op
 from vmapcore.testing.reproduction import SHOWN_AGAIN
 
-from .zoo import RIGHT, WRONG
-from .zoo_findings import FOUND
+from .wrong_operations import RIGHT, WRONG
+from .wrong_operations_found import FOUND
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -42,7 +42,7 @@ def test_wrong_operations_are_found(name):
 
 RUN_EACH = """
 import json, os, sys, traceback
-import tests.zoo
+import tests.wrong_operations
 
 for line, expected in json.load(sys.stdin):
     read, write = os.pipe()
@@ -68,7 +68,7 @@ def test_what_shows_a_failure_again_does(tmp_path, monkeypatch):
     lines = []
     for i, name in enumerate(WRONG):
         module = f"operation_{i}"
-        (tmp_path / f"{module}.py").write_text(f"from tests.zoo import WRONG\nop = WRONG[{name!r}].op()\n")
+        (tmp_path / f"{module}.py").write_text(f"from tests.wrong_operations import WRONG\nop = WRONG[{name!r}].op()\n")
         text, line = failure(name, importlib.import_module(module).op)
         assert f"from {module} import op" in line
         lines.append((line, text))
