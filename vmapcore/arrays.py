@@ -79,12 +79,6 @@ def instead_of(x: Any) -> str:
     return "Pass np.asarray(x)" if hasattr(kind, "__array__") and hasattr(kind, "shape") else ""
 
 
-def cupy_available() -> bool:
-    """Whether CuPy is imported already and sees a device."""
-    cupy = sys.modules.get("cupy")
-    return cupy is not None and cupy.is_available()
-
-
 def asarray(x: Any, like: Any = None) -> Array:
     """Returns `x` as an array of `like`'s library, without a copy where `x` is one already."""
     xp = np if like is None else namespace((like,))

@@ -141,7 +141,7 @@ TRANSPOSED = Layout(None, False, None, flip=True)
 
 
 def _bare(layout: Layout | None, given: Any, laid: Any) -> list[Layout | None]:
-    """What does the same as the layout of an operand that is a stack of matrices as it is, or turned; else nothing.
+    """What does the same as the layout of an operand that is a stack of matrices as it is, or transposed; else nothing.
 
     Then the layout dropped axes of length 1, which came back.
     """

@@ -1,9 +1,8 @@
 """Fusion groups: steps that become one kernel. Group -> expression -> source.
 
-`primitives` and `composites` turn steps into statements of an `Expression`; `building` finds which axes are the same,
-`numbering` orders and merges them. From the expression `loop_source` writes loops for Numba, as `loops` has arranged
-them, and `tile_source` calls of NumPy on tiles that stay in a core's cache. A language for a GPU would start from the
-expression as well.
+`planning/expressions` makes an `Expression` of steps. From it `loop_source` writes loops for Numba, as `loops` has
+arranged them, and `tile_source` calls of NumPy on tiles that stay in a core's cache. A language for a GPU would start
+from the expression as well.
 
 Results are those of the steps run one by one: the same bits for integers, truth values, comparisons and arithmetic, up
 to `operations.ULPS` for functions, and up to rounding for sums of floats, which loops add up in another order: in
