@@ -5,7 +5,6 @@ a second of compiling for each teaches nothing. HYPOTHESIS_PROFILE=deep compiles
 """
 
 import os
-from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
-
-from tests.graphs import check_pass
 
 try:  # the one place of the tests that names CuPy
     import cupy
@@ -48,10 +45,9 @@ def _both_ways_of_programs(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _passes_are_checked(monkeypatch):
-    """What every pass makes of a graph can run."""
-    planning = import_module("vmapcore.planning")
-    monkeypatch.setattr(planning, "PASSES", tuple([wraps(p)(partial(check_pass, p)) for p in planning.PASSES]))
+def _graphs_are_checked(monkeypatch):
+    """What every pass makes of a graph can run, and is as said."""
+    monkeypatch.setattr(import_module("vmapcore.planning.checking"), "CHECKING", True)
 
 
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)

@@ -6,7 +6,6 @@ import numpy as np
 
 from vmapcore.core import PRIMITIVES
 from vmapcore.graph import Graph, Literal, Step, Var
-from vmapcore.planning.passes.rewriting import dtype_of
 
 
 class Builder:
@@ -42,34 +41,6 @@ class Builder:
     def arrays(self):
         """The arrays that were given, for the graph to be called with."""
         return [self.values[v] for v in self.inputs]
-
-
-def check_pass(apply, before):
-    """What a pass makes of a graph, if that can run and gives as many results, of the same shapes and dtypes. Else an
-    error that names the pass."""
-    after = apply(before)
-    fault = next(_faults(after, before), None)
-    assert fault is None, f"{apply.__name__}: {fault}\n{before}"
-    return after
-
-
-def _faults(after, before):
-    if after.inputs != before.inputs:
-        yield "other inputs"
-    known = set(after.inputs)
-    for n, step in enumerate(after.steps):
-        if not known.issuperset([a for a in step.inputs if isinstance(a, Var)]):
-            yield f"step {n}, {step.primitive.name}, reads what is not made"
-        if not known.isdisjoint(step.outputs):
-            yield f"step {n}, {step.primitive.name}, makes again what is made"
-        known.update(step.outputs)
-    if len(after.outputs) != len(before.outputs):
-        yield f"{len(after.outputs)} results"
-    for n, (a, b) in enumerate(zip(after.outputs, before.outputs, strict=False)):
-        if isinstance(a, Var) and a not in known:
-            yield f"result {n} is not made"
-        if (a.shape, dtype_of(a)) != (b.shape, dtype_of(b)):
-            yield f"result {n} is {a}, and was {b}"
 
 
 def names(graph):

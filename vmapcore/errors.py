@@ -79,6 +79,14 @@ class EndlessRuleError(VmapcoreError, RecursionError):
     """A rule of an operation applies itself, or its operation so that it is applied again, without end."""
 
 
+class PlanError(VmapcoreError, RuntimeError):
+    """What planning made is not what was recorded: a mistake of this package's, never of its user's."""
+
+
+class PlanWarning(UserWarning):
+    """A plan was found wrong when it was built, and is not used: the function runs step by step."""
+
+
 class PerformanceWarning(UserWarning):
     """Something ran much slower than it could: a loop, or a recording of its own for every number."""
 

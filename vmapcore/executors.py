@@ -17,11 +17,15 @@ Replay = Callable[[list[Any]], list[Any]]
 
 def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Replay:
     """Returns what runs `graph` on arrays of the shapes and dtypes of `arrays`: a plan, or step by step off the CPU."""
-    if namespace(arrays) is np:
-        with _no_search_for_garbage():
-            # the one import that waits for its need: Numba takes longer to load than all else together
-            return import_module(".cpu.plan", __package__).Plan(graph, donated)
-    return lambda leaves: separate(graph(*leaves), leaves)
+
+    def step_by_step(leaves: list[Any]) -> list[Any]:
+        return separate(graph(*leaves), leaves)
+
+    if namespace(arrays) is not np:
+        return step_by_step
+    with _no_search_for_garbage():
+        # the one import that waits for its need: Numba takes longer to load than all else together
+        return import_module(".cpu.plan", __package__).build(graph, donated, step_by_step)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import numpy as np
 
 from .. import threads
 from ..arguments import is_own
+from ..errors import PlanError, PlanWarning, warn_caller
 from ..graph import Graph, Var
-from ..planning import simplify
+from ..planning import checking, simplify
 from ..planning.groups import Group, groups_of
 from ..thresholds import TEAMWORK
 from . import team
@@ -17,6 +18,17 @@ from .steps import Roots, may_multiply
 from .tiled import TiledGroup, keep_in_blocks
 from .units import units_of
 from .workspace import Workspace, borrowed, held
+
+
+def build(graph: Graph, donated: Sequence[bool], step_by_step: checking.Replay) -> checking.Replay:
+    """The plan of a graph; if what was planned turns out to be wrong, a warning, and the run step by step."""
+    try:
+        plan = Plan(graph, donated)
+    except PlanError as error:
+        warn_caller("jit", f"a plan is wrong and not used: {error}", "", checking.REPORT, PlanWarning)
+        return step_by_step
+    pure = all(step.primitive.pure for step in graph.steps)
+    return checking.beside(plan, step_by_step) if checking.BESIDE and pure else plan
 
 
 class _Gift(NamedTuple):

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import threads
 from ..graph import Graph, Literal, Step, Var
+from ..planning.checking import check_step, check_sum
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
 from ..planning.lifetimes import Need, Slot
@@ -74,6 +75,8 @@ class TiledGroup:
         self.whole = all(len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts)
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
+        if not self.whole:
+            self._check()
         self.slots = [Slot() for _ in self.outputs]
 
     def __call__(self, workspace: Workspace, outs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
@@ -151,8 +154,29 @@ class TiledGroup:
             return out
         return out[(*[n for n, axis in zip(numbers, self.group.places[v], strict=True) if axis is None], ...)]
 
+    def _check(self) -> None:
+        """Raises unless the results of every step for a small tile follow from what it is given there."""
+        known: set[Any] = set()
+        made: dict[Any, Places] = {**self.group.places}
+        group, lengths = self.group, tuple([min(n, 2) if n != 2 else 1 for n in self.group.lengths])
+        for i, whole, step in zip(self.numbers, self.steps, self._steps(lengths)[2], strict=True):
+            check_step(step, known)
+            for d, axis in enumerate(group.places[whole.outputs[0]]):
+                if axis is None and lengths[d] == 2:
+                    places = [group.reads.get((i, k)) or made.get(a) for k, a in enumerate(whole.inputs)]
+                    check_sum(step, {k: at for k, p in enumerate(places) if p and (at := p[d]) is not None})
+
     def _program(self, lengths: tuple[int, ...]) -> Program:
-        """The steps for tiles of these lengths, with variables of the shapes that arrays have there."""
+        """The program for tiles of these lengths."""
+        read, made, steps = self._steps(lengths)
+        wanted = [made[v] for v in self.outputs]
+        told = {made[v] for v in self.outputs if v not in self.group.sums}
+        alone = lengths == self.group.lengths
+        return Program(units_of(steps, set(wanted), Roots(steps), threaded=alone), read, wanted, told)
+
+    def _steps(self, lengths: tuple[int, ...]) -> tuple[list[Var], dict[Any, Var], list[Step]]:
+        """The steps for tiles of these lengths, with variables of the shapes that arrays have there: those that are
+        read, and those that are made."""
         read: dict[Any, Var] = {}
         for a, places in self.reads:
             whole = a.value if isinstance(a, Literal) else a
@@ -168,10 +192,7 @@ class TiledGroup:
             made.update(zip(step.outputs, outputs, strict=True))
             params = params_for(step, outputs[0].shape)
             steps.append(step._replace(inputs=tuple(inputs), outputs=tuple(outputs), params=params))
-        wanted = [made[v] for v in self.outputs]
-        told = {made[v] for v in self.outputs if v not in self.group.sums}
-        alone = lengths == self.group.lengths
-        return Program(units_of(steps, set(wanted), Roots(steps), threaded=alone), list(read.values()), wanted, told)
+        return list(read.values()), made, steps
 
 
 def _cut(shape: tuple[int, ...], places: Places, lengths: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """From a Graph to a better Graph, and from that to what an executor needs to know. Computes nothing but constants."""
 
 from ..graph import Graph
+from . import checking
 from .passes.axis_names import fold_into_products
 from .passes.broadcasts import keep_broadcasts_lazy
 from .passes.constants import fold_constants
@@ -41,7 +42,11 @@ def simplify(graph: Graph) -> Graph:
     unchanged = 0
     for step in PASSES * ROUNDS:
         before, graph = graph, step(graph)
+        if checking.CHECKING and graph is not before:
+            checking.check_pass(step.__name__, before, graph)
         unchanged = unchanged + 1 if graph is before else 0
         if unchanged == len(PASSES):
             break
+    if checking.CHECKING:
+        checking.check_settled(graph)
     return graph
