@@ -133,6 +133,11 @@ def test_no_circles():
     assert len(done) == len(graph)
 
 
+def test_no_two_classes_have_one_name():
+    names = [node.name for path in FILES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+    assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}
+
+
 @each_file
 def test_rules_know_no_transform(path):
     if "rules" in path.parts:

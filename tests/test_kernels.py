@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmapcore.cpu import compiled
+from vmapcore.cpu.convolutions import convolution
 from vmapcore.cpu.kernels import pooling
-from vmapcore.cpu.kernels.choose import convolution
 from vmapcore.cpu.kernels.direct import Direct
 from vmapcore.cpu.kernels.patches import Columns
 from vmapcore.cpu.kernels.winograd import Winograd

@@ -21,7 +21,7 @@ FAMILIES = {"trailing_vmap": "trailing", "unary_vmap": "elementwise", "binary_vm
 """Names of vmap rules that many primitives share, and what they are called here."""
 
 
-class Row(NamedTuple):
+class Entry(NamedTuple):
     """What one operation did."""
 
     op: str
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 class Explanation:
     """What `explain` found: `rows` by operation, slowest first; `result` of the function; `seconds` in all."""
 
-    def __init__(self, result: Any, rows: list[Row], seconds: float) -> None:
+    def __init__(self, result: Any, rows: list[Entry], seconds: float) -> None:
         self.result = result
         self.rows = rows
         self.seconds = seconds
@@ -101,7 +101,7 @@ def explain(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
         start = time.perf_counter()
         result = fun(*args, **kwargs)
         seconds = time.perf_counter() - start
-    rows = [Row(*entry) for entry in notes.entries.values()]
+    rows = [Entry(*entry) for entry in notes.entries.values()]
     return Explanation(result, sorted(rows, key=lambda row: -row.seconds), seconds)
 
 

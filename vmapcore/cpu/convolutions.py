@@ -4,6 +4,7 @@ all members where there is one, else for each.
 Results have the images innermost in memory, which is how the next convolution wants them: nothing is moved in between.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,27 @@ from ..evals.windows import Windows, windows
 from ..graph import Step
 from ..planning.plan_primitives import conv_block
 from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
-from .kernels.choose import convolution
+from . import compiled
 from .kernels.direct import Direct
 from .kernels.patches import Columns
 from .kernels.reorder import copy
+from .kernels.winograd import Winograd
+from .kernels.winograd_numpy import WinogradNumPy
 from .workspace import Workspace, scratch
+
+
+def convolution(win: Windows, channels: int, height: int, images: int, dtype: Any) -> Columns:
+    """The fastest way for tiles of so many images of `channels` channels, per group, into `height` channels."""
+    return _convolution(win, channels, height, images, np.dtype(dtype), compiled.AVAILABLE)
+
+
+@lru_cache(maxsize=256)
+def _convolution(win: Windows, channels: int, height: int, images: int, dtype: Any, native: bool) -> Columns:
+    ways: tuple[type[Columns], ...] = (Winograd, Direct) if native else (WinogradNumPy,)
+    for kind in ways:
+        if kind.fits(win, channels, height, images, dtype):
+            return kind(win, channels, height, images, dtype)
+    return Columns(win, channels, height, images, dtype)
 
 
 def innermost(x: Any, new: Any, name: str) -> Any:

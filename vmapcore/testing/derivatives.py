@@ -103,12 +103,12 @@ def check_layouts(
             for layout in LAYOUTS:
                 xs, directions = [[laid_out(x, layout) for x in xs] for xs in (primals, along)]
                 assert_same(compute(xs, directions), expected, f"{what} with {layout} arrays", tol)
-            back, forth = [_turned(x) for x in primals], [_turned(x) for x in along]
-            views = push(back, forth, inner) if mode == "fwd" else [_turned(ct) for ct in pull(back, along, inner)]
+            back, forth = [_reversed(x) for x in primals], [_reversed(x) for x in along]
+            views = push(back, forth, inner) if mode == "fwd" else [_reversed(ct) for ct in pull(back, along, inner)]
             assert_same(views, expected, f"{what} of reversed views", tol)
 
 
-def _turned(x: Any) -> Any:
+def _reversed(x: Any) -> Any:
     """A copy of `x` with its elements in reverse order along every axis."""
     return np.flip(x).copy()
 

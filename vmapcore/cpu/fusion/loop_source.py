@@ -46,12 +46,12 @@ class _LoopWriter:
         self.in_place = in_place
         outputs = [f"x{in_place[i]}" if i in in_place else f"y{i}" for i in range(len(expression.outputs))]
         self.outputs = outputs
-        self.kept_in = self._homes()
+        self.kept_in = self._stored_whole()
         buffers = [f"k{i}" for i in self.nest.kept if i not in self.kept_in]
         written = dict.fromkeys([*outputs, *buffers])
         self.scope = {name: i + 1 for i, name in enumerate(written)}
 
-    def _homes(self) -> dict[int, int]:
+    def _stored_whole(self) -> dict[int, int]:
         """For statements that are kept and also stored whole, the store: they are kept in the output."""
         return {
             store.value: i
@@ -189,14 +189,14 @@ class _LoopWriter:
         self.line(depth, self.set(name, index(store.dims), self.name(store.value)))
 
     def read(self, i: int) -> str:
-        name, at = self._home(i)
+        name, at = self._place(i)
         return self.get(name, at)
 
     def write(self, i: int, value: str, depth: int) -> None:
-        name, at = self._home(i)
+        name, at = self._place(i)
         self.line(depth, self.set(name, at, value))
 
-    def _home(self, i: int) -> tuple[str, str]:
+    def _place(self, i: int) -> tuple[str, str]:
         if i in self.kept_in:
             store = self.expression.stores[self.kept_in[i]]
             return self.outputs[store.output], index(store.dims)

@@ -1,4 +1,16 @@
-"""Convolution of one tile by copies of all patches ("columns") and one matrix product: what needs no compiler."""
+"""Convolution and its gradients for one tile by copies of all patches ("columns") and one matrix product.
+
+Needs no compiler. This and faster kernels are for a few images on one thread, the images innermost in memory, and have
+
+    weights(w, new), forward(x, weights, bias, relu, out, new), forward_pooled(x, weights, bias, relu, out, new)
+    back_weights(w, new), input_grad(g, weights, out, new)
+    weight_grad(x, g, out, accumulate, new)
+
+for x (G, C, *size, n), w (G, O, C, *kernel), bias (G, O) or None, out and g (G, O, *out, n) and gradients of the same
+shapes, all C-contiguous and of one dtype, float32 or float64. `new(name, shape)` hands out memory that is the kernel's
+until it is asked for the same name and shape again. `weights` are made once for all tiles that share w, and live in
+such memory too. `forward_pooled` writes only the maxima of 2x2 windows, (G, O, *out // 2, n).
+"""
 
 import math
 from collections.abc import Callable
