@@ -1,4 +1,4 @@
-"""Numba, if it is installed and wanted: the one module that loads it, which takes a third of a second.
+"""Whether Numba is installed and wanted; it is loaded here, which takes a third of a second, and others ask `numba`.
 
 The environment variable VMAPCORE_NUMBA=0 keeps it out; it is read once, here. Kernels that need Numba ask `AVAILABLE`
 when they are about to run, so that a test can set it to False.
