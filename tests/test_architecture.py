@@ -20,7 +20,7 @@ MAX_FILE = 300
 MAX_FUNCTION = 45
 
 FLOORS = [
-    {"errors", "thresholds"},
+    {"errors", "locks", "thresholds"},
     {"arrays", "memory", "refusals", "threads", "words"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer", "parameters"},

@@ -1,6 +1,7 @@
 """Who runs a graph: a plan of `cpu/`, imported when the first is built, for NumPy's arrays; others go step by step."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,6 +12,7 @@ import numpy as np
 from .arguments import separate
 from .arrays import namespace
 from .graph import Graph
+from .locks import IMPORTS
 
 Replay = Callable[[list[Any]], list[Any]]
 
@@ -24,17 +26,34 @@ def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Repla
     if namespace(arrays) is not np:
         return step_by_step
     with _no_search_for_garbage():
-        # the one import that waits for its need: Numba takes longer to load than all else together
-        return import_module(".cpu.plan", __package__).build(graph, donated, step_by_step)
+        with IMPORTS:  # the one import that waits for its need: Numba takes longer to load than all else together
+            cpu = import_module(".cpu.plan", __package__)
+        return cpu.build(graph, donated, step_by_step)
 
 
 @contextmanager
 def _no_search_for_garbage() -> Iterator[None]:
     """Without Python's search for cycles: what is made here stays, and would be looked at several times."""
-    searching = gc.isenabled()
+    if not gc.isenabled():
+        yield
+        return
+    _planning.append(True)
     gc.disable()
     try:
         yield
     finally:
-        if searching:
-            gc.enable()
+        gc.enable()
+        _planning.pop()
+
+
+_planning: list[bool] = []
+"""An entry for each thread that will have Python search again."""
+
+
+def _after_fork() -> None:
+    if _planning:  # by a thread that has gone, most likely
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

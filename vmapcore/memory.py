@@ -5,6 +5,7 @@ Arrays made here give their memory to a pool when the last view of them dies, an
 Knows no operation; may be used by every `eval`.
 """
 
+import os
 import threading
 from typing import Any
 
@@ -68,6 +69,15 @@ class _Pool:
 
 
 _POOL = _Pool()
+
+
+def _after_fork() -> None:
+    global _POOL
+    _POOL = _Pool()  # another thread may have been about to change it; and to write to shared pages is to copy them
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Lease:

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import ThreadpoolController
 
 from .errors import OptionError
+from .locks import BLAS
 
 S = TypeVar("S")
 
@@ -72,13 +73,12 @@ class _Blas:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
         self.holders = 0
         self.before: list[tuple[Any, int]] = []
         self.libraries: list[Any] | None = None  # looked for at the first use: it takes milliseconds
 
     def __enter__(self) -> None:
-        with self.lock:
+        with BLAS:
             if self.libraries is None:
                 self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
             self.holders += 1
@@ -91,7 +91,7 @@ class _Blas:
                 raise
 
     def __exit__(self, *error: object) -> None:
-        with self.lock:
+        with BLAS:
             self._leave()
 
     def _leave(self) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .. import thresholds
+from ..locks import hold_across_forks
 from . import disk
 
 try:
@@ -27,7 +29,9 @@ except ImportError:  # not wanted, not there, or does not go with this NumPy
 
 if numba is not None:
     from llvmlite import binding
-    from numba.core import caching, runtime
+    from numba.core import caching, compiler_lock, runtime
+
+    hold_across_forks(compiler_lock.global_compiler_lock, binding.ffi.lib._lock)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,8 +39,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _edition() -> str:
     """A name for the sources in this folder: what one kernel calls is not seen from itself, and kernels of two editions
     do not go together."""
-    found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    found = hashlib.sha256(bytes([thresholds.TINY]))
+    for path in (Path(thresholds.__file__), *sorted(Path(__file__).parent.rglob("*.py"))):
         found.update(_stamp(str(path)))
     return found.hexdigest()[:16]
 

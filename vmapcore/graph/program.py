@@ -5,11 +5,11 @@ What runs it fast is a plan's business; calling it applies one `eval` after anot
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from ..core import Primitive
 from ..errors import DTypeError, ShapeError, VmapcoreError, describe
+from ..locks import cached_property
 from .drawing import dot
 from .printing import listing
 from .totals import Cost, cost_more, costs_of, summary

@@ -2,16 +2,15 @@
 
 import functools
 import hashlib
-import threading
 from collections.abc import Sequence
 from typing import Any
 
+from ...locks import IMPORTS, KERNELS
 from .. import compiled
 from .elements import elements
 
 _kernels: dict[str, Any] = {}
 _alive: list[Any] = []
-_lock = threading.Lock()
 compiled_count = 0
 """How many kernels this process compiled or loaded."""
 
@@ -20,7 +19,8 @@ compiled_count = 0
 def function(source: str, name: str = "kernel") -> Any:
     """The function `kernel` of a source, as it is; `name` tells it apart from those of other processes."""
     namespace: dict[str, Any] = {"__name__": __name__}  # a module that can be imported where it is loaded
-    exec(compile(source, "<vmapcore kernel>", "exec"), namespace)  # what this package generated
+    with IMPORTS:
+        exec(compile(source, "<vmapcore kernel>", "exec"), namespace)  # what this package generated
     namespace["kernel"].__qualname__ = name
     return namespace["kernel"]
 
@@ -37,7 +37,7 @@ def kernel(source: str, lengths: int, inputs: Sequence[Any], outputs: Sequence[A
     """
     global compiled_count
     name = _name(source, lengths, inputs, outputs)
-    with _lock:
+    with KERNELS:
         if name not in _kernels:
             _kernels[name] = _compiled(name, source, lengths, inputs, outputs)
             compiled_count += 1

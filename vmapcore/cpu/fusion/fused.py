@@ -1,6 +1,5 @@
 """`fuse`: a group of steps as one kernel, by either source."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Literal, Step, Var
+from ...locks import cached_property
 from ...planning.expressions.building import SHORT, Builder, UnfusibleError
 from ...planning.expressions.expression import Expression
 from ...planning.expressions.formulas import Formulas
@@ -132,7 +132,7 @@ class Fused:
         number = len(self.inputs) + len(self.captured) - 1
         return xp.made(xp.builder.operand(number, shape, value.dtype, range(len(shape))))
 
-    @functools.cached_property
+    @cached_property
     def source(self) -> str:
         """The loops, to read."""
         return loop_source(self.expression, self.in_place)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...locks import cached_property
 from ...planning.expressions.expression import Dimensions, Expression
 from .cache import function
 from .elements import IN_A_ROW, WRITEABLE, exact
@@ -154,12 +155,12 @@ class Tiled:
         self.places = [(e.statements[i].operand, _placing(e.statements[i].dims, e)) for i in loads(e)]
         self.targets = [(s.output, _placing(s.dims, e)) for s in e.stores]
 
-    @functools.cached_property
+    @cached_property
     def calls(self) -> "Calls":
         """For some of the rows, tile by tile."""
         return Calls(self.expression, tile_source(self.expression, self.in_place))
 
-    @functools.cached_property
+    @cached_property
     def whole(self) -> "Calls":
         """For all rows."""
         source = whole_source(self.expression, self.in_place) if self.expression.splits else None

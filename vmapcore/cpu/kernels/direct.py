@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...evals.windows import Windows, windows
+from ...locks import cached_property
 from .. import compiled, team
 from .blocks import COLUMNS, block_of
 from .direct_loops import Geometry, Lengths, convolve, needed_for, weight_grads

@@ -14,12 +14,12 @@ such memory too. `forward_pooled` writes only the maxima of 2x2 windows, (G, O, 
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...evals.windows import Windows, windows
+from ...locks import cached_property
 from .pooling import max_pool
 
 New = Callable[[str, tuple[int, ...]], Any]

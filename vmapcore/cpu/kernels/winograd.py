@@ -1,11 +1,11 @@
 """Convolution of one tile by Winograd's F(4x4, 3x3), compiled; see `transforms` for the algorithm."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...evals.windows import Windows
+from ...locks import cached_property
 from ...thresholds import WINOGRAD_CACHE, WINOGRAD_CHANNELS
 from .blocks import block_of
 from .lanes import lanes

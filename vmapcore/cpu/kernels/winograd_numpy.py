@@ -1,11 +1,11 @@
 """Convolution of one tile by Winograd's F(4x4, 3x3) in NumPy: each transform is one product with a Kronecker matrix."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...evals.windows import Windows
+from ...locks import cached_property
 from ...thresholds import WINOGRAD_NUMPY_CACHE, WINOGRAD_NUMPY_CHANNELS, WINOGRAD_NUMPY_IMAGES
 from .patches import New
 from .winograd_tiles import INPUT, OUTPUT, Tiles

@@ -1,11 +1,11 @@
 """What both ways of Winograd's F(4x4, 3x3) share: its matrices, and how tiles cover a result."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...evals.windows import Windows
+from ...locks import cached_property
 from .. import compiled
 from .patches import Columns, New
 

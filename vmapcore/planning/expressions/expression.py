@@ -7,9 +7,10 @@ outermost in memory. Nothing here names a language: every source is written from
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
+
+from ...locks import cached_property
 
 Axes = tuple[int, ...]
 
