@@ -324,6 +324,39 @@ def test_row_at_a_traced_index_is_a_view(rng):
     law(fun, rng.normal(size=(4, 3, 2)), np.array([0, 1, 0, 1]))
 
 
+def test_element_at_a_traced_index_beside_an_ellipsis_is_a_view(rng):
+    """It is an array of no axes; without the ellipsis it is a scalar, and nobody's view."""
+
+    def fun(x, i):
+        y, z = x.copy(), x.copy()
+        element, scalar = y[..., i], y[i]
+        other = z[i, ...]
+        y *= 2
+        other += 5
+        return np.concatenate([y, z, np.stack([element, scalar, other])])
+
+    law(fun, rng.normal(size=(4, 3)), np.array([0, 2, 0, 1]))
+
+
+def test_row_at_an_array_of_no_axes_is_a_copy():
+    """NumPy takes a scalar for an int, and an array of ints for one that chooses."""
+
+    def fun(x, i):
+        y = x.copy()
+        row, view = y[i], y[i + 0]
+        y *= 2
+        row += 1
+        view -= 1
+        return y, row, view
+
+    x = np.arange(6.0).reshape(3, 2)
+    for i in (np.array(1), np.int64(1)):
+        expected = fun(x, i)
+        for wrapped in (vc.jit(fun), lambda x, i: vc.vmap(lambda x: fun(x, i), out_axes=0)(x[None])):
+            for got, right in zip(wrapped(x, i), expected, strict=True):
+                np.testing.assert_array_equal(got.reshape(right.shape), right)
+
+
 def test_augmented_write_is_one_write(rng, monkeypatch):
     """After `x[i] += v` the row is in the array already: Python's own write of it is left out."""
     writes = []

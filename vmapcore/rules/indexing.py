@@ -12,6 +12,7 @@ from ..errors import DTypeError, IndexingError, ShapeError, VmapcoreError, descr
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
+from ..views import is_contiguous
 from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, IndexPlan, as_array, basic_pattern, out_of_range, plan, split
 from .gather import OutOfRangeError, gather, scatter_set
@@ -32,10 +33,15 @@ def getitem(x: Any, index: Any) -> Any:
     if not chosen.arrays:
         return read_view(x, p)
     out = read(x, p, chosen)
-    if out.shape and all(isinstance(i, Tracer) and not i.shape for i in chosen.arrays):  # as scalars do: a view
+    if (out.shape or Ellipsis in chosen.pattern) and all(map(_is_scalar, chosen.arrays)):  # a view, as by ints
         row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
         return link(x, out, row.read, row.write)
     return out
+
+
+def _is_scalar(i: Any) -> bool:
+    """Whether `i` stands for one of NumPy's scalars, and not for an array, such as one of no axes."""
+    return isinstance(i, Tracer) and not i.shape and not is_contiguous(i)
 
 
 class Row(NamedTuple):
