@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 import vmapcore as vc
 from vmapcore.core import PRIMITIVES
 from vmapcore.cpu import compiled
-from vmapcore.cpu.fusion import cache
+from vmapcore.cpu.fusion import cache, tile_source
 from vmapcore.cpu.fusion.fused import can_fuse, fuse
 from vmapcore.cpu.fusion.operations import UFUNCS, ULPS
+from vmapcore.cpu.units import StepUnit
 from vmapcore.errors import IndexingError
 from vmapcore.graph import Graph, Literal, Step, Var
 from vmapcore.nn import functional as F
@@ -73,6 +74,31 @@ def units_apart(x, y):
     keys = [np.where((k := a.view(kind)) < 0, np.iinfo(kind).min - k, k) for a in (x, y)]
     finite = np.isfinite(x) & np.isfinite(y)
     return int(np.abs(keys[0] - keys[1])[finite].max(initial=0))
+
+
+STRAY = [np.negative, np.isnan, np.isfinite, np.isinf, np.signbit]
+"""Of which NumPy itself, on some processors, writes only some into every second element, or a column."""
+
+
+@pytest.mark.parametrize("ufunc", STRAY)
+@pytest.mark.parametrize("shape", [(8, 3), (8, 16)])
+def test_tiles_that_write_between_gaps(ufunc, shape, monkeypatch):
+    monkeypatch.setattr(tile_source, "TILED", 4)
+    x = np.random.default_rng(0).standard_normal(shape)
+    graph = graph_of(lambda x: ufunc((x * 2).T), x)
+    for got, expected in zip(run(graph, "numpy", x), eager(graph, x), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("ufunc", STRAY)
+def test_steps_that_write_between_gaps(ufunc):
+    x = np.random.default_rng(0).standard_normal((16, 8))
+    graph = graph_of(ufunc, x[:, :1].T)
+    step = StepUnit(graph.steps[0], None, False)
+    wide = np.full((16, 8), 7).astype(graph.outputs[0].dtype)
+    (made,) = step({}, [wide[:, :1].T], [x[:, :1].T])
+    assert np.shares_memory(made, wide)
+    np.testing.assert_array_equal(made, [[ufunc(v) for v in x[:, 0]]])
 
 
 def agree(got, expected, ulps=0):

@@ -12,7 +12,7 @@ from vmapcore.testing import vmap_loop
 from vmapcore.testing.compare import aliases, assert_close, assert_like
 
 from . import reference
-from .noise import SAMPLES, bound, coarsest, noisy, strict
+from .noise import SAMPLES, bound, coarsest, in_other_precision, noisy, strict
 
 CALLS = 10
 
@@ -158,11 +158,10 @@ class Answer:
         self.chaotic = False
         self.expected = self._run(check.expected, program.fun)
 
-    def _run(self, source, fun):
+    def _run(self, source, fun, program=None):
+        program = program or self.program
         try:
-            return reference.leaves(
-                quietly(eval(source, scope(self.program, fun)), self.program.arguments(*self.place))
-            )
+            return reference.leaves(quietly(eval(source, scope(program, fun)), program.arguments(*self.place)))
         except Exception as error:
             if refused(error):
                 raise SkippedError("refused in words") from error
@@ -187,7 +186,16 @@ class Answer:
             return [rough(e, x) for e, x in zip(self.expected, self._run(half, self.program.fun), strict=True)]
         samples = [self._run(self.check.expected, noisy(self.program, seed)) for seed in range(SAMPLES)]
         least = coarsest(self.program) if self.check.derivative else 0.0
-        return [bound(e, [s[i] for s in samples], least) for i, e in enumerate(self.expected)]
+        other, ratio = in_other_precision(self.program)
+        others = self._run(self.check.expected, other.fun, other)
+        apart = [distance(e, o) / ratio for e, o in zip(self.expected, others, strict=True)]
+        return [bound(e, [s[i] for s in samples], least, apart[i]) for i, e in enumerate(self.expected)]
+
+
+def distance(x, y):
+    """The largest difference of two arrays of numbers."""
+    with np.errstate(all="ignore"):
+        return float(np.max(np.abs(np.subtract(x, y, dtype=np.result_type(x, y, "f4"))), initial=0))
 
 
 def rough(e, other):

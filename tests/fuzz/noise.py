@@ -1,10 +1,12 @@
 """How far right results may be apart: as far as they go when every value on the way is moved by a rounding.
 
-A program is run again with each new float replaced by one that is a few roundings away, of its own size and of the
+A program is run again in another precision, whose error says what the roundings inside of operations and of derivatives
+come to, and with each new float replaced by one that is a few roundings away, of its own size and of the
 largest number beside it. What comes of it in the results is what another order of sums, or another library's sine,
 may do to them. Where it is as large as the results, or changes integers, nothing can be said: the program is chaotic.
 """
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +38,22 @@ def noisy(program, seed):
     fun = compiled(replace(program, lines=tuple(body)).source)
     fun.__globals__["moved"] = moved
     return fun
+
+
+OTHERS = {"f8": "f4", "f4": "f8", "c16": "c8", "c8": "c16"}
+
+
+def in_other_precision(program):
+    """The program in float32 where it is all in float64, else in float64; and by how much its roundings are larger."""
+    wide = coarsest(program) == np.finfo("f8").eps
+    taken = ("f8", "c16") if wide else ("f4", "c8")
+
+    def changed(text):
+        return re.sub(r"\b(f8|f4|c16|c8)\b", lambda m: OTHERS[m[0]] if m[0] in taken else m[0], text)
+
+    inputs = tuple([replace(x, dtype=changed(x.dtype)) for x in program.inputs])
+    other = replace(program, inputs=inputs, lines=tuple([changed(line) for line in program.lines]))
+    return other, np.finfo("f4").eps / np.finfo("f8").eps if wide else 1.0
 
 
 VIEWS = (
@@ -85,7 +103,7 @@ def eps(dtype):
 
 def coarsest(program):
     """The largest rounding of any number in it."""
-    narrow = any(x.dtype in ("f4", "c8") for x in program.inputs) or "f4" in program.source or "c8" in program.source
+    narrow = any(x.dtype in ("f4", "c8") for x in program.inputs) or re.search("'(f4|c8)'", program.source)
     return float(np.finfo("f4" if narrow else "f8").eps)
 
 
@@ -95,15 +113,16 @@ def strict(expected):
     return 4 * eps(e.dtype) * max(float(np.max(np.abs(e), initial=0)), 1.0) if e.dtype.kind in "fc" else 0.0
 
 
-def bound(expected, others, least=0.0):
-    """How far a right result may be from this one; `least` is a rounding that it has had on the way, at least."""
+def bound(expected, others, least=0.0, apart=0.0):
+    """How far a right result may be from this one; `least` is a rounding that it has had on the way, at least, and
+    `apart` how far it may be by all of them."""
     e = np.asarray(expected)
     if e.dtype.kind not in "fc":
         return 0.0 if all(np.array_equal(e, o) for o in others) else np.nan
     if not e.size:
         return 0.0
     with np.errstate(all="ignore"):
-        apart = max(np.max(np.abs(e - o)) for o in others)
+        apart = max(apart, *[np.max(np.abs(e - o)) for o in others])
         largest = np.max(np.abs(e))
     if not np.isfinite(apart):
         return np.nan

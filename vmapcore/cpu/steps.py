@@ -19,6 +19,7 @@ from ..rules.contract import contract
 from ..rules.slicing import brackets, slice_write
 from ..thresholds import SHARED_PRODUCT
 from . import contractions, convolutions, pools
+from .fusion.operations import ASTRAY
 from .workspace import Workspace, kept
 
 Run = Callable[..., Any]
@@ -44,7 +45,7 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 def kernel_of(step: Step, slot: Slot, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> StepKernel:
     """The kernel of a step for results of `shape`; `reuse` is the argument whose memory it may overwrite."""
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
-    if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape:
+    if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape and ufunc.__name__ not in ASTRAY:
         return StepKernel(_of_ufunc(ufunc, more, slot, reuse), True)
     if step.primitive in KERNELS:
         return StepKernel(KERNELS[step.primitive](step, slot), True, True)

@@ -131,6 +131,9 @@ UFUNCS: dict[str, Operation] = {
     "lcm": Operation(cost=8),
 }
 
+ASTRAY = frozenset({"negative", "isnan", "isfinite", "isinf", "signbit"})
+"""Of which NumPy loses results that go into an array with gaps between its elements, on some processors (2.4)."""
+
 EXPENSIVE = 4
 """Cost from which a number is kept rather than computed twice."""
 

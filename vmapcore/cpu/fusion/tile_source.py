@@ -16,6 +16,7 @@ import numpy as np
 from ...planning.expressions.expression import PRODUCT, Argument, Axes, Constant, Expression, Statement
 from ...thresholds import TILED
 from .loop_source import constant
+from .operations import ASTRAY
 
 HEAD = """import numpy as np
 from vmapcore.cpu.fusion.running import select
@@ -193,6 +194,8 @@ class _TileWriter:
                 if bound.startswith("np.") and not x.startswith("np."):  # several times faster
                     low, high = (bound, "inf") if s.operation == "maximum" else ("-inf", bound)
                     return f"{x}.clip({low}, {high}, out={out})"
+        if s.operation in ASTRAY:
+            return f"np.copyto({out}, np.{s.operation}({args[0]}))"
         return f"np.{s.operation}({', '.join(args)}, out={out})"
 
     def outer(self, s: Statement) -> bool:
