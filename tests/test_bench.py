@@ -85,10 +85,12 @@ def test_the_parameters_are_those_of_the_tutorials():
     assert counts == {"mlp": (6, 118282), "cnn": (8, 1199882), "lenet": (8, 61684)}
 
 
+@pytest.mark.numpy_plans
 @pytest.mark.parametrize("workload", [w for w in WORKLOADS.values() if w.task != "import"], ids=lambda w: w.name)
 def test_our_contenders_agree(workload, tmp_path):
     path = str(tmp_path / "reference.npz")
-    jobs = {c: Job(c.library, c.variant, workload.name, "small", "cpu", "float32") for c in contenders(workload, OURS)}
+    others = [c for c in contenders(workload, OURS) if c.library != "vmapcore-numpy"]  # in one process the same again
+    jobs = {c: Job(c.library, c.variant, workload.name, "small", "cpu", "float32") for c in others}
     jobs[reference(workload)].save(path)
     for contender, job in jobs.items():
         prepared = job.prepare()
