@@ -1,5 +1,7 @@
 """Linear algebra where it is delicate: at zero, at singular and degenerate matrices, and across a shared matrix."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,87 @@ def test_equal_values_that_move_alone_have_second_derivatives(function, along):
     assert np.isclose(hessian(squares)(0.0), 2 * np.sum(along**2))
     assert np.isclose(jacfwd(jacfwd(squares))(0.0), 2 * np.sum(along**2))
     assert jacfwd(jacfwd(lambda t: function(t * along + np.eye(3)).real[0]))(0.0) == 0
+
+
+SPECTRA = {
+    "distinct": [1, 2, 3.5, 5],
+    "nearly equal": [1, 1 + 1e-8, 3.5, 3.5 + 1e-8],
+    "equal": [1, 1, 3.5, 3.5],
+    "all equal": [1, 1, 1, 1],
+}
+SYMMETRIC = {
+    "norm": (lambda x: np.linalg.norm(x, "nuc"), 4),
+    "norm, tall": (lambda x: np.linalg.norm(x[:, :3], "nuc"), 4),
+    "squared norm, wide": (lambda x: np.linalg.norm(x[:3], "nuc") ** 2, 4),
+    "sum of singular values": (lambda x: np.sum(np.linalg.svdvals(x)), 2),
+    "sum of those of svd": (lambda x: np.sum(np.linalg.svd(x)[1]), 2),
+    "sum of eigenvalues": (lambda x: np.sum(np.linalg.eigvalsh(x + np.conj(x.T))), 2),
+    "sum of those of eigh": (lambda x: np.sum(np.linalg.eigh(x + np.conj(x.T))[0]), 2),
+    "squares": (lambda x: np.sum(np.linalg.svdvals(x) ** 2), 0),
+    "logarithms": (lambda x: np.sum(np.log(np.linalg.svdvals(x))), 0),
+    "exponentials": (lambda x: np.sum(np.exp(np.linalg.eigvalsh(x + np.conj(x.T)))), 0),
+}
+"""Smooth functions of matrices, and how many nestings know their second derivatives where values are equal: of sums in
+reverse mode inside, of others none. Derivatives that are not known are NaN."""
+
+
+def second_difference(f, h=2e-3):
+    near, far = [(f(h) - 2 * f(0.0) + f(-h)) / h**2 for h in (h / 2, h)]
+    return (4 * near - far) / 3
+
+
+def meeting(spectrum, normal, dtype):
+    """Matrices with these values, if `normal` as eigenvalues, and a direction."""
+    rng = np.random.default_rng(3)
+    u, v, along = [
+        rng.normal(size=(4, 4)) + (1j * rng.normal(size=(4, 4)) if dtype is complex else 0) for _ in range(3)
+    ]
+    u, v = np.linalg.qr(u)[0], np.linalg.qr(v)[0]
+    turned = u * SPECTRA[spectrum] @ np.conj((u if normal else v).T)
+    return ([turned, np.eye(4, dtype=dtype)] if spectrum == "all equal" else [turned]), along / 2
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("name", SYMMETRIC)
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_second_derivatives_of_values_that_meet(name, spectrum, dtype):
+    function, known = SYMMETRIC[name]
+    matrices, along = meeting(spectrum, "eig" in name or name == "exponentials", dtype)
+    apart = spectrum in ("distinct", "nearly equal")
+    for (inner, outer), x in itertools.product(itertools.product((grad, jacfwd), repeat=2), matrices):
+
+        def second(x, transforms=(inner, outer)):
+            return transforms[1](transforms[0](lambda t: function(x + t * along)))(0.0)
+
+        expected = second_difference(lambda t: function(x + t * along))
+        with np.errstate(all="ignore"):
+            found = [second(x), jit(second)(x), *vmap(second)(np.stack([x, x]))]
+        for value in found:
+            if apart or known == 4 or (known == 2 and inner is grad):
+                assert abs(value - expected) < 1e-5 * (1 + abs(expected)), (inner, outer)
+            else:
+                assert np.isnan(value), (inner, outer)
+
+
+ONE_OF_MANY = {
+    "norm": lambda x: np.linalg.norm(x, 2),
+    "its square": lambda x: np.linalg.norm(x, 2) ** 2,
+    "value": lambda x: np.linalg.svdvals(x)[0] ** 2,
+    "smallest": lambda x: np.linalg.norm(np.linalg.inv(x), -2),
+    "condition": np.linalg.cond,
+    "eigenvalue": lambda x: np.linalg.eigvalsh(x + x.T)[-1] ** 2,
+}
+
+
+@pytest.mark.parametrize("name", ONE_OF_MANY)
+def test_second_derivatives_of_one_value_while_others_meet(name):
+    function = ONE_OF_MANY[name]
+    u, v = np.linalg.qr(array(4, 4))[0], np.linalg.qr(array(4, 4))[0]
+    x, along = u * [5, 2, 2, 1] @ (u if "eigen" in name else v).T, array(4, 4)
+    expected = second_difference(lambda t: function(x + t * along))
+    for inner, outer in itertools.product((grad, jacfwd), repeat=2):
+        found = outer(inner(lambda t: function(x + t * along)))(0.0)
+        assert abs(found - expected) < 1e-5 * (1 + abs(expected)), (inner, outer)
 
 
 def test_vectors_of_degenerate_matrices_have_none():

@@ -3,8 +3,9 @@
 import numpy as np
 
 from vmapcore import numpy as vnp
-from vmapcore.rules.decompositions import matching
+from vmapcore.rules.decompositions import eigen_parts, eigen_sum, matching
 from vmapcore.rules.linalg import cofactors
+from vmapcore.rules.svd import singular_parts, singular_sum
 
 from . import Arg, row
 
@@ -57,6 +58,19 @@ def projections(results):
 
 def rebuilt(u, s, vh):
     return (u * np.exp(-s)) @ vh
+
+
+def vectors(x):
+    v = np.linalg.eigh(x)[1]
+    return v, np.conj(v.T)
+
+
+def weighted(g, u, vh):
+    return (u * np.real(g)) @ vh
+
+
+def parts(x, u, vh):
+    return np.real(np.diagonal(np.conj(u.T) @ x @ np.conj(vh.T)))
 
 
 def along_others(x, b):
@@ -155,6 +169,22 @@ ROWS = [
     row("linalg.eigvalsh", after(hermitian, np.linalg.eigvalsh), (3, 3), kinds="fc"),
     row("linalg.eigvalsh plain", np.linalg.eigvalsh, Arg((1, 1))),
     row("linalg.eigvalsh UPLO=u", after(hermitian, np.linalg.eigvalsh), (3, 3), params={"UPLO": "u"}, kinds="fc"),
+    row(
+        "eigen_sum",
+        lambda x, g: eigen_sum(hermitian(x), np.real(g), uplo="L"),
+        (3, 3),
+        (1, 3),
+        kinds="fc",
+        loop=lambda x, g: weighted(g, *vectors(hermitian(x))),
+    ),
+    row(
+        "eigen_parts",
+        lambda x, y: eigen_parts(hermitian(x), y, uplo="L"),
+        (3, 3),
+        (3, 3),
+        kinds="fc",
+        loop=lambda x, y: parts(y, *vectors(hermitian(x))),
+    ),
     row("linalg.eig", after(regular, complex_eig), (3, 3), kinds="fc"),
     row("linalg.eig plain", np.linalg.eig, Arg((1, 1))),
     row(
@@ -207,6 +237,28 @@ ROWS = [
         params={"hermitian": True, "compute_uv": False},
         kinds="fc",
     ),
+    *[
+        row(
+            f"singular_sum of {shape}",
+            lambda x, g: singular_sum(graded(x), np.real(g)),
+            shape,
+            (1, 2),
+            kinds="fc",
+            loop=lambda x, g: weighted(g, *np.linalg.svd(graded(x), False)[::2]),
+        )
+        for shape in [(2, 2), (3, 2), (2, 3)]
+    ],
+    *[
+        row(
+            f"singular_parts of {shape}",
+            lambda x, y: singular_parts(graded(x), y),
+            shape,
+            shape,
+            kinds="fc",
+            loop=lambda x, y: parts(y, *np.linalg.svd(graded(x), False)[::2]),
+        )
+        for shape in [(2, 2), (3, 2), (2, 3)]
+    ],
     row("linalg.svdvals", np.linalg.svdvals, (3, 2), kinds="fci"),
     row("linalg.svdvals of a stack", np.linalg.svdvals, (2, 2, 3)),
     # On singular values.

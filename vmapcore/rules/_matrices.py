@@ -99,6 +99,27 @@ def over_gaps(inner: Any, values: Any) -> Any:
     return np.where(still, 0, inner) / np.where(still, 1, gap)
 
 
+def off_diagonal(x: Any) -> Any:
+    """Square matrices with zeros on the diagonal."""
+    return x - diagonal_matrix(diagonal(x))
+
+
+def scaled(inner: Any, ours: Any, theirs: Any, below: Any, values: Any, fixed: bool) -> Any:
+    """`inner * (ours + theirs) / below`, a part of a derivative: of pairs of `values` and of what belongs to each.
+
+    Where values are equal it has a limit. That of equal numbers which are `fixed` is zero; of others it is not known,
+    and NaN where only rounding keeps values apart, unless `inner` is but rounding too, or both are zero.
+    """
+    equal, above = below == 0, ours + theirs
+    still = (inner == 0) | (above == 0)
+    if not fixed:
+        size, noise = np.abs(inner), max(inner.shape[-2:]) * float(np.finfo(inner.dtype).eps)
+        still = (size <= noise * largest(size, (-2, -1), True)) | ((ours == 0) & (theirs == 0) & ~equal)
+        equal = np.abs(below) <= noise * column(largest(np.abs(values), -1, True))
+        above = np.where(equal & ~still, np.nan, above)
+    return np.where(equal & still, 0, inner * above) / np.where(equal & (still | (not fixed)), 1, below)
+
+
 def largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
     """The maximum, zero of nothing."""
     if 0 in sizes.shape:

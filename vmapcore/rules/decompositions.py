@@ -14,7 +14,7 @@ from ..core import Dynamic, Memory, facts, multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import cast_like, fit, trailing
+from ._families import add_tangents, cast_like, fit, match, trailing
 from ._matrices import (
     EighResult,
     EigResult,
@@ -28,8 +28,10 @@ from ._matrices import (
     gaps,
     matrices,
     mirrored,
+    off_diagonal,
     over_gaps,
     row,
+    scaled,
     transposed,
 )
 from ._work import nothing, of_matrices
@@ -158,17 +160,17 @@ def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
 
 @eigh.def_jvp
 def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
-    w, v = out
-    inner = adjoint(v) @ mirrored(tangents[0], uplo == "L") @ v
-    return np.real(diagonal(inner)), v @ over_gaps(inner, w)
+    (w, v), da = out, mirrored(tangents[0], uplo == "L")
+    return eigen_parts(a, da, uplo=uplo), v @ over_gaps(adjoint(v) @ da @ v, w)
 
 
 def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     (w, v), (gw, gv) = out, g
-    inner = None if gw is None else diagonal_matrix(gw)
-    if gv is not None:
-        turn = gaps(w) * (adjoint(v) @ conj(gv))
-        inner = turn if inner is None else inner + turn
+    if gv is None:
+        return eigvalsh_vjp(gw, w, a, uplo=uplo)  # which has derivatives where eigenvalues are equal
+    inner = gaps(w) * (adjoint(v) @ conj(gv))
+    if gw is not None:
+        inner = inner + diagonal_matrix(gw)
     return conj(folded(v @ inner @ adjoint(v), uplo == "L"))
 
 
@@ -185,16 +187,83 @@ def eigvalsh(xp: Any, a: Any, *, uplo: str) -> Any:
 
 @eigvalsh.def_jvp
 def eigvalsh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
-    v = eigh(a, uplo=uplo)[1]
-    return fit(diagonal(adjoint(v) @ mirrored(tangents[0], uplo == "L") @ v), out)
+    return eigen_parts(a, mirrored(tangents[0], uplo == "L"), uplo=uplo)
 
 
 def eigvalsh_vjp(g: Any, out: Any, a: Any, *, uplo: str) -> Any:
-    v = eigh(a, uplo=uplo)[1]
-    return conj(folded((v * row(g)) @ adjoint(v), uplo == "L"))
+    return conj(folded(eigen_sum(a, row(g), uplo=uplo), uplo == "L"))
 
 
 eigvalsh.def_vjp(eigvalsh_vjp)
+
+# The derivatives of these two are sums over pairs of eigenvectors, in which gaps divide differences of like factors.
+
+
+@facts(work=of_matrices(11))
+@trailing
+@primitive
+def eigen_sum(xp: Any, a: Any, g: Any, *, uplo: str) -> Any:
+    """The sum of the projections on eigenvectors, times the row `g`: V diag(g) Vᴴ."""
+    v = xp.linalg.eigh(a, uplo)[1]
+    return (v * g) @ v.conj().swapaxes(-1, -2)
+
+
+@facts(work=of_matrices(11))
+@trailing
+@primitive
+def eigen_parts(xp: Any, a: Any, x: Any, *, uplo: str) -> Any:
+    """The parts of `x` along eigenvectors: the real diagonal of Vᴴ x V."""
+    v = xp.linalg.eigh(a, uplo)[1]
+    return (v.conj() * (x @ v)).real.sum(-2)
+
+
+def _eigen_turn(x: Any, a: Any, g: Any, uplo: str, fixed: bool) -> Any:
+    """The derivative of `eigen_sum` by the matrices, along `x`; also its transpose."""
+    w, v = eigh(a, uplo=uplo)
+    inner = off_diagonal(adjoint(v) @ x @ v)
+    return v @ scaled(inner, g, -transposed(g), row(w) - column(w), w, fixed) @ adjoint(v)
+
+
+@eigen_sum.def_jvp
+def eigen_sum_jvp(tangents: Sequence[Any], out: Any, a: Any, g: Any, *, uplo: str) -> Any:
+    da, dg = tangents
+    turn = None if da is None else _eigen_turn(mirrored(da, uplo == "L"), a, g, uplo, dg is None)
+    return fit(add_tangents([turn, None if dg is None else eigen_sum(a, dg, uplo=uplo)]), out)
+
+
+@eigen_sum.def_forward
+def eigen_sum_forward(wanted: Sequence[bool], a: Any, g: Any, *, uplo: str) -> Any:
+    def pullback(ct: Any) -> Any:
+        ct = conj(ct)
+        turn = conj(folded(_eigen_turn(ct, a, g, uplo, not wanted[1]), uplo == "L")) if wanted[0] else None
+        return (
+            None if turn is None else match(turn, a),
+            match(row(eigen_parts(a, ct, uplo=uplo)), g) if wanted[1] else None,
+        )
+
+    return eigen_sum(a, g, uplo=uplo), pullback
+
+
+@eigen_parts.def_jvp
+def eigen_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any, *, uplo: str) -> Any:
+    (da, dx), turn = tangents, None
+    if da is not None:
+        w, v = eigh(a, uplo=uplo)
+        along, inner = (off_diagonal(adjoint(v) @ each @ v) for each in (mirrored(da, uplo == "L"), x))
+        pairs = np.real(conj(along) * (inner + adjoint(inner)))
+        turn = np.sum(scaled(pairs, 1, 0, column(w) - row(w), w, False), axis=-1)
+    return fit(add_tangents([turn, None if dx is None else eigen_parts(a, dx, uplo=uplo)]), out)
+
+
+def eigen_parts_vjp_a(g: Any, out: Any, a: Any, x: Any, *, uplo: str) -> Any:
+    return match(conj(folded(_eigen_turn(x, a, row(g), uplo, False), uplo == "L")), a)
+
+
+def eigen_parts_vjp_x(g: Any, out: Any, a: Any, x: Any, *, uplo: str) -> Any:
+    return match(conj(eigen_sum(a, row(g), uplo=uplo)), x)
+
+
+eigen_parts.def_vjp(eigen_parts_vjp_a, eigen_parts_vjp_x)
 
 
 def _triangle(call: str, uplo: str) -> str:

@@ -16,7 +16,7 @@ from ._matrices import conj, largest
 from ._work import per_input
 from .casts import inexact
 from .layout import reshape
-from .svd import svdvals
+from .svd import singular_norm
 
 Axes = tuple[int, ...]
 
@@ -74,8 +74,7 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     if p in (None, "fro", "f"):
         return euclidean(x, axis=tuple(sorted(axis)), keepdims=keepdims)
     if p in (2, -2, "nuc"):
-        s = svdvals(np.moveaxis(x, axis, (-2, -1)))
-        result = np.sum(s, axis=-1) if p == "nuc" else largest(s, -1, False) if p == 2 else np.min(s, axis=-1)
+        result = singular_norm(np.moveaxis(x, axis, (-2, -1)), ord=p)
         return reshape(result, shape=kept_shape(x.shape, axis)) if keepdims else result
     if p not in (1, -1, np.inf, -np.inf):
         raise ArgumentError(

@@ -9,7 +9,7 @@ from ..core import facts, multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import as_scalar, fit, match, operand, trailing
+from ._families import add_tangents, as_scalar, fit, match, operand, trailing
 from ._matrices import (
     SVDResult,
     adjoint,
@@ -20,8 +20,11 @@ from ._matrices import (
     largest,
     matrices,
     mirrored,
+    off_diagonal,
     over_gaps,
     row,
+    scaled,
+    transposed,
 )
 from ._work import of_matrices
 from .casts import cast
@@ -72,14 +75,14 @@ def svd_jvp(tangents: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
         du = du + (da @ adjoint(vh) - u @ inner) / row(s)
     if n > m:
         dvh = dvh + (adjoint(u) @ da - inner @ vh) / column(s)
-    return du, fit(np.real(diagonal(inner)), s), dvh
+    return du, singular_parts(a, da), dvh
 
 
 def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     (u, s, vh), gs = out, g[1]
     m, n = a.shape[-2:]
     if g[0] is None and g[2] is None:
-        return _values_vjp(gs, u, vh)
+        return svdvals_vjp(gs, s, a)
     _check_svd(a, full)
     gu, gv = [None if each is None else conj(each) for each in (g[0], g[2])]
     gv = None if gv is None else adjoint(gv)
@@ -108,11 +111,6 @@ def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
 svd.def_vjp(svd_vjp)
 
 
-def _values_vjp(g: Any, u: Any, vh: Any) -> Any:
-    k = g.shape[-1]
-    return conj((u[..., :k] * row(g)) @ vh[..., :k, :])
-
-
 @facts(work=of_matrices(4))
 @trailing
 @primitive
@@ -123,16 +121,140 @@ def svdvals(xp: Any, a: Any) -> Any:
 
 @svdvals.def_jvp
 def svdvals_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
-    u, _, vh = svd(a, full=False)
-    return fit(np.sum(np.real(conj(u) * (tangents[0] @ adjoint(vh))), axis=-2), out)
+    return singular_parts(a, tangents[0])
 
 
 def svdvals_vjp(g: Any, out: Any, a: Any) -> Any:
-    u, _, vh = svd(a, full=False)
-    return _values_vjp(g, u, vh)
+    return conj(singular_sum(a, row(g)))
 
 
 svdvals.def_vjp(svdvals_vjp)
+
+
+@facts(work=of_matrices(4))
+@trailing
+@primitive
+def singular_norm(xp: Any, a: Any, *, ord: Any) -> Any:
+    """The largest singular value for `ord` 2, the smallest for -2, the sum for "nuc".
+
+    The weights of singular values in it are fixed: so it has derivatives where others, or all of the sum, are equal.
+    """
+    s = xp.linalg.svd(a, compute_uv=False)
+    if ord == "nuc":
+        return s.sum(-1)
+    return largest(s, -1, False) if ord == 2 else s.min(-1)
+
+
+def _slope(out: Any, a: Any, ord: Any) -> Any:
+    """The conjugate of the derivative; equal singular values share it."""
+    if ord == "nuc":
+        share = library(a).ones(min(a.shape[-2:]), np.finfo(a.dtype).dtype)
+    else:
+        s = svdvals(a)
+        chosen = (s == column(out)).astype(s.dtype)
+        share = chosen / np.sum(chosen, axis=-1, keepdims=True)
+    return singular_sum(a, row(share))
+
+
+@singular_norm.def_jvp
+def singular_norm_jvp(tangents: Sequence[Any], out: Any, a: Any, *, ord: Any) -> Any:
+    return np.sum(np.real(conj(_slope(out, a, ord)) * tangents[0]), axis=(-2, -1))
+
+
+def singular_norm_vjp(g: Any, out: Any, a: Any, *, ord: Any) -> Any:
+    return column(column(g)) * conj(_slope(out, a, ord))
+
+
+singular_norm.def_vjp(singular_norm_vjp)
+
+# The derivatives of these two are sums over pairs of singular vectors; see those of eigenvectors.
+
+
+@facts(work=of_matrices(27))
+@trailing
+@primitive
+def singular_sum(xp: Any, a: Any, g: Any) -> Any:
+    """The matrices with the row `g` in place of singular values: U diag(g) Vᴴ."""
+    u, _, vh = xp.linalg.svd(a, False)
+    return (u * g) @ vh
+
+
+@facts(work=of_matrices(27))
+@trailing
+@primitive
+def singular_parts(xp: Any, a: Any, x: Any) -> Any:
+    """The parts of `x` along singular vectors: the real diagonal of Uᴴ x V."""
+    u, _, vh = xp.linalg.svd(a, False)
+    return (u.conj() * (x @ vh.conj().swapaxes(-1, -2))).real.sum(-2)
+
+
+def _pieces(x: Any, u: Any, vh: Any) -> tuple[Any, ...]:
+    """Of Uᴴ x V the Hermitian part, without diagonal, and the skew one; what of x V and Uᴴ x is outside of U and V."""
+    inner, (m, n) = adjoint(u) @ x @ adjoint(vh), x.shape[-2:]
+    return (
+        off_diagonal(inner + adjoint(inner)) / 2,
+        (inner - adjoint(inner)) / 2,
+        x @ adjoint(vh) - u @ inner if m > n else None,
+        adjoint(u) @ x - inner @ vh if n > m else None,
+    )
+
+
+def _singular_turn(x: Any, a: Any, g: Any, fixed: bool) -> Any:
+    """The derivative of `singular_sum` by the matrices, along `x`; also its transpose."""
+    u, s, vh = svd(a, full=False)
+    both, apart, below, beside = _pieces(x, u, vh)
+    both = scaled(both, g, -transposed(g), row(s) - column(s), s, fixed)
+    turn = u @ (both + scaled(apart, g, transposed(g), row(s) + column(s), s, fixed)) @ vh
+    if below is not None:
+        turn = turn + scaled(below, g, 0, row(s), s, fixed) @ vh
+    if beside is not None:
+        turn = turn + u @ scaled(beside, transposed(g), 0, column(s), s, fixed)
+    return turn
+
+
+@singular_sum.def_jvp
+def singular_sum_jvp(tangents: Sequence[Any], out: Any, a: Any, g: Any) -> Any:
+    da, dg = tangents
+    turn = None if da is None else _singular_turn(da, a, g, dg is None)
+    return fit(add_tangents([turn, None if dg is None else singular_sum(a, dg)]), out)
+
+
+@singular_sum.def_forward
+def singular_sum_forward(wanted: Sequence[bool], a: Any, g: Any) -> Any:
+    def pullback(ct: Any) -> Any:
+        return (
+            match(conj(_singular_turn(conj(ct), a, g, not wanted[1])), a) if wanted[0] else None,
+            match(row(singular_parts(a, conj(ct))), g) if wanted[1] else None,
+        )
+
+    return singular_sum(a, g), pullback
+
+
+@singular_parts.def_jvp
+def singular_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any) -> Any:
+    (da, dx), turn = tangents, None
+    if da is not None:
+        u, s, vh = svd(a, full=False)
+        products = zip(_pieces(da, u, vh), _pieces(x, u, vh), strict=True)
+        both, apart, below, beside = [None if y is None else np.real(conj(y) * z) for y, z in products]
+        both = scaled(both, 1, 0, column(s) - row(s), s, False)
+        turn = 2 * np.sum(both + scaled(apart, 1, 0, column(s) + row(s), s, False), axis=-1)
+        if below is not None:
+            turn = turn + np.sum(scaled(below, 1, 0, row(s), s, False), axis=-2)
+        if beside is not None:
+            turn = turn + np.sum(scaled(beside, 1, 0, column(s), s, False), axis=-1)
+    return fit(add_tangents([turn, None if dx is None else singular_parts(a, dx)]), out)
+
+
+def singular_parts_vjp_a(g: Any, out: Any, a: Any, x: Any) -> Any:
+    return match(conj(_singular_turn(x, a, row(g), False)), a)
+
+
+def singular_parts_vjp_x(g: Any, out: Any, a: Any, x: Any) -> Any:
+    return match(conj(singular_sum(a, row(g))), x)
+
+
+singular_parts.def_vjp(singular_parts_vjp_a, singular_parts_vjp_x)
 
 
 @implements(np.linalg.svd)
