@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.graphs import Builder
-from vmapcore import jit, planning, vmap
+from vmapcore import grad, jit, planning, vmap
 from vmapcore.core import PRIMITIVES, Axes
 from vmapcore.cpu import compiled, cuts, plan
 from vmapcore.errors import PlanError, PlanWarning
@@ -74,6 +74,19 @@ def broken_graph(broken):
 def test_a_broken_pass_is_named(broken):
     with pytest.raises(PlanError, match=f"{broken.__name__}: .*{BROKEN[broken]}"):
         broken_graph(broken)
+
+
+def test_the_order_of_bytes_is_no_fault(rng):
+    """Operations keep or change it as they come to be computed."""
+    x = rng.normal(size=(4, 4)).astype(">f8")
+    for fun in (
+        grad(lambda x: np.sum(x * 2)),
+        lambda x: np.kron(x, x),
+        lambda x: np.sort(x) @ np.take(x, [0, 1, 2, 3], 0),
+    ):
+        compiled = jit(fun)
+        for _ in range(3):
+            np.testing.assert_allclose(compiled(x), fun(x), rtol=1e-12)
 
 
 def test_every_pass_is_checked_in_tests(monkeypatch):

@@ -11,6 +11,11 @@ from ..core import Primitive
 from ..errors import ShapeError, describe
 
 
+def is_same(a: Any, b: Any) -> bool:
+    """Whether two dtypes are one but for the order of bytes, which is the accident of how something is computed."""
+    return a is b or bool(a.newbyteorder("=") == b.newbyteorder("="))
+
+
 class Var:
     """One array of a graph, by its shape and dtype."""
 
@@ -91,7 +96,9 @@ class Step(NamedTuple):
         out = self.primitive.eval(namespace(values), *values, **self.params)
         outs = tuple(out) if self.primitive.multiple else (out,)
         for o, v in zip(outs, self.outputs, strict=True):
-            if o.shape != v.shape or o.dtype != v.dtype:  # of code of a user's own, such as an external function
+            if o.shape != v.shape or not is_same(
+                o.dtype, v.dtype
+            ):  # of code of a user's own, such as an external function
                 raise ShapeError(
                     self.primitive.name,
                     f"the result is {describe(o)}, and was {describe(v)} when it was recorded, at {self.line}",

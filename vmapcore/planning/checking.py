@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import PlanError, ShapeError, describe
 from ..graph import Atom, Graph, Literal, Step, Var
+from ..graph.values import is_same
 
 CHECKING = BESIDE = os.environ.get("VMAPCORE_CHECK", "0") not in ("", "0")
 """Whether every pass is checked; and every call of a plan, beside its graph."""
@@ -40,7 +41,7 @@ def _faults(before: Graph, after: Graph) -> Iterator[str]:
     for n, (a, b) in enumerate(zip(after.outputs, before.outputs, strict=False)):
         if isinstance(a, Var) and a not in known:
             yield f"result {n} is not made"
-        if (a.shape, a.dtype) != (b.shape, b.dtype):
+        if a.shape != b.shape or not is_same(a.dtype, b.dtype):
             yield f"result {n} is {a}, and was {b}"
 
 
@@ -90,7 +91,7 @@ def beside(plan: Replay, step_by_step: Replay) -> Replay:
 
 def _is_close(x: Any, y: Any) -> bool:
     """Whether two results are the same; floats up to half of their digits, for the rounding of long sums."""
-    if x.shape != y.shape or x.dtype != y.dtype:
+    if x.shape != y.shape or not is_same(x.dtype, y.dtype):
         return False
     if x.dtype.kind not in "fc":
         return bool(np.array_equal(x, y))
