@@ -15,12 +15,15 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(JOBS)
-	VMAPCORE_NUMBA=0 $(BIN)/python -m pytest -n $(JOBS) -m plans
+	VMAPCORE_NUMBA=0 $(BIN)/python -m pytest -n $(JOBS) -m "plans and not numpy_plans"
 	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m tiny
 	$(BIN)/python -m pytest --doctest-glob='*.md' README.md CONTRIBUTING.md docs
 
 test-deep: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py tests/test_rules_jit.py
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m numpy_plans
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py
+	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep"
+	for n in 1 2 3; do VMAPCORE_NUM_THREADS=$$n VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep" || exit; done
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench run all

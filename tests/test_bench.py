@@ -85,8 +85,19 @@ def test_the_parameters_are_those_of_the_tutorials():
     assert counts == {"mlp": (6, 118282), "cnn": (8, 1199882), "lenet": (8, 61684)}
 
 
+SEEDS = "mlp_ensemble", "cnn_ensemble", "lenet_ensemble", "mlp_persample", "lenet_train:gradients"
+"""Of each kind the workload that takes least."""
+
+
 @pytest.mark.numpy_plans
-@pytest.mark.parametrize("workload", [w for w in WORKLOADS.values() if w.task != "import"], ids=lambda w: w.name)
+@pytest.mark.parametrize(
+    "workload",
+    [
+        pytest.param(w, id=w.name, marks=pytest.mark.tiny if w.name in SEEDS else pytest.mark.tiny_deep)
+        for w in WORKLOADS.values()
+        if w.task != "import"
+    ],
+)
 def test_our_contenders_agree(workload, tmp_path):
     path = str(tmp_path / "reference.npz")
     others = [c for c in contenders(workload, OURS) if c.library != "vmapcore-numpy"]  # in one process the same again

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.plans, pytest.mark.tiny]
+pytestmark = [pytest.mark.plans, pytest.mark.tiny_deep]
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

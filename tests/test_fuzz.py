@@ -14,6 +14,7 @@ from .fuzz.running import check_program
 pytestmark = pytest.mark.numpy_plans
 
 
+@pytest.mark.tiny
 @pytest.mark.parametrize("seed", range(0, 300, 20))
 def test_programs(seed):
     for k in range(seed, seed + 20):

@@ -8,7 +8,7 @@ from vmapcore import PerformanceWarning, errors, grad, jit, nn, vmap
 from vmapcore import numpy as vnp
 from vmapcore.testing import assert_same, check_jit
 
-pytestmark = [pytest.mark.plans, pytest.mark.tiny]
+pytestmark = [pytest.mark.plans, pytest.mark.tiny_deep]
 
 A = np.arange(12.0).reshape(3, 4)
 B = np.linspace(-1.0, 1.0, 12).reshape(3, 4)

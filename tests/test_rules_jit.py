@@ -14,7 +14,7 @@ from .ops import OPS
 from .test_rules import bind, differentiable, each, moving_rows, rows
 from .values import arguments, dtypes
 
-pytestmark = [pytest.mark.numpy_plans, pytest.mark.plans, pytest.mark.tiny]
+pytestmark = [pytest.mark.numpy_plans, pytest.mark.plans, pytest.mark.tiny_deep]
 
 CALLS = 3
 
@@ -53,6 +53,7 @@ def test_jit(row):
         check_jit(fun, *first, others=others, like=plain, tol=row.tol)
 
 
+@pytest.mark.tiny
 @rows
 def test_jit_of_vmap(row):
     """Of all arguments and of the first alone; of three examples, of one and of none."""
@@ -76,6 +77,7 @@ def scalar(fun):
     return total
 
 
+@pytest.mark.tiny
 @moving_rows
 def test_jit_of_derivatives(row):
     """Reverse mode, alone and in a vmap, and forward mode."""

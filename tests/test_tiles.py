@@ -12,7 +12,7 @@ from vmapcore.planning import groups
 from vmapcore.planning.groups import groups_of
 from vmapcore.pytree import flatten, tree_map
 
-pytestmark = [pytest.mark.plans, pytest.mark.tiny]
+pytestmark = [pytest.mark.plans, pytest.mark.tiny_deep]
 
 RNG = np.random.default_rng(0)
 
