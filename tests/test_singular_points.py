@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vmapcore import grad, hessian, jit, jvp, vmap
+from vmapcore import grad, hessian, jacfwd, jit, jvp, vmap
 from vmapcore.rules import activations as A
 from vmapcore.rules import losses as L
 
@@ -79,6 +79,24 @@ def test_second_derivatives_at_0():
     ]:
         assert grad(grad(f))(0.0) == expected
     assert np.isclose(grad(grad(grad(grad(np.sinc))))(0.0), math.pi**4 / 5)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.absolute,
+        lambda x: np.hypot(3 * x, x),
+        lambda x: np.absolute(x * (3 + 1j)),
+        lambda x: np.linalg.norm(np.stack([x, 2 * x])),
+        lambda x: np.linalg.norm(np.stack([x, 2 * x]), 3),
+        lambda x: np.std(np.stack([x, -x])),
+    ],
+)
+@pytest.mark.parametrize("at", [0.0, -0.0, np.float32(0)])
+def test_all_derivatives_of_lengths_are_0_at_0(f, at):
+    for inner in (grad, jacfwd):
+        assert grad(inner(f))(at) == jacfwd(inner(f))(at) == jit(grad(inner(f)))(at) == 0
+        assert vmap(grad(inner(f)))(np.array([at, 1]))[0] == 0
 
 
 def test_complex_kinks():

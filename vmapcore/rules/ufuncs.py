@@ -41,12 +41,17 @@ def nonzero(x: Any) -> Any:
     return np.where(x == 0, 1, x)
 
 
+def _length(out: Any) -> Any:
+    """To divide by: infinity in place of 0, where the result, and derivatives of it, are taken to be zero."""
+    return np.where(out == 0, np.inf, out)
+
+
 absolute = elementwise(
     np.absolute,
-    lambda out, x: np.conjugate(x) / nonzero(out) if x.dtype.kind == "c" else np.sign(x),
+    lambda out, x: np.conjugate(x) / _length(out) if x.dtype.kind == "c" else np.sign(x),
     work=per_result(1, 4),
 )
-hypot = elementwise(np.hypot, lambda out, x, y: x / nonzero(out), lambda out, x, y: y / nonzero(out))
+hypot = elementwise(np.hypot, lambda out, x, y: x / _length(out), lambda out, x, y: y / _length(out))
 
 conjugate = elementwise(np.conjugate, 1, work=per_result(0, 1))
 linear(conjugate, lambda g, out, x: np.conjugate(g))
