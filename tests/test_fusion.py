@@ -81,6 +81,17 @@ def units_apart(x, y):
     return int(np.abs(keys[0] - keys[1])[finite].max(initial=0))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_constants_whose_dtype_is_another_object(backend):
+    """NumPy has many equal dtypes, of which kernels know one."""
+    constant = np.arange(1.0, 4.0).astype(np.dtype("f8").newbyteorder("="))
+    assert constant.dtype is not np.dtype("f8")
+    x = np.array([0.5, -1.0, 2.0])
+    graph = graph_of(lambda x: np.exp(x * constant) + constant, x)
+    for got, expected in zip(run(graph, backend, x), eager(graph, x), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-14)
+
+
 STRAY = [np.negative, np.isnan, np.isfinite, np.isinf, np.signbit]
 """Of which NumPy itself, on some processors, writes only some into every second element, or a column."""
 

@@ -13,6 +13,7 @@ def options():
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="processes (default: 1)")
     parser.add_argument("--forced", action="store_true", help="tiny thresholds: small arrays take every way")
     parser.add_argument("--numba", action="store_true", help="kernels are compiled, which takes a second each")
+    parser.add_argument("--seconds", type=float, default=1e9, metavar="T", help="stop after so long")
     parser.add_argument("--most", type=int, default=10, metavar="K", help="stop after so many finds (default: 10)")
     return parser.parse_args()
 

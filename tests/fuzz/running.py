@@ -62,7 +62,7 @@ def run_all(chosen):
                     wrong.append(find)
                     console.print(printed(*find), markup=False, highlight=False, soft_wrap=True)
                 progress.update(task, advance=1, description=f"{len(wrong)} wrong")
-                if len(wrong) >= chosen.most:
+                if len(wrong) >= chosen.most or time.perf_counter() - start > chosen.seconds:
                     break
     for name, count in sorted(counts.items()):
         console.print(f"{name}: {count}", highlight=False)

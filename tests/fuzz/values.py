@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LAYOUTS = ("plain", "turned", "reversed", "strided", "constant", "read-only", "swapped")
+LAYOUTS = ("plain", "turned", "reversed", "strided", "constant", "read-only", "renamed", "swapped")
 FLOATS = ("f8",) * 5 + ("f4",) * 4 + ("c16", "c8")
 DTYPES = FLOATS + ("i8", "i8", "i4", "u1", "?", "?")
 
@@ -66,6 +66,8 @@ def laid_out(x, layout):
         return np.broadcast_to(x[..., :1], x.shape)
     if layout == "swapped":
         return x.astype(x.dtype.newbyteorder(">"))
+    if layout == "renamed":  # another object for an equal dtype
+        return x.astype(x.dtype.newbyteorder("="))
     if layout == "read-only":
         x.flags.writeable = False
     return x

@@ -128,7 +128,7 @@ class Fused:
         value, shape = literal.value, literal.shape
         if not shape:
             return value if type(value) in (int, float) else xp.made(xp.builder.constant(value))
-        self.captured.append(np.array(value, elements.exact(value.dtype), order="C"))
+        self.captured.append(value.astype(elements.exact(value.dtype), order="C"))
         number = len(self.inputs) + len(self.captured) - 1
         return xp.made(xp.builder.operand(number, shape, value.dtype, range(len(shape))))
 
