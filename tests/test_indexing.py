@@ -357,6 +357,26 @@ def test_row_at_an_array_of_no_axes_is_a_copy():
                 np.testing.assert_array_equal(got.reshape(right.shape), right)
 
 
+def test_row_of_an_outer_array_at_an_inner_index_is_not_written_to():
+    """NumPy would write into the array, which has no place for what differs between the examples."""
+
+    def fun(x, i):
+        row = x[i]
+        row += 1
+        return x, row
+
+    x = np.arange(6.0).reshape(3, 2)
+    for outer in (vc.jit, lambda f: vc.vmap(f, (0, None))):
+        with pytest.raises(MutationError, match="outer"):
+            outer(lambda x, i: vc.vmap(fun, (None, 0))(x, i))(x if outer is vc.jit else x[None], np.array([0, 2]))
+
+    def read(x, i):
+        row = x[i]
+        return row * 2 + x[0]
+
+    np.testing.assert_array_equal(vc.jit(vc.vmap(read, (None, 0)))(x, np.array([0, 2])), x[[0, 2]] * 2 + x[0])
+
+
 def test_augmented_write_is_one_write(rng, monkeypatch):
     """After `x[i] += v` the row is in the array already: Python's own write of it is left out."""
     writes = []

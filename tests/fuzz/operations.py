@@ -538,7 +538,7 @@ def write(d):
         f"np.copyto({x}, {v})",
         f"np.add({x}, {v}, out={x})",
         f"np.multiply({x}, 0.5, out={x})",
-        f"np.negative({x}, out={x})",
+        f"np.subtract(0.5, {x}, out={x})",  # np.negative itself goes astray between gaps
         f"{x}.T[0] = 1.5",
         f"{x}.fill(0.75)",
     )

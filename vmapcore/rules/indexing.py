@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DTypeError, IndexingError, ShapeError, VmapcoreError, describe
+from ..errors import DTypeError, IndexingError, MutationError, ShapeError, VmapcoreError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
-from ..views import is_contiguous
+from ..views import is_contiguous, view_of
 from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, IndexPlan, as_array, basic_pattern, out_of_range, plan, split
 from .gather import OutOfRangeError, gather, scatter_set
@@ -35,7 +35,8 @@ def getitem(x: Any, index: Any) -> Any:
     out = read(x, p, chosen)
     if (out.shape or Ellipsis in chosen.pattern) and all(map(_is_scalar, chosen.arrays)):  # a view, as by ints
         row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
-        return link(x, out, row.read, row.write)
+        inner = isinstance(x, Tracer) and x._trace is not out._trace
+        return view_of(x, out, row.read, row.refuse) if inner else link(x, out, row.read, row.write)
     return out
 
 
@@ -55,6 +56,15 @@ class Row(NamedTuple):
 
     def write(self, x: Any, value: Any) -> Any:
         return write(x, self.plan, self.chosen, value)
+
+    def refuse(self, x: Any, value: Any) -> Any:
+        """In place of `write` where `x` is of an outer transform."""
+        raise MutationError(
+            "x[i]",
+            f"a write to this row would go into an array of the outer {x._trace.call}, where it differs by example",
+            "",
+            "Write to a .copy() of the row, or of the array",
+        )
 
 
 def unknown_count(call: str, mask: Any) -> VmapcoreError:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from ...graph import Literal, Step, Var
 from ...locks import cached_property
 from ...planning.expressions.building import SHORT, Builder, UnfusibleError
