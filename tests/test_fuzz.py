@@ -11,7 +11,7 @@ from vmapcore.thresholds import TINY
 from .fuzz.programs import random_program
 from .fuzz.running import check_program
 
-pytestmark = pytest.mark.numpy_plans
+pytestmark = [pytest.mark.numpy_plans, pytest.mark.tiny]
 
 
 @pytest.mark.tiny
