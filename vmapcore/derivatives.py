@@ -12,7 +12,7 @@ from .batching import OverTangents, vmap
 from .core import Memory, facts, primitive
 from .errors import ArgumentError, DTypeError, describe, name_of
 from .forward import jvp
-from .pytree import flatten, tree_map, unflatten
+from .pytree import buffers, flatten, tree_map, unflatten
 from .reverse import Recording
 from .rules._work import nothing
 from .tracer import Tracer
@@ -200,7 +200,7 @@ def jacrev(
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         split = Split(call, fun, argnums, args)
         recording = Recording(call, lambda new: with_aux(call, fun(*split.put(new), **kwargs), has_aux), split.leaves)
-        outputs = _arrays(call, recording.values)
+        outputs = _arrays(call, recording.values, recording.out_tree)
         _check_real(call, [*split.leaves, *outputs], holomorphic, "Use jacfwd for a real argument and a complex result")
 
         def gradients(basis: list[Any]) -> list[Any]:
@@ -257,7 +257,7 @@ def jacfwd(
             push = OverTangents(lambda ts: jvp(run, split.leaves, ts), _count(basis))
             (out, aux), (tangent, _) = push((basis,), {})
             tangents, tree = flatten(tangent)
-            return [*tangents, _arrays(call, flatten(out)[0]), tree, aux]
+            return [*tangents, _arrays(call, *flatten(out)), tree, aux]
 
         *blocks, outputs, out_tree, aux = _by_chunks(columns, split.leaves, chunk_size, keep=3)
         trees = []
@@ -303,11 +303,11 @@ def _check_chunk(call: str, chunk_size: Any) -> None:
         raise ArgumentError(call, f"chunk_size is {chunk_size!r}", "it must be an int >= 1 or None")
 
 
-def _arrays(call: str, results: list[Any]) -> list[Any]:
-    """The results as arrays, if all are floats or complex numbers."""
+def _arrays(call: str, results: list[Any], tree: Any) -> list[Any]:
+    """The results as arrays, if all are floats or complex numbers, or buffers, as a gradient by a model has them."""
     arrays = [np.asarray(x) if isinstance(x, (float, complex)) and not is_array(x) else x for x in results]
-    for x in arrays:
-        if not (is_array(x) or isinstance(x, Tracer)) or x.dtype.kind not in "fc":
+    for x, is_buffer in zip(arrays, buffers(tree), strict=True):
+        if not (is_array(x) or isinstance(x, Tracer)) or (x.dtype.kind not in "fc" and not is_buffer):
             raise DTypeError(call, f"a result is {describe(x)}", "a Jacobian needs arrays of floats")
     return arrays
 
