@@ -91,12 +91,11 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> "Symbol":
         """Positions of short axes by number; all of an axis; new axes of length 1."""
-        entries = index if isinstance(index, tuple) else (index,)
+        entries = list(index) if isinstance(index, tuple) else [index]
+        at = next((i for i, e in enumerate(entries) if e is Ellipsis), len(entries))
         taken = sum([e is not None and e is not Ellipsis for e in entries])
-        if any(e is Ellipsis for e in entries):
-            at = next(i for i, e in enumerate(entries) if e is Ellipsis)
-            entries = (*entries[:at], *[slice(None)] * (self.ndim - taken), *entries[at + 1 :])
-        return self.xp.made(self._picked([*entries, *[slice(None)] * (self.ndim - taken)][: len(entries)]))
+        entries[at : at + 1] = [slice(None)] * (self.ndim - taken)
+        return self.xp.made(self._picked(entries))
 
     def _picked(self, entries: Sequence[Any]) -> Value:
         x, i = self.value, 0
@@ -119,9 +118,7 @@ class Symbol(NDArrayOperatorsMixin):
             else:
                 raise UnfusibleError("a part of an axis")
             i += 1
-        rest = range(i, self.ndim)
-        full = (*shape, *[x.shape[k] for k in rest])
-        return Value(full, (*nodes, *[x.nodes[k] for k in rest]), x.parts[(*picked, ...)], x.dtype)
+        return Value(tuple(shape), tuple(nodes), x.parts[(*picked, ...)], x.dtype)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> "Symbol":
         dtype = np.empty(0, self.dtype).sum().dtype if self.dtype.kind in "biu" else self.dtype
