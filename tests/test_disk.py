@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import pickle
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from vmapcore.cpu import compiled, disk
 from vmapcore.cpu.fusion import cache
 
 from .test_fusion import X, graph_of, run
+
+if compiled.numba is not None:
+    from llvmlite import binding
 
 needs_numba = pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 
@@ -317,10 +321,11 @@ print(*[f(x, w).tobytes().hex()[:1000] for _ in range(3)][1:])
 """
 
 
-def start(program, **environment):
+def start(program, *args, **environment):
     paths = {"PYTHONPATH": os.pathsep.join(["." if p == "" else p for p in sys.path])}
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-c", program], env=os.environ | paths | environment, text=True, **pipes)
+    command, settings = [sys.executable, "-c", program, *args], os.environ | paths | environment
+    return subprocess.Popen(command, env=settings, text=True, **pipes)
 
 
 def test_two_processes_at_once(kernels):
@@ -328,6 +333,50 @@ def test_two_processes_at_once(kernels):
     found = [process.communicate("\n", timeout=120) for process in both]
     assert not any(errors for _, errors in found) and found[0][0] == found[1][0] != ""
     assert all(disk._digest(p.name, p.read_bytes()[32:]) == p.read_bytes()[:32] for p in kernels.rglob("*.kernel"))
+
+
+STRANGERS = """
+import sys
+import numpy as np
+from vmapcore import jit
+
+def first(x, y):
+    return np.tanh(np.exp(-x * x) + np.sin(y) * np.tanh(x) + np.exp(-y * y)) + np.tanh(x * y) * np.exp(-x)
+
+def second(x, y):
+    return np.tanh(np.exp(-y * y) - np.sin(x) * np.tanh(y) + np.exp(-x * x)) - np.tanh(x - y) * np.exp(-y)
+
+x, y = np.random.default_rng(0).standard_normal((2, 2000, 1000))
+for name in sys.argv[1:]:
+    f = globals()[name]
+    planned = jit(f)
+    for _ in range(3):
+        np.testing.assert_allclose(planned(x, y), f(x, y), rtol=1e-8)
+"""
+
+
+@needs_numba
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")], ids=" ".join)
+def test_kernels_that_other_processes_compiled_are_strangers(tmp_path, order):
+    """Each process counts its functions anew, so two have different ones of the same name."""
+    for name in order:
+        assert start(STRANGERS, name, NUMBA_CACHE_DIR=str(tmp_path / name)).communicate(timeout=120) == ("", "")
+    for path in (tmp_path / order[1]).rglob("*.kernel"):
+        shutil.copy(path, tmp_path / order[0] / "vmapcore" / "kernels")
+    assert start(STRANGERS, *order, NUMBA_CACHE_DIR=str(tmp_path / order[0])).communicate(timeout=120) == ("", "")
+
+
+@needs_numba
+def test_kernels_on_disk_offer_no_function_but_their_own(kernels):
+    """What they call is theirs alone, under whatever name."""
+    check(6.5432)
+    found = start(STRANGERS, "first", NUMBA_CACHE_DIR=str(kernels.parents[1])).communicate(timeout=120)
+    assert found == ("", "")
+    for path in kernels.iterdir():
+        ((_, _, (_, names)), *_), code = pickle.loads(path.read_bytes()[32:])
+        offered = {f.name for f in binding.parse_bitcode(names).functions}
+        inside = [f for f in binding.parse_bitcode(code).functions if not f.is_declaration]
+        assert {f.name for f in inside if f.linkage != binding.Linkage.internal} == offered and len(offered) == 3
 
 
 def test_a_home_that_cannot_be_written(tmp_path):

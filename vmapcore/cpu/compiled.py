@@ -85,8 +85,9 @@ if numba is not None:
         def save_overload(self, signature: Any, result: Any) -> None:
             if result.library.has_dynamic_globals:  # addresses of this process
                 return
-            (name, kind, (machine, code)), about, *rest, environments = result._reduce()
+            (name, kind, (_, code)), about, *rest, environments = result._reduce()
             names = about.llvm_func_name, about.llvm_cpython_wrapper_name, about.llvm_cfunc_wrapper_name
+            machine, code = _closed(binding.parse_bitcode(code), names, result.codegen._tm)
             empty = binding.parse_assembly("".join([f'define void @"{name}"() {{ ret void }}\n' for name in names]))
             own = tuple([env for env in environments if not env.globals["__name__"].startswith("numba.")])
             payload = (name, kind, (machine, empty.as_bitcode())), about, *rest, own
@@ -97,6 +98,21 @@ if numba is not None:
             makers = sys.implementation.cache_tag, numba.__version__, binding.llvm_version_info
             options = numba.config.OPT, numba.config.DEBUGINFO_DEFAULT, numba.config.BOUNDSCHECK
             return repr((*makers, *options, *codegen.magic_tuple(), EDITION, str(signature), self.text))
+
+    def _closed(module: Any, names: tuple[str, ...], machine: Any) -> tuple[bytes, bytes]:
+        """Machine code and bitcode of a module that gives and takes no function by name but `names`.
+
+        Numba tells functions of one name and type apart by a number that each process counts anew. So other processes
+        have other functions of the same name, and of two that are offered a linker takes the first. `names` say all
+        that the functions are made from.
+        """
+        for f in module.functions:
+            if not f.is_declaration:
+                f.linkage = "external" if f.name in names else "internal"
+        code = machine.emit_object(module)
+        for name in names:
+            module.get_function(name).linkage = "linkonce_odr"
+        return code, module.as_bitcode()
 
 
 def is_plain_float(dtype: Any) -> bool:
