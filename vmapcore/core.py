@@ -145,9 +145,13 @@ class Primitive:
         self.vmap = rule
         return rule
 
-    def def_vjp(self, *rules: Rule | None) -> None:
-        """Declares one `rule(g, out, *args, **params)` per array argument; `None` for one without gradient."""
+    def def_vjp(self, *rules: Rule | None) -> Any:
+        """Declares one `rule(g, out, *args, **params)` per array argument; `None` for one without gradient.
+
+        Returns the first, so that this can be used as a decorator where there is one argument.
+        """
         self.vjps = rules
+        return rules[0]
 
     def def_vjp_all(self, rule: Rule) -> Rule:
         """Declares `rule(i, g, out, *args, **params)` for every argument of a primitive that takes any number."""

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import UNTRACED
-from ..core import Primitive
+from ..core import Primitive, Rule, primitive
+from ..core import multiple as several
 from ..errors import ShapeError
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
@@ -268,60 +269,63 @@ def _pointwise_vjp(i: int, partial: Partial) -> Callable[..., Any] | None:
     return lambda g, out, /, *args, **params: match(g * partial(out, *args, **params), args[i])
 
 
-def trailing(made: Primitive) -> Primitive:
-    """Declares that `made` works on trailing axes and broadcasts over leading ones, so that it batches as itself."""
+def trailing(*, multiple: bool = False, zero_derivative: bool = False, **facts: Any) -> Callable[[Rule], Primitive]:
+    """Makes a primitive that works on trailing axes and broadcasts over leading ones, so that it batches as itself.
 
-    def trailing_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
-        if len(args) == 1:
-            x = args[0]
-            return made.eval(np, x, **params) if type(x) is np.ndarray else made(x, **params)
-        try:
-            return made(*align(mapped, args), **params)
-        except ValueError:
-            if made.axes is EACH:
-                check_examples(made, mapped, args)
-            raise
+    `facts` are those of `def_facts`. `multiple` says that `eval` returns a tuple.
+    """
 
-    made.vmap = trailing_vmap
-    return made
+    def declare(evaluate: Rule) -> Primitive:
+        made = several(evaluate) if multiple else primitive(evaluate)
+        made.def_facts(**facts)
+        if zero_derivative:
+            made.def_zero_derivative()
+
+        def trailing_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
+            if len(args) == 1:
+                x = args[0]
+                return made.eval(np, x, **params) if type(x) is np.ndarray else made(x, **params)
+            try:
+                return made(*align(mapped, args), **params)
+            except ValueError:
+                if made.axes is EACH:
+                    check_examples(made, mapped, args)
+                raise
+
+        made.vmap = trailing_vmap
+        return made
+
+    return declare
 
 
-def by_element(made: Primitive) -> Primitive:
-    """Declares that `made` works element by element and broadcasts; what it computes is its formula."""
-    made.def_facts(axes=EACH, work=each, formula=True)
-    return trailing(made)
+by_element = trailing(axes=EACH, work=each, formula=True)
+"""Makes a primitive that works element by element and broadcasts; what it computes is its formula."""
+
+reduction = trailing(axes=REDUCED, work=per_input(1), formula=True)
+"""Makes a primitive that combines what lies along `axis`; what it computes is its formula."""
 
 
-def reduction(made: Primitive) -> Primitive:
-    """Declares that `made` combines what lies along `axis`; what it computes is its formula."""
-    made.def_facts(axes=REDUCED, work=per_input(1), formula=True)
-    return trailing(made)
-
-
-def linear(made: Primitive, transpose: Callable[..., Any]) -> Primitive:
+def linear(made: Primitive) -> Callable[[Rule], Rule]:
     """Declares that `made` is linear in its one differentiable argument, the first.
 
-    `transpose(g, out, *args, **params)` is the cotangent; the tangent is `made` of the tangent.
+    It is called with `transpose(g, out, *args, **params)`, the cotangent; the tangent is `made` of the tangent.
     """
-    made.def_vjp(transpose)
 
+    @made.def_jvp
     def linear_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
         return made(tangents[0], *args[1:], **params)
 
-    made.def_jvp(linear_jvp)
-    return made
+    return made.def_vjp
 
 
-def bilinear(made: Primitive, left: Callable[..., Any], right: Callable[..., Any]) -> Primitive:
+def bilinear(made: Primitive, left: Rule, right: Rule) -> None:
     """Declares that `made` is linear in each of its two arguments; `left` and `right` are their vjps."""
     made.def_vjp(left, right)
 
+    @made.def_jvp
     def bilinear_jvp(tangents: Sequence[Any], out: Any, x: Any, y: Any, /, **params: Any) -> Any:
         dx, dy = tangents
         total = add_tangents(
             [None if dx is None else made(dx, y, **params), None if dy is None else made(x, dy, **params)]
         )
         return None if total is None else fit(total, out)
-
-    made.def_jvp(bilinear_jvp)
-    return made

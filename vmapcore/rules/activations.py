@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..core import facts, primitive
 from ..errors import ArgumentError
 from ..evals.reductions import kept_shape, largest, total
 from ._axes import ALONG
@@ -26,7 +25,6 @@ from .ufuncs import maximum
 
 
 @by_element
-@primitive
 def rectify(xp: Any, x: Any) -> Any:
     """`maximum(x, 0)`, whose derivative at 0 is 0."""
     return maximum.eval(xp, x, 0)
@@ -73,7 +71,6 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 @by_element
-@primitive
 def logistic(xp: Any, x: Any) -> Any:
     """`1 / (1 + exp(-x))`, to full relative precision."""
     out = xp.negative(x, out=xp.empty_like(x))
@@ -102,7 +99,6 @@ TILE = 1 << 15
 
 
 @by_element
-@primitive
 def log_one_plus_exp(xp: Any, x: Any) -> Any:
     """`log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x)))`."""
     return in_cache(_log_one_plus_exp, xp, x)
@@ -189,7 +185,6 @@ NORMAL_SINGLE = (
 
 
 @by_element
-@primitive
 def normal_cdf(xp: Any, x: Any) -> Any:
     """The distribution function of the standard normal distribution, to full relative precision in its left tail."""
     return in_cache(_normal_cdf, xp, x)
@@ -234,9 +229,7 @@ def _less_peak(xp: Any, x: Any, axis: Any) -> Any:
     return xp.asarray(x - largest(xp, x, axis, True)) if x.size else x.copy()
 
 
-@facts(axes=ALONG, work=per_input(5), formula=True)
-@trailing
-@primitive
+@trailing(axes=ALONG, work=per_input(5), formula=True)
 def softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`exp(x) / sum(exp(x))`."""
     out = _less_peak(xp, x, axis)
@@ -245,19 +238,17 @@ def softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     return out
 
 
+@softmax_along.def_vjp
 def softmax_derivative(t: Any, out: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """The product of `t` and the Jacobian, which is symmetric."""
     weighted = t * out
     return weighted - out * weighted.sum(axis, keepdims=True)
 
 
-softmax_along.def_vjp(softmax_derivative)
 softmax_along.def_jvp(lambda tangents, out, x, *, axis: softmax_derivative(tangents[0], out, x, axis=axis))
 
 
-@facts(axes=ALONG, work=per_input(5), formula=True)
-@trailing
-@primitive
+@trailing(axes=ALONG, work=per_input(5), formula=True)
 def log_softmax_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`x - log(sum(exp(x)))`."""
     out = _less_peak(xp, x, axis)
@@ -271,9 +262,7 @@ log_softmax_along.def_jvp(
 )
 
 
-@facts(axes=ALONG, work=per_input(5), formula=True)
-@trailing
-@primitive
+@trailing(axes=ALONG, work=per_input(5), formula=True)
 def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     """`log(sum(exp(x)))`, with length 1 left on the axes; -inf where there is nothing to add."""
     if not x.size:
@@ -286,7 +275,6 @@ def logsumexp_along(xp: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
 
 
 @by_element
-@primitive
 def exp_share(xp: Any, x: Any, out: Any) -> Any:
     """`exp(x - out)`, the share of `exp(x)` in a sum whose logarithm is `out`; 0 where the sum is."""
     share = xp.asarray(x - xp.where(out == -math.inf, 0, out))

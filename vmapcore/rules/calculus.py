@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ._families import as_scalar, bilinear, match, operand, trailing
@@ -193,9 +192,7 @@ def _slide_work(ins: Any, outs: Any) -> float:
     return SUMMAND[complexes(ins)] * outs[0].size * ins[1].shape[-1]
 
 
-@facts(work=_slide_work)
-@trailing
-@primitive
+@trailing(work=_slide_work)
 def slide(xp: Any, a: Any, v: Any) -> Any:
     """`out[k] = sum(a[k + j] * v[j])` along the last axes, for every k that keeps within the longer `a`."""
     taps = v.shape[-1]

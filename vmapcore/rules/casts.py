@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import is_array
-from ..core import Memory, facts, primitive
+from ..core import Memory
 from ..errors import ArgumentError, DTypeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
@@ -26,26 +26,19 @@ def _is_defined(ins: Any, outs: Any, *, dtype: Any) -> bool:
     return not (ins[0].dtype.kind == "f" and outs[0].dtype.kind in "iu" and outs[0].dtype.char not in "ilq")
 
 
-@facts(axes=EACH, work=nothing, formula=True, fits=_is_defined)
-@trailing
-@primitive
+@trailing(axes=EACH, work=nothing, formula=True, fits=_is_defined)
 def convert(xp: Any, x: Any, *, dtype: Any) -> Any:
     """`x` in the dtype `dtype`, of floats or complex numbers."""
     return x.astype(dtype)
 
 
-linear(convert, lambda g, out, x, *, dtype: cast_like(g, x))
+linear(convert)(lambda g, out, x, *, dtype: cast_like(g, x))
 
 
-@facts(axes=EACH, work=nothing, formula=True, fits=_is_defined)
-@trailing
-@primitive
+@trailing(axes=EACH, work=nothing, formula=True, fits=_is_defined, zero_derivative=True)
 def convert_to_discrete(xp: Any, x: Any, *, dtype: Any) -> Any:
     """`x` in the dtype `dtype`, of integers or truth values."""
     return x.astype(dtype)
-
-
-convert_to_discrete.def_zero_derivative()
 
 
 def cast(x: Any, dtype: Any, casting: Any = "unsafe", copy: bool = False) -> Any:
@@ -98,25 +91,19 @@ def inexact(x: Any) -> Any:
 # Parts of complex numbers.
 
 
-@facts(work=nothing, axes=EACH, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, axes=EACH, memory=Memory.VIEW)
 def real_part(xp: Any, x: Any) -> Any:
     """The real part of complex `x`."""
     return x.real
 
 
-@facts(work=nothing, axes=EACH, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, axes=EACH, memory=Memory.VIEW)
 def imaginary_part(xp: Any, x: Any) -> Any:
     """The imaginary part of complex `x`."""
     return x.imag
 
 
-@facts(work=nothing, axes=EACH, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, axes=EACH, memory=Memory.COPY)
 def join_parts(xp: Any, re: Any, im: Any) -> Any:
     """The complex numbers with these parts, exactly: `re + 1j * im` would turn an infinite part into nan."""
     shape = np.broadcast_shapes(np.shape(re), np.shape(im))
@@ -130,8 +117,8 @@ def _join_jvp(tangents: Any, out: Any, re: Any, im: Any) -> Any:
     return fit(join_parts(*[0 if t is None else t for t in tangents]), out)
 
 
-linear(real_part, lambda g, out, x: join_parts(g, 0))
-linear(imaginary_part, lambda g, out, x: join_parts(0, -g))
+linear(real_part)(lambda g, out, x: join_parts(g, 0))
+linear(imaginary_part)(lambda g, out, x: join_parts(0, -g))
 join_parts.def_vjp(lambda g, out, re, im: match(real_part(g), re), lambda g, out, re, im: match(-imaginary_part(g), im))
 join_parts.def_jvp(_join_jvp)
 

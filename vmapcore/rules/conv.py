@@ -19,7 +19,7 @@ import math
 from typing import Any
 
 from .. import memory
-from ..core import Axes, Primitive, facts, primitive
+from ..core import Axes, Primitive
 from ..errors import DTypeError, ShapeError, describe
 from ..evals import patches
 from ..evals.windows import Ints, Pairs, agree, each_axis, pad_pairs, windows
@@ -69,8 +69,7 @@ def _weight_grad_work(ins: Any, outs: Any, *, stride: Any, **params: Any) -> flo
     return SUMMAND[complexes(ins)] * outs[0].size * ins[1].shape[-core - 2] * math.prod(ins[1].shape[-core:])
 
 
-@facts(work=conv_work, axes=CONVOLVED)
-@primitive
+@trailing(work=conv_work, axes=CONVOLVED)
 def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     """Slides w over x; b, if given, has the shape (*lead, O, 1, *ones), of the rank of w, and is added."""
     core = len(stride) + 2
@@ -90,8 +89,7 @@ def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, d
     return out
 
 
-@facts(work=_input_grad_work, axes=CONVOLVED)
-@primitive
+@trailing(work=_input_grad_work, axes=CONVOLVED)
 def conv_input_grad(
     xp: Any, g: Any, w: Any, *, size: Ints, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
@@ -111,8 +109,7 @@ def conv_input_grad(
     return lead.scatter(out, (images, groups * channels, *size))
 
 
-@facts(work=_weight_grad_work, axes=Axes(_weight_grad_axes))
-@primitive
+@trailing(work=_weight_grad_work, axes=Axes(_weight_grad_axes))
 def conv_weight_grad(
     xp: Any, x: Any, g: Any, *, kernel: Ints, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
@@ -231,8 +228,6 @@ bilinear(
     ),
     lambda ct, out, x, g, *, kernel, **params: _contract(conv, x, ct, g, **params),
 )
-for _made in (conv, conv_input_grad, conv_weight_grad):
-    trailing(_made)
 
 
 # What users call, in torch's argument order and layout.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import namespace
-from ..core import facts, lift, primitive
+from ..core import lift
 from ..errors import ArgumentError, OptionError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
@@ -237,9 +237,7 @@ def as_array(x: Any, like: Any) -> Any:
 # From numbers between two ends.
 
 
-@facts(work=lambda ins, outs, **params: 2 * each(ins, outs))
-@trailing
-@primitive
+@trailing(work=lambda ins, outs, **params: 2 * each(ins, outs))
 def linspace(xp: Any, start: Any, stop: Any, *, num: int, endpoint: bool) -> Any:
     """`num` numbers from `start` to `stop`, along a new last axis."""
     return xp.linspace(start, stop, num, endpoint, axis=-1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, Primitive, facts, primitive
+from ..core import Memory, Primitive
 from ..errors import OptionError
 from ..numpy_protocol import implements
 from ._families import add_tangents, fit, into, linear, loop_dtype, match, operand, trailing
@@ -36,9 +36,7 @@ def converted(a: Any, dtype: Any) -> Any:
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def previous(xp: Any, x: Any, *, axis: int, reverse: bool, fill: int) -> Any:
     """At every position the element one before it along `axis` (one after it if `reverse`), and `fill` at the end."""
     out = xp.empty_like(x)
@@ -55,9 +53,7 @@ previous.def_jvp(
 )
 
 
-@facts(work=lambda ins, outs, **params: SUMMAND[complexes(ins)] * outs[0].size)
-@trailing
-@primitive
+@trailing(work=lambda ins, outs, **params: SUMMAND[complexes(ins)] * outs[0].size)
 def recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     """`h[i] = a[i] * h[i - 1] + b[i]` along `axis`, or `a[i] * h[i + 1] + b[i]` if `reverse`; h is 0 outside.
 
@@ -95,20 +91,16 @@ def recurrence_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, *, axis: i
     return fit(recurrence(a, step, axis=axis, reverse=reverse), out)
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1))
 def scan_sum(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:
     """The sum of everything up to each position along `axis`; from it on if `reverse`."""
     return _flip(xp, _flip(xp, x, axis, reverse).cumsum(axis), axis, reverse)
 
 
-linear(scan_sum, lambda g, out, x, *, axis, reverse: scan_sum(g, axis=axis, reverse=not reverse))
+linear(scan_sum)(lambda g, out, x, *, axis, reverse: scan_sum(g, axis=axis, reverse=not reverse))
 
 
-@facts(work=per_input(1, 6))
-@trailing
-@primitive
+@trailing(work=per_input(1, 6))
 def scan_prod(xp: Any, x: Any, *, axis: int, reverse: bool) -> Any:
     """The product of everything up to each position along `axis`; from it on if `reverse`."""
     return _flip(xp, _flip(xp, x, axis, reverse).cumprod(axis), axis, reverse)
@@ -118,11 +110,9 @@ def _flip(xp: Any, x: Any, axis: int, reverse: bool) -> Any:
     return xp.flip(x, axis) if reverse else x
 
 
+@scan_prod.def_vjp
 def scan_prod_vjp(g: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
     return _adjoint(g, x, axis, reverse) * previous(out, axis=axis, reverse=reverse, fill=1)
-
-
-scan_prod.def_vjp(scan_prod_vjp)
 
 
 @scan_prod.def_jvp

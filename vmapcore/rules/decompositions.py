@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Dynamic, Memory, facts, multiple, primitive
+from ..core import Dynamic, Memory
 from ..errors import ArgumentError, MissingRuleError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -39,9 +39,7 @@ from ._work import nothing, of_matrices
 # Cholesky. NumPy reads one triangle, and of its diagonal the real part: so do derivatives, by `mirrored` and `folded`.
 
 
-@facts(work=of_matrices(1 / 3))
-@trailing
-@primitive
+@trailing(work=of_matrices(1 / 3))
 def cholesky(xp: Any, a: Any) -> Any:
     """The lower triangular factor of positive definite matrices, of which the lower triangle is read."""
     return xp.linalg.cholesky(a)
@@ -62,13 +60,11 @@ def cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return out @ _half(_divided(mirrored(tangents[0], True), out))
 
 
+@cholesky.def_vjp
 def cholesky_vjp(g: Any, out: Any, a: Any) -> Any:
     upper = adjoint(out)
     inner = _half(upper @ conj(g))
     return conj(folded(np.linalg.solve(upper, adjoint(np.linalg.solve(upper, adjoint(inner)))), True))
-
-
-cholesky.def_vjp(cholesky_vjp)
 
 
 @implements(np.linalg.cholesky)
@@ -80,9 +76,7 @@ def cholesky_(a: Any, /, *, upper: bool = False) -> Any:
 # QR. Of wide matrices, Q comes from the first columns alone, and R of the others is Qᴴ times them.
 
 
-@facts(work=of_matrices(4))
-@trailing
-@multiple
+@trailing(work=of_matrices(4), multiple=True)
 def qr(xp: Any, a: Any, *, complete: bool) -> Any:
     """Orthonormal columns Q and upper triangular R with a = Q R."""
     return tuple(xp.linalg.qr(a, "complete" if complete else "reduced"))
@@ -113,6 +107,7 @@ def qr_jvp(tangents: Sequence[Any], out: Any, a: Any, *, complete: bool) -> Any:
     return dq, adjoint(q) @ (da - dq @ r) if a.shape[-1] > n else (inner - turn) @ r
 
 
+@qr.def_vjp
 def qr_vjp(g: Sequence[Any], out: Any, a: Any, *, complete: bool) -> Any:
     _check_qr(a, complete)
     (q, r), n = out, a.shape[-2]
@@ -136,9 +131,6 @@ def qr_vjp(g: Sequence[Any], out: Any, a: Any, *, complete: bool) -> Any:
     return conj(ct)
 
 
-qr.def_vjp(qr_vjp)
-
-
 @implements(np.linalg.qr)
 def qr_(a: Any, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
@@ -150,9 +142,7 @@ def qr_(a: Any, mode: str = "reduced") -> Any:
 # Eigenvalues of Hermitian matrices, of which, too, NumPy reads one triangle.
 
 
-@facts(work=of_matrices(9))
-@trailing
-@multiple
+@trailing(work=of_matrices(9), multiple=True)
 def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
     """Eigenvalues of Hermitian matrices in ascending order, and unit eigenvectors, from the triangle `uplo`."""
     return tuple(xp.linalg.eigh(a, uplo))
@@ -164,6 +154,7 @@ def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     return eigen_parts(a, da, uplo=uplo), v @ over_gaps(adjoint(v) @ da @ v, w)
 
 
+@eigh.def_vjp
 def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     (w, v), (gw, gv) = out, g
     if gv is None:
@@ -174,12 +165,7 @@ def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     return conj(folded(v @ inner @ adjoint(v), uplo == "L"))
 
 
-eigh.def_vjp(eigh_vjp)
-
-
-@facts(work=of_matrices(4))
-@trailing
-@primitive
+@trailing(work=of_matrices(4))
 def eigvalsh(xp: Any, a: Any, *, uplo: str) -> Any:
     """Eigenvalues of Hermitian matrices in ascending order, from the triangle `uplo`."""
     return xp.linalg.eigvalsh(a, uplo)
@@ -190,27 +176,22 @@ def eigvalsh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any
     return eigen_parts(a, mirrored(tangents[0], uplo == "L"), uplo=uplo)
 
 
+@eigvalsh.def_vjp
 def eigvalsh_vjp(g: Any, out: Any, a: Any, *, uplo: str) -> Any:
     return conj(folded(eigen_sum(a, row(g), uplo=uplo), uplo == "L"))
 
 
-eigvalsh.def_vjp(eigvalsh_vjp)
-
 # The derivatives of these two are sums over pairs of eigenvectors, in which gaps divide differences of like factors.
 
 
-@facts(work=of_matrices(11))
-@trailing
-@primitive
+@trailing(work=of_matrices(11))
 def eigen_sum(xp: Any, a: Any, g: Any, *, uplo: str) -> Any:
     """The sum of the projections on eigenvectors, times the row `g`: V diag(g) Vᴴ."""
     v = xp.linalg.eigh(a, uplo)[1]
     return (v * g) @ v.conj().swapaxes(-1, -2)
 
 
-@facts(work=of_matrices(11))
-@trailing
-@primitive
+@trailing(work=of_matrices(11))
 def eigen_parts(xp: Any, a: Any, x: Any, *, uplo: str) -> Any:
     """The parts of `x` along eigenvectors: the real diagonal of Vᴴ x V."""
     v = xp.linalg.eigh(a, uplo)[1]
@@ -288,9 +269,7 @@ COMPLEX = "Convert the matrix with astype(complex)"
 """What to do where the dtype must be known: a real matrix has complex eigenvalues or real ones."""
 
 
-@facts(work=of_matrices(25))
-@trailing
-@multiple
+@trailing(work=of_matrices(25), multiple=True)
 def eig(xp: Any, a: Any) -> Any:
     """Eigenvalues and unit eigenvectors; real if all eigenvalues of all matrices are.
 
@@ -306,6 +285,7 @@ def eig_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return fit(diagonal(inner), w), fit(v @ over_gaps(inner, w), v)
 
 
+@eig.def_vjp
 def eig_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
     (w, v), (gw, gv) = out, g
     inner = None if gw is None else diagonal_matrix(gw)
@@ -315,7 +295,6 @@ def eig_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
     return cast_like(np.linalg.solve(transposed(v), inner @ transposed(v)), a)
 
 
-eig.def_vjp(eig_vjp)
 eig.dynamic = Dynamic("np.linalg.eig", "dtype", COMPLEX)
 
 
@@ -332,28 +311,19 @@ def eig_(a: Any) -> Any:
     return EigResult(w, v)
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW, zero_derivative=True)
 def constant(xp: Any, x: Any) -> Any:
     """`x`, as if it did not depend on anything."""
     return x
 
 
-constant.def_zero_derivative()
-
-
-@facts(work=of_matrices(10))
-@trailing
-@primitive
+@trailing(work=of_matrices(10))
 def eigvals(xp: Any, a: Any) -> Any:
     """Eigenvalues; real if all of all matrices are."""
     return xp.linalg.eigvals(a)
 
 
-@facts(work=lambda ins, outs: outs[0].size * outs[0].shape[-1] ** 2)
-@trailing
-@primitive
+@trailing(work=lambda ins, outs: outs[0].size * outs[0].shape[-1] ** 2, zero_derivative=True)
 def matching(xp: Any, values: Any, others: Any) -> Any:
     """Which of `others` each of `values` is: a permutation, for what two algorithms found in orders of their own."""
     distance = xp.abs(column(values) - row(others))
@@ -368,9 +338,6 @@ def matching(xp: Any, values: Any, others: Any) -> Any:
     return order
 
 
-matching.def_zero_derivative()
-
-
 def _eigenvectors(values: Any, a: Any) -> Any:
     """Eigenvectors in the order of `values`."""
     w, v = eig(a)
@@ -383,12 +350,12 @@ def eigvals_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return fit(diagonal(np.linalg.solve(v, tangents[0] @ v)), out)
 
 
+@eigvals.def_vjp
 def eigvals_vjp(g: Any, out: Any, a: Any) -> Any:
     v = _eigenvectors(out, a)
     return cast_like(np.linalg.solve(transposed(v), transposed(v * row(g))), a)
 
 
-eigvals.def_vjp(eigvals_vjp)
 eigvals.dynamic = Dynamic("np.linalg.eigvals", "dtype", COMPLEX)
 
 

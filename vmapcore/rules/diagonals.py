@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, facts, primitive
+from ..core import Memory
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import linear, operand, trailing
@@ -15,28 +15,22 @@ from ._work import nothing, per_input
 from .layout import Shape, broadcast_to, moveaxis, ravel, read_only
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def triangle(xp: Any, x: Any, *, k: int, upper: bool) -> Any:
     """The matrices in the last two axes, zero below or, unless `upper`, above diagonal `k`."""
     return xp.triu(x, k) if upper else xp.tril(x, k)
 
 
-linear(triangle, lambda g, out, x, *, k, upper: triangle(g, k=k, upper=upper))
+linear(triangle)(lambda g, out, x, *, k, upper: triangle(g, k=k, upper=upper))
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW)
 def get_diagonal(xp: Any, x: Any, *, offset: int) -> Any:
     """The diagonal of the matrices in the last two axes."""
     return x.diagonal(offset, -2, -1)
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def set_diagonal(xp: Any, x: Any, *, offset: int, rows: int, columns: int) -> Any:
     """Matrices with `x` on the diagonal and zeros elsewhere."""
     out = xp.zeros((*x.shape[:-1], rows * columns), x.dtype)
@@ -45,25 +39,21 @@ def set_diagonal(xp: Any, x: Any, *, offset: int, rows: int, columns: int) -> An
     return out.reshape((*x.shape[:-1], rows, columns))
 
 
+@linear(get_diagonal)
 def get_diagonal_vjp(g: Any, out: Any, x: Any, *, offset: int) -> Any:
     return set_diagonal(g, offset=offset, rows=x.shape[-2], columns=x.shape[-1])
 
 
-linear(get_diagonal, get_diagonal_vjp)
-linear(set_diagonal, lambda g, out, x, *, offset, rows, columns: get_diagonal(g, offset=offset))
+linear(set_diagonal)(lambda g, out, x, *, offset, rows, columns: get_diagonal(g, offset=offset))
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW)
 def windows(xp: Any, x: Any, *, sizes: Shape, axes: tuple[int, ...]) -> Any:
     """Every window of `sizes` along the negative `axes`; a window's elements lie along new last axes."""
     return xp.lib.stride_tricks.sliding_window_view(x, sizes, axes)
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1))
 def overlap_add(xp: Any, x: Any, *, sizes: Shape, axes: tuple[int, ...]) -> Any:
     """The transpose of `windows`: elements of windows, added up where they came from."""
     counts = x.shape[: len(x.shape) - len(sizes)]
@@ -79,8 +69,8 @@ def overlap_add(xp: Any, x: Any, *, sizes: Shape, axes: tuple[int, ...]) -> Any:
     return out
 
 
-linear(windows, lambda g, out, x, *, sizes, axes: overlap_add(g, sizes=sizes, axes=axes))
-linear(overlap_add, lambda g, out, x, *, sizes, axes: windows(g, sizes=sizes, axes=axes))
+linear(windows)(lambda g, out, x, *, sizes, axes: overlap_add(g, sizes=sizes, axes=axes))
+linear(overlap_add)(lambda g, out, x, *, sizes, axes: windows(g, sizes=sizes, axes=axes))
 
 
 def _triangle(m: Any, k: int, upper: bool) -> Any:

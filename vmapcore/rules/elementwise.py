@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import DTypeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -22,15 +21,10 @@ from .casts import inexact
 # Rounding.
 
 
-@facts(axes=EACH, work=each)
-@trailing
-@primitive
+@trailing(axes=EACH, work=each, zero_derivative=True)
 def round_to(xp: Any, x: Any, *, decimals: int) -> Any:
     """`x` rounded to `decimals` places, halves to even."""
     return xp.round(x, decimals)
-
-
-round_to.def_zero_derivative()
 
 
 @implements(np.round, np.around)
@@ -46,15 +40,10 @@ def fix(x: Any, out: Any = None) -> Any:
 # Closeness and equality.
 
 
-@facts(axes=EACH, work=each)
-@trailing
-@primitive
+@trailing(axes=EACH, work=each, zero_derivative=True)
 def close(xp: Any, a: Any, b: Any, rtol: Any, atol: Any, *, equal_nan: bool) -> Any:
     """Whether `abs(a - b) <= atol + rtol * abs(b)`."""
     return xp.isclose(a, b, rtol, atol, equal_nan)
-
-
-close.def_zero_derivative()
 
 
 @implements(np.isclose)
@@ -117,9 +106,7 @@ SERIES = 0.5
 """Below this the power series is used: it is exact there after 12 terms, and the recurrence loses no digits above."""
 
 
-@facts(axes=EACH, work=each)
-@trailing
-@primitive
+@trailing(axes=EACH, work=each)
 def sinc_derivative(xp: Any, x: Any, *, order: int) -> Any:
     """The derivative of `np.sinc`, so many times.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, facts, primitive
+from ..core import Memory
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import cast_like, into, linear, operand, trailing
@@ -20,9 +20,7 @@ REVERSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """Where the transform in the other direction has the same factor."""
 
 
-@facts(work=nothing, memory=Memory.EITHER)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.EITHER)
 def resize_axis(xp: Any, x: Any, *, n: int, axis: int) -> Any:
     """`x` with length `n` along `axis`: its beginning, or all of it and then zeros."""
     after = (slice(None),) * (-axis - 1)
@@ -37,58 +35,46 @@ def _resized(x: Any, n: int, axis: int) -> Any:
     return x if x.shape[axis] == n else resize_axis(x, n=n, axis=axis)
 
 
-linear(resize_axis, lambda g, out, x, *, n, axis: resize_axis(g, n=x.shape[axis], axis=axis))
+linear(resize_axis)(lambda g, out, x, *, n, axis: resize_axis(g, n=x.shape[axis], axis=axis))
 
 
-@facts(work=of_fourier(5))
-@trailing
-@primitive
+@trailing(work=of_fourier(5))
 def fourier(xp: Any, x: Any, *, n: int, axis: int, norm: str, inverse: bool) -> Any:
     """The transform of `x`, made `n` long along `axis`."""
     return (xp.fft.ifft if inverse else xp.fft.fft)(x, n, axis, norm)
 
 
+@linear(fourier)
 def fourier_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str, inverse: bool) -> Any:
     ct = fourier(g, n=n, axis=axis, norm=norm, inverse=inverse)
     return cast_like(_resized(ct, x.shape[axis], axis), x)
 
 
-linear(fourier, fourier_vjp)
-
-
-@facts(work=of_fourier(2.5))
-@trailing
-@primitive
+@trailing(work=of_fourier(2.5))
 def fourier_of_real(xp: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     """The first half, `n // 2 + 1` long, of the transform of real `x`: the other is its conjugate."""
     return xp.fft.rfft(x, n, axis, norm)
 
 
+@linear(fourier_of_real)
 def fourier_of_real_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     ct = fourier(_resized(g, n, axis), n=n, axis=axis, norm=norm, inverse=False)
     return cast_like(_resized(ct, x.shape[axis], axis), x)
 
 
-linear(fourier_of_real, fourier_of_real_vjp)
-
-
-@facts(work=of_fourier(2.5))
-@trailing
-@primitive
+@trailing(work=of_fourier(2.5))
 def fourier_to_real(xp: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     """The inverse of `fourier_of_real`, for a result `n` long."""
     return xp.fft.irfft(x, n, axis, norm)
 
 
+@linear(fourier_to_real)
 def fourier_to_real_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: str) -> Any:
     half = np.conjugate(fourier_of_real(g, n=n, axis=axis, norm=REVERSED[norm]))
     index = library(x).arange(n // 2 + 1)
     paired = (index > 0) & (2 * index < n)  # with an element of the other half
     weights = (1 + paired).astype(g.dtype).reshape((-1,) + (1,) * (-axis - 1))
     return cast_like(_resized(half * weights, x.shape[axis], axis), x)
-
-
-linear(fourier_to_real, fourier_to_real_vjp)
 
 
 # NumPy's spellings.

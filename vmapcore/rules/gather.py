@@ -114,17 +114,16 @@ def last_writes(xp: Any, *indices: Any, shape: tuple[int, ...], paired: int) -> 
 # Derivatives.
 
 
+@linear(gather)
 def gather_transpose(g: Any, out: Any, x: Any, *indices: Any, paired: int, tail: int, unique: bool) -> Any:
     shape = x.shape[len(x.shape) - paired - len(indices) - tail :]
     return scatter_place(g, *indices, shape=shape, paired=paired, tail=tail, unique=unique)
 
 
+@linear(scatter_place)
 def scatter_place_transpose(g: Any, out: Any, v: Any, *indices: Any, shape: Any, **params: Any) -> Any:
     return gather(g, *indices, **params)
 
-
-linear(gather, gather_transpose)
-linear(scatter_place, scatter_place_transpose)
 
 scatter_add.def_vjp(
     lambda g, out, x, v, *indices, **params: g,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, facts, multiple, primitive
+from ..core import Memory, facts, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, linear, link, match, operand, spread, trailing
@@ -27,17 +27,13 @@ Width = tuple[int, int, int]
 # Primitives.
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW)
 def cut(xp: Any, x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
     """The elements `start:stop:step` of `x` along `axis`; all three are within bounds."""
     return x[(..., slice(start, stop, step), *[slice(None)] * (-1 - axis))]
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def pad(xp: Any, x: Any, *, widths: tuple[Width, ...], value: Any = 0) -> Any:
     """`x` with `value` put around and between its elements, along its last axes."""
     lead = len(x.shape) - len(widths)
@@ -48,6 +44,7 @@ def pad(xp: Any, x: Any, *, widths: tuple[Width, ...], value: Any = 0) -> Any:
     return out
 
 
+@linear(cut)
 def cut_vjp(g: Any, out: Any, x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
     count = out.shape[axis]
     covered = count + max(count - 1, 0) * (step - 1)
@@ -55,6 +52,7 @@ def cut_vjp(g: Any, out: Any, x: Any, *, axis: int, start: int, stop: int, step:
     return pad(g, widths=(width, *[(0, 0, 0)] * (-1 - axis)))
 
 
+@pad.def_vjp
 def pad_vjp(g: Any, out: Any, x: Any, *, widths: tuple[Width, ...], value: Any = 0) -> Any:
     for axis, (before, after, between) in enumerate(widths, -len(widths)):
         if before or after or between:
@@ -62,14 +60,10 @@ def pad_vjp(g: Any, out: Any, x: Any, *, widths: tuple[Width, ...], value: Any =
     return g
 
 
-linear(cut, cut_vjp)
-pad.def_vjp(pad_vjp)
 pad.def_jvp(lambda tangents, out, x, *, widths, value=0: pad(tangents[0], widths=widths))
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@multiple
+@trailing(work=nothing, memory=Memory.VIEW, multiple=True)
 def split(xp: Any, x: Any, *, at: tuple[int, ...], axis: int) -> Any:
     """The pieces of `x` along `axis` between the ascending positions `at`."""
     after = [slice(None)] * (-1 - axis)
@@ -77,11 +71,9 @@ def split(xp: Any, x: Any, *, at: tuple[int, ...], axis: int) -> Any:
     return tuple([x[(..., slice(i, j), *after)] for i, j in itertools.pairwise(bounds)])
 
 
+@linear(split)
 def split_vjp(g: Any, out: Any, x: Any, *, at: tuple[int, ...], axis: int) -> Any:
     return concatenate(*[np.zeros_like(o) if c is None else c for c, o in zip(g, out, strict=True)], axis=axis)
-
-
-linear(split, split_vjp)
 
 
 @facts(work=nothing, memory=Memory.COPY)

@@ -54,12 +54,10 @@ def reshape_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape) -> 
     return reshape(x, shape=(size, *shape))
 
 
-linear(reshape, lambda g, out, x, *, shape: reshape(g, shape=x.shape))
+linear(reshape)(lambda g, out, x, *, shape: reshape(g, shape=x.shape))
 
 
-@facts(work=nothing, axes=Axes(_transposed), memory=Memory.VIEW, formula=True)
-@trailing
-@primitive
+@trailing(work=nothing, axes=Axes(_transposed), memory=Memory.VIEW, formula=True)
 def transpose(xp: Any, x: Any, *, perm: tuple[int, ...]) -> Any:
     """`x` with its last axes in the order `perm`, negative ints."""
     return x.transpose(_every_axis(len(x.shape), perm))
@@ -77,7 +75,7 @@ def inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([perm.index(a) - n for a in range(-n, 0)])
 
 
-linear(transpose, lambda g, out, x, *, perm: transpose(g, perm=inverse(perm)))
+linear(transpose)(lambda g, out, x, *, perm: transpose(g, perm=inverse(perm)))
 
 
 @facts(work=nothing, axes=Axes(EACH.labels, lambda params, shape: {"shape": shape}), memory=Memory.VIEW, formula=True)
@@ -93,12 +91,10 @@ def broadcast_to_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape
     return broadcast_to(reshape(x, shape=(size, *gained, *x.shape[1:])) if gained else x, shape=(size, *shape))
 
 
-linear(broadcast_to, lambda g, out, x, *, shape: match(g, x))
+linear(broadcast_to)(lambda g, out, x, *, shape: match(g, x))
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW)
 def flip(xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     """`x` with the order reversed along the negative `axes`."""
     backwards = [slice(None)] * -min(axes, default=0)
@@ -107,18 +103,16 @@ def flip(xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     return x[(..., *backwards)]
 
 
-linear(flip, lambda g, out, x, *, axes: flip(g, axes=axes))
+linear(flip)(lambda g, out, x, *, axes: flip(g, axes=axes))
 
 
-@facts(axes=EACH, work=nothing, memory=Memory.COPY, formula=True)
-@trailing
-@primitive
+@trailing(axes=EACH, work=nothing, memory=Memory.COPY, formula=True)
 def duplicate(xp: Any, x: Any) -> Any:
     """`x` in memory of its own, so that what a function asked to be a copy is no argument of it."""
     return x.copy()
 
 
-linear(duplicate, lambda g, out, x: g)
+linear(duplicate)(lambda g, out, x: g)
 
 
 # Views: each notes how it is read from its base, and how a write to it is carried back.

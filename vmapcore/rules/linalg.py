@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, multiple, primitive
+from ..core import facts, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import align, fit, match, operand, trailing
@@ -90,9 +90,7 @@ def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
     return all(n == m or 1 in (n, m) for n, m in zip(x[::-1], y[::-1], strict=False))
 
 
-@facts(work=of_matrices(2))
-@trailing
-@primitive
+@trailing(work=of_matrices(2))
 def inverse(xp: Any, a: Any) -> Any:
     """The inverse of matrices."""
     return xp.linalg.inv(a)
@@ -151,9 +149,7 @@ def _singular(a: Any) -> tuple[Any, Any, Any, Any, Any]:
     return u, s, vh, np.linalg.det(u @ vh), library(a).eye(a.shape[-1], dtype=bool)
 
 
-@facts(work=of_matrices(25))
-@trailing
-@primitive
+@trailing(work=of_matrices(25))
 def cofactors(xp: Any, a: Any) -> Any:
     """The derivative of the determinant by each element."""
     u, s, vh, sign, unit = _singular(a)
@@ -180,9 +176,7 @@ cofactors.def_vjp(lambda g, out, a: _cofactors_along(g, a))
 cofactors.def_jvp(lambda tangents, out, a: _cofactors_along(tangents[0], a))
 
 
-@facts(work=of_matrices(2 / 3))
-@trailing
-@primitive
+@trailing(work=of_matrices(2 / 3))
 def determinant(xp: Any, a: Any) -> Any:
     """Determinants of matrices."""
     return xp.linalg.det(a)
@@ -197,9 +191,7 @@ def det(a: Any) -> Any:
     return determinant(matrices("np.linalg.det", a, square=True))
 
 
-@facts(work=of_matrices(2 / 3))
-@trailing
-@multiple
+@trailing(work=of_matrices(2 / 3), multiple=True)
 def slogdet(xp: Any, a: Any) -> Any:
     """The sign, or phase, of determinants, and the logarithm of their size."""
     return tuple(xp.linalg.slogdet(a))
@@ -213,6 +205,7 @@ def slogdet_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return out[0] * (np.imag(rate) * 1j), np.real(rate)
 
 
+@slogdet.def_vjp
 def slogdet_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
     g_sign, g_log = g
     rate = g_log
@@ -222,9 +215,6 @@ def slogdet_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
     if rate is None:
         return np.zeros_like(a)
     return _scalar(rate) * transposed(inverse(a))
-
-
-slogdet.def_vjp(slogdet_vjp)
 
 
 @implements(np.linalg.slogdet)

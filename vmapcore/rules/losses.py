@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY
 from ._axes import ALONG
@@ -101,9 +100,7 @@ def binary_cross_entropy_with_logits(
 # Classification.
 
 
-@facts(work=each, axes=ALONG)
-@trailing
-@primitive
+@trailing(work=each, axes=ALONG)
 def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     """Minus the scores of the targets, which have length 1 on the axis of the classes; 0 for those `ignored`."""
     ndim = max(len(scores.shape), len(targets.shape))
@@ -112,9 +109,7 @@ def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) ->
     return -xp.where(counts, scores[places], 0)
 
 
-@facts(work=per_input(1), axes=ALONG)
-@trailing
-@primitive
+@trailing(work=per_input(1), axes=ALONG)
 def nll_transpose(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
     """Minus `g` at the places of the targets, and 0 elsewhere."""
     ndim = max(len(g.shape), len(targets.shape))
@@ -168,16 +163,14 @@ def _places(xp: Any, shape: Any, targets: Any, axis: int, ignored: int) -> tuple
     return counts, tuple(places)
 
 
+@linear(nll_along)
 def nll_vjp(g: Any, out: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     return match(nll_transpose(g, targets, axis=axis, ignored=ignored, classes=scores.shape[axis]), scores)
 
 
+@linear(nll_transpose)
 def nll_transpose_vjp(ct: Any, out: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
     return match(nll_along(ct, targets, axis=axis, ignored=ignored), g)
-
-
-linear(nll_along, nll_vjp)
-linear(nll_transpose, nll_transpose_vjp)
 
 
 def _class_axis(call: str, scores: Any) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import as_new_array, bilinear, into, match, operand, trailing
@@ -233,9 +232,7 @@ def _cheapest_order(lengths: Shape) -> dict[tuple[int, int], int]:
     return split
 
 
-@facts(work=lambda ins, outs: outs[0].size * (PRODUCT[complexes(ins)] * 2 + parts(ins)))
-@trailing
-@primitive
+@trailing(work=lambda ins, outs: outs[0].size * (PRODUCT[complexes(ins)] * 2 + parts(ins)))
 def cross3(xp: Any, x: Any, y: Any) -> Any:
     """Cross product of the vectors of three components along the last axes."""
     return xp.cross(x, y)

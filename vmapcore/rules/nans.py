@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..numpy_protocol import implements
 from ._families import into, operand, trailing
 from ._ints import last_axes
@@ -66,24 +65,16 @@ def _nan_extremum(extremum: Any, fill: float, a: Any, axis: Any, keepdims: bool,
     return np.where(all_(np.isnan(x), axis, keepdims=keepdims), np.nan, result)
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1), zero_derivative=True)
 def position_of_nanmax(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     """Index of the first largest element along `axis` that is a number."""
     return xp.nanargmax(x, axis, keepdims=keepdims)
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1), zero_derivative=True)
 def position_of_nanmin(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     """Index of the first smallest element along `axis` that is a number."""
     return xp.nanargmin(x, axis, keepdims=keepdims)
-
-
-position_of_nanmax.def_zero_derivative()
-position_of_nanmin.def_zero_derivative()
 
 
 @implements(np.nanargmax)

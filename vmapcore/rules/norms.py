@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import ArgumentError, ShapeError, describe
 from ..evals.reductions import kept_shape
 from ..numpy_protocol import implements
@@ -21,9 +20,7 @@ from .svd import singular_norm
 Axes = tuple[int, ...]
 
 
-@facts(axes=REDUCED, work=per_input(2), formula=True)
-@trailing
-@primitive
+@trailing(axes=REDUCED, work=per_input(2), formula=True)
 def euclidean(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     """Root of the sum of squares over the negative axes `axis`. Its derivative at zero is taken to be zero."""
     squares = x.real**2 + x.imag**2 if x.dtype.kind == "c" else x * x
@@ -35,12 +32,10 @@ def _quotient(x: Any, norm: Any) -> Any:
     return np.where(norm == 0, 0, x / np.where(norm == 0, 1, norm))
 
 
+@euclidean.def_vjp
 def euclidean_vjp(g: Any, out: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     kept = kept_shape(x.shape, axis)
     return cast_like(conj(x) * reshape(_quotient(g, out), shape=kept), x)
-
-
-euclidean.def_vjp(euclidean_vjp)
 
 
 @euclidean.def_jvp

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory
-from ..core import Axes, Primitive, facts, primitive
+from ..core import Axes, Primitive
 from ..errors import DTypeError, ShapeError, describe
 from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, taps, windows
 from ._axes import broadcasting
@@ -44,8 +44,7 @@ POOLED = Axes(lambda shapes, outs, *, kernel, **params: broadcasting(shapes, out
 """Windows lie along the last axes."""
 
 
-@facts(work=pooled_work, axes=POOLED)
-@primitive
+@trailing(work=pooled_work, axes=POOLED)
 def max_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
     """The maximum of each window over the last axes of x; padding is never chosen, NaN always."""
     win = windows("max_pool", x.shape[-len(kernel) :], kernel, stride, padding, dilation)
@@ -55,8 +54,7 @@ def max_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, dil
     return out
 
 
-@facts(work=pooled_work, axes=POOLED)
-@primitive
+@trailing(work=pooled_work, axes=POOLED)
 def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
     """Sends each element of g to where the first maximum of its window in x is; `out` is max_pool of x."""
     axes = len(window["kernel"])
@@ -78,8 +76,7 @@ def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
     return result
 
 
-@facts(work=pooled_work, axes=POOLED)
-@primitive
+@trailing(work=pooled_work, axes=POOLED)
 def max_pool_gather(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
     """Takes from t, of the shape of x, what lies where the first maximum of each window in x is."""
     axes = len(window["kernel"])
@@ -104,12 +101,10 @@ def _select(made: Primitive, transpose: Primitive) -> None:
             None if tangents[0] is None else made(tangents[0], x, out, **window)
         )
     )
-    trailing(made)
 
 
 max_pool.def_vjp(lambda g, out, x, **window: max_pool_scatter(g, x, out, **window))
 max_pool.def_jvp(lambda tangents, out, x, **window: max_pool_gather(tangents[0], x, out, **window))
-trailing(max_pool)
 _select(max_pool_scatter, max_pool_gather)
 _select(max_pool_gather, max_pool_scatter)
 
@@ -140,8 +135,7 @@ def _masked(xp: Any, t: Any, won: Any) -> Any:
 # Mean.
 
 
-@facts(work=pooled_work, axes=POOLED)
-@primitive
+@trailing(work=pooled_work, axes=POOLED)
 def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, counted: Pairs) -> Any:
     """The mean of each window over the last axes of x, where `counted` zeros around them count too."""
     axes = len(kernel)
@@ -160,8 +154,7 @@ def avg_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, cou
     return out
 
 
-@facts(work=pooled_work, axes=POOLED)
-@primitive
+@trailing(work=pooled_work, axes=POOLED)
 def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, counted: Pairs) -> Any:
     """The transpose of `avg_pool` of an array whose last axes have lengths `size`."""
     axes = len(kernel)
@@ -182,13 +175,10 @@ def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, 
     return result
 
 
-linear(
-    avg_pool,
-    lambda g, out, x, *, kernel, **window: avg_pool_spread(g, size=x.shape[-len(kernel) :], kernel=kernel, **window),
+linear(avg_pool)(
+    lambda g, out, x, *, kernel, **window: avg_pool_spread(g, size=x.shape[-len(kernel) :], kernel=kernel, **window)
 )
-linear(avg_pool_spread, lambda ct, out, g, *, size, **window: avg_pool(ct, **window))
-trailing(avg_pool)
-trailing(avg_pool_spread)
+linear(avg_pool_spread)(lambda ct, out, g, *, size, **window: avg_pool(ct, **window))
 
 
 def _counts(xp: Any, win: Windows, counted: Pairs, dtype: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Axes, Memory, Primitive, facts, primitive
+from ..core import Axes, Memory, Primitive
 from ..errors import DTypeError, OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
 from ..numpy_protocol import NUMPY, REDUCE, implements
@@ -45,38 +45,32 @@ def _resized(params: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
     return params | {"sizes": tuple([shape[i] for i in params["axis"]])}
 
 
-@facts(work=nothing, axes=Axes(_repeated, _resized), memory=Memory.VIEW, formula=True)
-@trailing
-@primitive
+@trailing(work=nothing, axes=Axes(_repeated, _resized), memory=Memory.VIEW, formula=True)
 def repeat_along(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...], keepdims: bool) -> Any:
     """`x` repeated `sizes` times along the axes `axis` of the result; `x` has them, of length 1, if `keepdims`."""
     kept, full = _repeated_shapes(x.shape, axis, sizes, keepdims)
     return xp.broadcast_to(x.reshape(kept), full)
 
 
-@facts(axes=SUMMED, work=per_input(1), formula=True)
-@trailing
-@primitive
+@trailing(axes=SUMMED, work=per_input(1), formula=True)
 def reduce_sum(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Sum of `x` over the axes `axis`."""
     return total(xp, x, axis, keepdims)
 
 
+@linear(reduce_sum)
 def reduce_sum_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     shape = x.shape
     return repeat_along(g, axis=axis, sizes=tuple([shape[i] for i in axis]), keepdims=keepdims)
 
 
-linear(reduce_sum, reduce_sum_vjp)
-linear(repeat_along, lambda g, out, x, *, axis, sizes, keepdims: reduce_sum(g, axis=axis, keepdims=keepdims))
+linear(repeat_along)(lambda g, out, x, *, axis, sizes, keepdims: reduce_sum(g, axis=axis, keepdims=keepdims))
 
 
 # Products. The derivative by one element is the product of the others: no division, so zeros do no harm.
 
 
-@facts(axes=REDUCED, work=per_input(1, 6))
-@trailing
-@primitive
+@trailing(axes=REDUCED, work=per_input(1, 6))
 def reduce_prod(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     """Product of `x` over one axis."""
     return x.prod(axis, keepdims=keepdims)
@@ -88,11 +82,9 @@ def _others(x: Any, axis: int) -> Any:
     return scan_prod(before, axis=axis, reverse=False) * scan_prod(after, axis=axis, reverse=True)
 
 
+@reduce_prod.def_vjp
 def reduce_prod_vjp(g: Any, out: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     return g.reshape(kept_shape(x.shape, (axis,))) * _others(x, axis)
-
-
-reduce_prod.def_vjp(reduce_prod_vjp)
 
 
 @reduce_prod.def_jvp
@@ -104,14 +96,12 @@ def reduce_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, kee
 
 
 @reduction
-@primitive
 def reduce_max(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Largest element of `x` over the axes `axis`."""
     return largest(xp, x, axis, keepdims)
 
 
 @reduction
-@primitive
 def reduce_min(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Smallest element of `x` over the axes `axis`."""
     return smallest(xp, x, axis, keepdims)
@@ -142,39 +132,31 @@ for _made in (reduce_max, reduce_min):
 # Truth tests and positions.
 
 
-@reduction
-@primitive
+@trailing(axes=REDUCED, work=per_input(1), formula=True, zero_derivative=True)
 def reduce_any(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Whether any element over the axes `axis` is true."""
     return x.any(axis, keepdims=keepdims)
 
 
-@reduction
-@primitive
+@trailing(axes=REDUCED, work=per_input(1), formula=True, zero_derivative=True)
 def reduce_all(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Whether all elements over the axes `axis` are true."""
     return x.all(axis, keepdims=keepdims)
 
 
-@facts(axes=REDUCED, work=per_input(1))
-@trailing
-@primitive
+@trailing(axes=REDUCED, work=per_input(1), zero_derivative=True)
 def position_of_max(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     """Index of the first largest element along `axis`."""
     return x.argmax(axis, keepdims=keepdims)
 
 
-@facts(axes=REDUCED, work=per_input(1))
-@trailing
-@primitive
+@trailing(axes=REDUCED, work=per_input(1), zero_derivative=True)
 def position_of_min(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     """Index of the first smallest element along `axis`."""
     return x.argmin(axis, keepdims=keepdims)
 
 
-@facts(work=nothing, memory=Memory.VIEW)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW)
 def within(xp: Any, x: Any, *, low: float, high: float, call: str, remedy: str) -> Any:
     """`x`, or an error of `call` if an element is not from `low` to `high`."""
     if x.size and not (x.min() >= low and x.max() <= high):
@@ -184,10 +166,6 @@ def within(xp: Any, x: Any, *, low: float, high: float, call: str, remedy: str) 
 
 within.def_vjp(lambda g, out, x, **params: g)
 within.def_jvp(lambda tangents, out, x, **params: tangents[0])
-
-
-for _made in (reduce_any, reduce_all, position_of_max, position_of_min):
-    _made.def_zero_derivative()
 
 
 # NumPy's functions.

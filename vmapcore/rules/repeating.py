@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, facts, primitive
+from ..core import Memory
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
@@ -21,9 +21,7 @@ from .joining import concatenate, cut, flat, shaped, stack
 from .layout import Shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def roll(xp: Any, x: Any, *, shift: int, axis: int) -> Any:
     """`x` shifted along `axis` by `shift`; what leaves at one end comes in at the other."""
     n = x.shape[axis]
@@ -35,40 +33,32 @@ def roll(xp: Any, x: Any, *, shift: int, axis: int) -> Any:
     return out
 
 
-linear(roll, lambda g, out, x, *, shift, axis: roll(g, shift=-shift, axis=axis))
+linear(roll)(lambda g, out, x, *, shift, axis: roll(g, shift=-shift, axis=axis))
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def repeat(xp: Any, x: Any, *, repeats: int, axis: int) -> Any:
     """Every element along `axis` `repeats` times in a row."""
     return x.repeat(repeats, axis)
 
 
+@linear(repeat)
 def repeat_vjp(g: Any, out: Any, x: Any, *, repeats: int, axis: int) -> Any:
     split = axis + len(x.shape)
     return np.sum(reshape(g, shape=(*x.shape[: split + 1], repeats, *x.shape[split + 1 :])), axis=split + 1)
 
 
-linear(repeat, repeat_vjp)
-
-
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def tile(xp: Any, x: Any, *, reps: Shape) -> Any:
     """`x` repeated as a whole, `reps` times along its last axes."""
     return xp.tile(x, reps)
 
 
+@linear(tile)
 def tile_vjp(g: Any, out: Any, x: Any, *, reps: Shape) -> Any:
     lead = len(x.shape) - len(reps)
     pairs = [n for pair in zip(reps, x.shape[lead:], strict=True) for n in pair]
     return np.sum(reshape(g, shape=(*x.shape[:lead], *pairs)), axis=tuple(range(lead, lead + len(pairs), 2)))
-
-
-linear(tile, tile_vjp)
 
 
 def gather(x: Any, positions: Any, axis: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Dynamic, Primitive, facts, multiple, primitive
+from ..core import Dynamic, Primitive, facts, multiple
 from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -19,9 +19,9 @@ from .cumulative import single_axis
 from .sorting import gather_along, sort_along
 
 
-@facts(work=lambda ins, outs, **params: outs[0].size * log2(max(ins[0].shape[-1], 2)) * parts(ins))
-@trailing
-@primitive
+@trailing(
+    work=lambda ins, outs, **params: outs[0].size * log2(max(ins[0].shape[-1], 2)) * parts(ins), zero_derivative=True
+)
 def search(xp: Any, a: Any, v: Any, *, side: str) -> Any:
     """Where each of `v` goes in the sorted `a`: indices along their last axes."""
     if a.ndim == 1:
@@ -42,9 +42,6 @@ def search(xp: Any, a: Any, v: Any, *, side: str) -> Any:
 def _before(x: Any, y: Any) -> Any:
     """Whether `x` sorts before `y`: NaN comes last."""
     return (x < y) | ((y != y) & (x == x))
-
-
-search.def_zero_derivative()
 
 
 @implements(np.searchsorted)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import NUMPY, implements
@@ -25,7 +24,6 @@ from .ufuncs import share
 
 
 @by_element
-@primitive
 def select(xp: Any, condition: Any, x: Any, y: Any) -> Any:
     """`x` where `condition` is true, else `y`."""
     size = getattr(condition, "size", 0)
@@ -94,7 +92,6 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 
 @by_element
-@primitive
 def clamp(xp: Any, x: Any, low: Any, high: Any) -> Any:
     """`minimum(maximum(x, low), high)` in one pass."""
     return x.clip(low, high)
@@ -167,9 +164,7 @@ def select_(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0
     return as_new_array(result)
 
 
-@facts(work=each)
-@trailing
-@primitive
+@trailing(work=each)
 def choose_from(xp: Any, index: Any, *choices: Any, mode: str) -> Any:
     """The element of `choices[index]`."""
     return xp.choose(index, choices, mode=mode)

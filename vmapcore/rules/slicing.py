@@ -49,8 +49,7 @@ def slice_read(xp: Any, x: Any, *, index: Pattern, copy: bool = False) -> Any:
     return x[brackets(index)].copy() if copy else x[brackets(index)]
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def slice_place(xp: Any, v: Any, *, index: Pattern, shape: tuple[int, ...]) -> Any:
     """Zeros with `v` at a basic index: the transpose of `slice_read`. `shape` is that of the axes indexed."""
     lead = v.shape[: v.ndim - len(shape) - _ranks(index)[1]]
@@ -68,12 +67,12 @@ def slice_write(xp: Any, x: Any, v: Any, *, index: Pattern, own: bool = False) -
     return out
 
 
+@linear(slice_read)
 def slice_read_transpose(g: Any, out: Any, x: Any, *, index: Pattern, copy: bool = False) -> Any:
     return slice_place(g, index=index, shape=x.shape[len(x.shape) - _ranks(index)[0] :])
 
 
-linear(slice_read, slice_read_transpose)
-trailing(linear(slice_place, lambda g, out, v, *, index, shape: slice_read(g, index=index)))
+linear(slice_place)(lambda g, out, v, *, index, shape: slice_read(g, index=index))
 
 
 @slice_read.def_vmap

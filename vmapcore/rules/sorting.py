@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, Primitive, facts, primitive
+from ..core import Memory, Primitive
 from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ..refusals import refuse
@@ -28,17 +28,13 @@ def _same_rank(x: Any, indices: Any) -> tuple[Any, Any]:
     return x, indices
 
 
-@facts(work=nothing, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=nothing, memory=Memory.COPY)
 def gather_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
     """`np.take_along_axis` with leading axes broadcast. `unique` promises that no element is picked twice."""
     return xp.take_along_axis(*_same_rank(x, indices), axis)
 
 
-@facts(work=of_scatter, memory=Memory.COPY)
-@trailing
-@primitive
+@trailing(work=of_scatter, memory=Memory.COPY)
 def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
     """Zeros of length `length` along `axis`, with each element of `x` added at its index: the transpose of a gather."""
     x, indices = xp.broadcast_arrays(*_same_rank(x, indices))
@@ -66,16 +62,14 @@ def _binned(x: Any, indices: Any, axis: int, length: int) -> Any:
     return np.moveaxis(sums.astype(x.dtype, copy=False).reshape((*lead, length)), -1, axis)
 
 
+@linear(gather_along)
 def gather_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
     return match(scatter_along(g, indices, axis=axis, unique=unique, length=x.shape[axis]), x)
 
 
+@linear(scatter_along)
 def scatter_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
     return match(gather_along(g, indices, axis=axis, unique=unique), x)
-
-
-linear(gather_along, gather_vjp)
-linear(scatter_along, scatter_vjp)
 
 
 def picks(made: Primitive, positions: Callable[..., Any], *, unique: bool) -> None:
@@ -95,33 +89,25 @@ def picks(made: Primitive, positions: Callable[..., Any], *, unique: bool) -> No
 # Sorting.
 
 
-@facts(work=of_sort)
-@trailing
-@primitive
+@trailing(work=of_sort, zero_derivative=True)
 def argsort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
     """The order that sorts `x` along `axis`."""
     return xp.argsort(x, axis, kind="stable" if stable else None)
 
 
-@facts(work=of_sort)
-@trailing
-@primitive
+@trailing(work=of_sort)
 def sort_along(xp: Any, x: Any, *, axis: int, stable: bool) -> Any:
     """`x` sorted along `axis`."""
     return xp.sort(x, axis, kind="stable" if stable else None)
 
 
-@facts(work=per_input(2))
-@trailing
-@primitive
+@trailing(work=per_input(2), zero_derivative=True)
 def argpartition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
     """An order of `x` along `axis` that has the elements of ranks `kth` in place."""
     return xp.argpartition(x, kth, axis)
 
 
-@facts(work=per_input(2))
-@trailing
-@primitive
+@trailing(work=per_input(2))
 def partition_along(xp: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
     """`x` reordered along `axis` so that the elements of ranks `kth` are in place."""
     return xp.partition(x, kth, axis)
@@ -133,8 +119,6 @@ def _partitioned(out: Any, x: Any, *, axis: int, kth: tuple[int, ...]) -> Any:
     return scatter_along(order, ranked, axis=axis, unique=True, length=x.shape[axis])
 
 
-argsort_along.def_zero_derivative()
-argpartition_along.def_zero_derivative()
 picks(sort_along, lambda out, x, **params: argsort_along(x, **params), unique=True)
 picks(partition_along, _partitioned, unique=True)
 
@@ -204,17 +188,13 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 # Running extrema.
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1))
 def running_max(xp: Any, x: Any, *, axis: int) -> Any:
     """The largest element up to each position along `axis`."""
     return _running(xp, np.maximum, x, axis)
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1))
 def running_min(xp: Any, x: Any, *, axis: int) -> Any:
     """The smallest element up to each position along `axis`."""
     return _running(xp, np.minimum, x, axis)
@@ -231,9 +211,7 @@ def _running(xp: Any, larger: Any, x: Any, axis: int) -> Any:
     return out
 
 
-@facts(work=per_input(1))
-@trailing
-@primitive
+@trailing(work=per_input(1), zero_derivative=True)
 def run_starts(xp: Any, running: Any, *, axis: int) -> Any:
     """For every element of a running extremum the position at which it was first met. NaN, once met, stays."""
     place = xp.arange(running.shape[axis]).reshape((-1,) + (1,) * (-1 - axis))
@@ -243,7 +221,6 @@ def run_starts(xp: Any, running: Any, *, axis: int) -> Any:
     return _running(xp, np.maximum, xp.where(fresh, place, 0), axis)
 
 
-run_starts.def_zero_derivative()
 for _made in (running_max, running_min):
     picks(_made, lambda out, x, *, axis: run_starts(out, axis=axis), unique=False)
 

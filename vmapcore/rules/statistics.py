@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..errors import ArgumentError, DTypeError, OptionError, ShapeError, describe
 from ..evals.reductions import kept_shape, total
 from ..numpy_protocol import implements
@@ -34,9 +33,7 @@ from .reductions import count_over, masked, mean, mean_dtypes, reduce_sum, sum_,
 from .sorting import scatter_along
 
 
-@facts(axes=REDUCED, work=per_input(4), formula=True)
-@trailing
-@primitive
+@trailing(axes=REDUCED, work=per_input(4), formula=True)
 def deviation(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Sum of the squared distances of `x` from its mean over the axes `axis`."""
     d = x - total(xp, x, axis, True) / count_over(x, axis, True)
@@ -53,11 +50,9 @@ def _twice_centred(x: Any, axis: tuple[int, ...]) -> Any:
     return 2 * (d.conj() if d.dtype.kind == "c" else d)
 
 
+@deviation.def_vjp
 def deviation_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     return g.reshape(kept_shape(x.shape, axis)) * _twice_centred(x, axis)
-
-
-deviation.def_vjp(deviation_vjp)
 
 
 @deviation.def_jvp
@@ -67,7 +62,6 @@ def deviation_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: tuple[int,
 
 
 @by_element
-@primitive
 def root(xp: Any, x: Any) -> Any:
     """Square root of a variance. Its derivative at zero is taken to be zero, as of a norm."""
     return xp.sqrt(x)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, multiple, primitive
 from ..errors import ArgumentError, MissingRuleError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
@@ -35,9 +34,7 @@ from .layout import reshape
 # dP = F∘(M S + (M S)ᴴ) and dQ = F∘(S M + (S M)ᴴ), F[i, j] = 1 / (s[j]² - s[i]²). A change of phase goes to U.
 
 
-@facts(work=of_matrices(25))
-@trailing
-@multiple
+@trailing(work=of_matrices(25), multiple=True)
 def svd(xp: Any, a: Any, *, full: bool) -> Any:
     """Singular vectors as columns of U and rows of Vᴴ, with the singular values in descending order between them."""
     return tuple(xp.linalg.svd(a, full))
@@ -78,6 +75,7 @@ def svd_jvp(tangents: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     return du, singular_parts(a, da), dvh
 
 
+@svd.def_vjp
 def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     (u, s, vh), gs = out, g[1]
     m, n = a.shape[-2:]
@@ -108,12 +106,7 @@ def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     return conj(ct if outside is None else ct + outside)
 
 
-svd.def_vjp(svd_vjp)
-
-
-@facts(work=of_matrices(4))
-@trailing
-@primitive
+@trailing(work=of_matrices(4))
 def svdvals(xp: Any, a: Any) -> Any:
     """Singular values in descending order."""
     return xp.linalg.svd(a, compute_uv=False)
@@ -124,16 +117,12 @@ def svdvals_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
     return singular_parts(a, tangents[0])
 
 
+@svdvals.def_vjp
 def svdvals_vjp(g: Any, out: Any, a: Any) -> Any:
     return conj(singular_sum(a, row(g)))
 
 
-svdvals.def_vjp(svdvals_vjp)
-
-
-@facts(work=of_matrices(4))
-@trailing
-@primitive
+@trailing(work=of_matrices(4))
 def singular_norm(xp: Any, a: Any, *, ord: Any) -> Any:
     """The largest singular value for `ord` 2, the smallest for -2, the sum for "nuc".
 
@@ -161,27 +150,22 @@ def singular_norm_jvp(tangents: Sequence[Any], out: Any, a: Any, *, ord: Any) ->
     return np.sum(np.real(conj(_slope(out, a, ord)) * tangents[0]), axis=(-2, -1))
 
 
+@singular_norm.def_vjp
 def singular_norm_vjp(g: Any, out: Any, a: Any, *, ord: Any) -> Any:
     return column(column(g)) * conj(_slope(out, a, ord))
 
 
-singular_norm.def_vjp(singular_norm_vjp)
-
 # The derivatives of these two are sums over pairs of singular vectors; see those of eigenvectors.
 
 
-@facts(work=of_matrices(27))
-@trailing
-@primitive
+@trailing(work=of_matrices(27))
 def singular_sum(xp: Any, a: Any, g: Any) -> Any:
     """The matrices with the row `g` in place of singular values: U diag(g) Vᴴ."""
     u, _, vh = xp.linalg.svd(a, False)
     return (u * g) @ vh
 
 
-@facts(work=of_matrices(27))
-@trailing
-@primitive
+@trailing(work=of_matrices(27))
 def singular_parts(xp: Any, a: Any, x: Any) -> Any:
     """The parts of `x` along singular vectors: the real diagonal of Uᴴ x V."""
     u, _, vh = xp.linalg.svd(a, False)
@@ -282,9 +266,7 @@ def _singular_values(a: Any, hermitian: bool) -> Any:
 # The inverse as far as there is one.
 
 
-@facts(work=of_matrices(25))
-@trailing
-@primitive
+@trailing(work=of_matrices(25))
 def pseudoinverse(xp: Any, a: Any, rcond: Any) -> Any:
     """Moore-Penrose inverse; singular values up to `rcond` times the largest count as zero.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, multiple, primitive
 from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
@@ -277,24 +276,16 @@ def _shaped(x: Any) -> Any:
 # Flat positions.
 
 
-@facts(work=lambda ins, outs, **params: sum([v.size for v in outs]))
-@trailing
-@multiple
+@trailing(work=lambda ins, outs, **params: sum([v.size for v in outs]), multiple=True, zero_derivative=True)
 def unravel(xp: Any, indices: Any, *, shape: tuple[int, ...], order: str) -> Any:
     """Flat positions in an array of `shape` as one index per axis."""
     return tuple(xp.unravel_index(indices, shape, order))
 
 
-@facts(work=lambda ins, outs, **params: 2 * outs[0].size * (len(ins) - 1))
-@trailing
-@primitive
+@trailing(work=lambda ins, outs, **params: 2 * outs[0].size * (len(ins) - 1), zero_derivative=True)
 def ravel_multi(xp: Any, *indices: Any, dims: tuple[int, ...], mode: Any, order: str) -> Any:
     """One index per axis of an array of shape `dims` as flat positions."""
     return xp.ravel_multi_index(indices, dims, mode, order)
-
-
-unravel.def_zero_derivative()
-ravel_multi.def_zero_derivative()
 
 
 @implements(np.unravel_index)

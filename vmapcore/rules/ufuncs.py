@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import facts, primitive
 from ..numpy_protocol import implements
 from ._axes import EACH
 from ._families import Over, elementwise, fit, linear, match, operand, pointwise, trailing
@@ -54,10 +53,10 @@ absolute = elementwise(
 hypot = elementwise(np.hypot, lambda out, x, y: x / _length(out), lambda out, x, y: y / _length(out))
 
 conjugate = elementwise(np.conjugate, 1, work=per_result(0, 1))
-linear(conjugate, lambda g, out, x: np.conjugate(g))
+linear(conjugate)(lambda g, out, x: np.conjugate(g))
 
 ldexp = elementwise(np.ldexp, 1, None)
-linear(ldexp, lambda g, out, x, exponent: match(np.ldexp(g, exponent), x))
+linear(ldexp)(lambda g, out, x, exponent: match(np.ldexp(g, exponent), x))
 
 # Powers. The derivatives are finite wherever the true ones are: x**2 and x**0 have one at 0, and so has y -> 0**y.
 
@@ -65,8 +64,7 @@ SPECIAL_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
 """What the operator ** of NumPy's arrays computes by other functions, several times faster."""
 
 
-@facts(axes=EACH, work=per_result(1, 6), formula=True, fits=lambda ins, outs: outs[0].dtype.kind == "f")
-@primitive
+@trailing(axes=EACH, work=per_result(1, 6), formula=True, fits=lambda ins, outs: outs[0].dtype.kind == "f")
 def power(xp: Any, x: Any, y: Any) -> Any:
     """`np.power`, element by element."""
     if type(y) in (int, float) and y in SPECIAL_POWERS and getattr(x, "dtype", None) in FLOATING:
@@ -93,7 +91,6 @@ def power_by_exponent(out: Any, x: Any, y: Any) -> Any:
     return out * np.log(nonzero(wide(out, x)))
 
 
-trailing(power)
 pointwise(power, power_by_base, power_by_exponent)
 implements(np.power)(power)
 
@@ -107,9 +104,7 @@ def float_power(x1: Any, x2: Any) -> Any:
 # Extrema share the cotangent half and half on a tie, as central differences do.
 
 
-@facts(axes=EACH, work=each, fits=lambda ins, outs: outs[0].dtype.kind == "f")
-@trailing
-@primitive
+@trailing(axes=EACH, work=each, fits=lambda ins, outs: outs[0].dtype.kind == "f", zero_derivative=True)
 def share(xp: Any, x: Any, y: Any, out: Any) -> Any:
     """The part of `out`, the larger or the smaller of `x` and `y`, that is `x`: 1, 0, or on a tie 1/2."""
     mine, other = xp.equal(x, out), xp.equal(y, out)
@@ -121,9 +116,6 @@ def share(xp: Any, x: Any, y: Any, out: Any) -> Any:
 def share_formula(xp: Any, x: Any, y: Any, out: Any) -> Any:
     none, half, whole = [out.dtype.type(part) for part in (0, 0.5, 1)]
     return xp.where(xp.equal(x, out), xp.where(xp.equal(y, out), half, whole), none)
-
-
-share.def_zero_derivative()
 
 
 def _by_clip(ufunc: Any, bounds: Any) -> Any:
@@ -233,9 +225,7 @@ for _ufunc in STEPS:
 real_sign = elementwise(np.sign, listed=False, work=per_result(1, 6))
 
 
-@facts(axes=EACH, work=per_result(1, 6))
-@trailing
-@primitive
+@trailing(axes=EACH, work=per_result(1, 6))
 def direction(xp: Any, x: Any) -> Any:
     """`x / abs(x)` of complex `x`; 0 of 0."""
     return xp.sign(x)
