@@ -46,7 +46,7 @@ def _along(shapes: list[Shape], outs: list[Shape], *, axis: int | tuple[int, ...
     return broadcasting(shapes, outs, -min(axis) if isinstance(axis, tuple) else -axis)
 
 
-def _reduced(shapes: list[Shape], outs: list[Shape], *, axis: Any, keepdims: bool) -> Labels:
+def _reduced(shapes: list[Shape], outs: list[Shape], *, axis: Any, keepdims: bool, **params: Any) -> Labels:
     axes = axis if isinstance(axis, tuple) else (axis,)
     rank = len(shapes[0])
     source: Names = tuple([None if i - rank in axes else i for i in range(rank)])

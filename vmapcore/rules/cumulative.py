@@ -151,24 +151,20 @@ def without_nan(a: Any, fill: Any) -> Any:
 def cumulative_sum(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
 ) -> Any:
-    return _cumulative(
-        scan_sum, "np.cumulative_sum", x, _only_axis("np.cumulative_sum", x, axis), dtype, out, include_initial
-    )
+    return _of_one_axis(scan_sum, "np.cumulative_sum", x, axis, dtype, out, include_initial)
 
 
 @implements(np.cumulative_prod)
 def cumulative_prod(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
 ) -> Any:
-    return _cumulative(
-        scan_prod, "np.cumulative_prod", x, _only_axis("np.cumulative_prod", x, axis), dtype, out, include_initial
-    )
+    return _of_one_axis(scan_prod, "np.cumulative_prod", x, axis, dtype, out, include_initial)
 
 
-def _only_axis(call: str, x: Any, axis: Any) -> Any:
+def _of_one_axis(made: Primitive, call: str, x: Any, axis: Any, *options: Any) -> Any:
     if axis is None and np.ndim(x) > 1:
         raise OptionError(call, f"axis is None for an array of {np.ndim(x)} axes", "", "Name the axis")
-    return axis
+    return _cumulative(made, call, x, axis, *options)
 
 
 def _cumulative(

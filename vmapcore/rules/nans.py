@@ -1,46 +1,34 @@
 """Reductions that pass over NaN: plain functions of the ordinary ones, on arrays with NaN replaced.
 
-Arrays of integers have no NaN and go to the ordinary ones as they are. The positions of extrema, where NumPy refuses a
-row of nothing but NaN, are NumPy's own functions, which batch as themselves.
+Arrays of integers have no NaN and go to the ordinary ones as they are.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..numpy_protocol import implements
-from ._families import into, operand, trailing
+from ._families import into, operand
 from ._ints import last_axes
-from ._work import per_input
 from .cumulative import converted, without_nan
-from .reductions import all_, masked, max_, mean, min_, position, prod, reduce_sum, sum_
-from .statistics import freedom_lost, real_dtype, root, squared, var
+from .reductions import all_, masked, max_, mean, min_, prod, reduce_sum, sum_
+from .statistics import freedom_lost, real_dtype, root_of, squared, var
 
 
-@implements(np.nansum)
-def nansum(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
-    return sum_(without_nan(a, 0), axis, dtype, out, keepdims, initial, where)
+def _passing_nan(reduction: Callable[..., Any], fill: int) -> Callable[..., Any]:
+    """`reduction`, its signature too, of arrays with `fill` in place of NaN."""
+
+    @functools.wraps(reduction)
+    def passing(a: Any, *args: Any, **options: Any) -> Any:
+        return reduction(without_nan(a, fill), *args, **options)
+
+    return passing
 
 
-@implements(np.nanprod)
-def nanprod(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
-    return prod(without_nan(a, 1), axis, dtype, out, keepdims, initial, where)
+nansum = implements(np.nansum)(_passing_nan(sum_, 0))
+nanprod = implements(np.nanprod)(_passing_nan(prod, 1))
 
 
 @implements(np.nanmax)
@@ -63,28 +51,6 @@ def _nan_extremum(extremum: Any, fill: float, a: Any, axis: Any, keepdims: bool,
     if initial is not None or x.dtype.kind not in "fc":
         return result
     return np.where(all_(np.isnan(x), axis, keepdims=keepdims), np.nan, result)
-
-
-@trailing(work=per_input(1), zero_derivative=True)
-def position_of_nanmax(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
-    """Index of the first largest element along `axis` that is a number."""
-    return xp.nanargmax(x, axis, keepdims=keepdims)
-
-
-@trailing(work=per_input(1), zero_derivative=True)
-def position_of_nanmin(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
-    """Index of the first smallest element along `axis` that is a number."""
-    return xp.nanargmin(x, axis, keepdims=keepdims)
-
-
-@implements(np.nanargmax)
-def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
-    return position(position_of_nanmax, "np.nanargmax", a, axis, out, keepdims)
-
-
-@implements(np.nanargmin)
-def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
-    return position(position_of_nanmin, "np.nanargmin", a, axis, out, keepdims)
 
 
 @implements(np.nanmean)
@@ -131,18 +97,4 @@ def nanvar(
     return into("np.nanvar", out, converted(result, real_dtype(y.dtype)))
 
 
-@implements(np.nanstd)
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    variance = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    return into("np.nanstd", out, root(variance))
+nanstd = implements(np.nanstd)(root_of("np.nanstd", nanvar))

@@ -162,68 +162,33 @@ def _each(call: str, q: Any) -> list[Any]:
     return [q]
 
 
-@implements(np.quantile)
-def quantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    return _quantile("np.quantile", a, q, axis, out, method, keepdims, weights, False)
+def _implement_quantile(function: Any, share: Callable[[Any], Any], skip_nan: bool) -> None:
+    """Makes `function` of NumPy run on tracers; `share` makes a quantile, from 0 to 1, of what it is asked for."""
+    name = function.__name__
 
-
-@implements(np.nanquantile)
-def nanquantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    return _quantile("np.nanquantile", a, q, axis, out, method, keepdims, weights, True)
-
-
-@implements(np.percentile)
-def percentile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    return _quantile("np.percentile", a, _hundredth(q), axis, out, method, keepdims, weights, False)
-
-
-@implements(np.nanpercentile)
-def nanpercentile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    return _quantile("np.nanpercentile", a, _hundredth(q), axis, out, method, keepdims, weights, True)
+    @implements(function)
+    def quantile(
+        a: Any,
+        q: Any,
+        axis: Any = None,
+        out: Any = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: bool = False,
+        *,
+        weights: Any = None,
+    ) -> Any:
+        return _quantile(f"np.{name}", a, share(q), axis, out, method, keepdims, weights, skip_nan)
 
 
 def _hundredth(q: Any) -> Any:
     return q / 100 if type(q) in (int, float) else np.true_divide(q, 100)
+
+
+_implement_quantile(np.quantile, lambda q: q, False)
+_implement_quantile(np.nanquantile, lambda q: q, True)
+_implement_quantile(np.percentile, _hundredth, False)
+_implement_quantile(np.nanpercentile, _hundredth, True)
 
 
 @implements(np.median)

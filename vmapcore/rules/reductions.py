@@ -145,15 +145,9 @@ def reduce_all(xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any
 
 
 @trailing(axes=REDUCED, work=per_input(1), zero_derivative=True)
-def position_of_max(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
-    """Index of the first largest element along `axis`."""
-    return x.argmax(axis, keepdims=keepdims)
-
-
-@trailing(axes=REDUCED, work=per_input(1), zero_derivative=True)
-def position_of_min(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
-    """Index of the first smallest element along `axis`."""
-    return x.argmin(axis, keepdims=keepdims)
+def position(xp: Any, x: Any, *, axis: int, keepdims: bool, of: str) -> Any:
+    """Index of an extremum along `axis`, the first of several: what "argmax" finds, or `of` for it."""
+    return getattr(xp, of)(x, axis, keepdims=keepdims)
 
 
 @trailing(work=nothing, memory=Memory.VIEW)
@@ -321,23 +315,22 @@ for _ufunc, _reduce in {
     NUMPY[_ufunc, "reduce"] = _reduce
 
 
-@implements(np.argmax)
-def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
-    return position(position_of_max, "np.argmax", a, axis, out, keepdims)
+def _implement_position(function: Any) -> None:
+    """Makes `function` of NumPy, one that finds where an extremum is, run on tracers."""
+    name = function.__name__
+
+    @implements(function)
+    def found(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+        x = operand(a)
+        line, last = single_axis(x, axis, f"np.{name}")
+        result = position(line, axis=last, keepdims=bool(keepdims), of=name)
+        if keepdims and axis is None:
+            result = result.reshape((1,) * len(x.shape))
+        return into(f"np.{name}", out, result)
 
 
-@implements(np.argmin)
-def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
-    return position(position_of_min, "np.argmin", a, axis, out, keepdims)
-
-
-def position(made: Primitive, call: str, a: Any, axis: Any, out: Any, keepdims: bool) -> Any:
-    x = operand(a)
-    line, last = single_axis(x, axis, call)
-    result = made(line, axis=last, keepdims=bool(keepdims))
-    if keepdims and axis is None:
-        result = result.reshape((1,) * len(x.shape))
-    return into(call, out, result)
+for _function in (np.argmax, np.argmin, np.nanargmax, np.nanargmin):
+    _implement_position(_function)
 
 
 @implements(np.count_nonzero)

@@ -189,54 +189,43 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 
 
 @trailing(work=per_input(1))
-def running_max(xp: Any, x: Any, *, axis: int) -> Any:
-    """The largest element up to each position along `axis`."""
-    return _running(xp, np.maximum, x, axis)
-
-
-@trailing(work=per_input(1))
-def running_min(xp: Any, x: Any, *, axis: int) -> Any:
-    """The smallest element up to each position along `axis`."""
-    return _running(xp, np.minimum, x, axis)
-
-
-def _running(xp: Any, larger: Any, x: Any, axis: int) -> Any:
+def running(xp: Any, x: Any, *, axis: int, extremum: str) -> Any:
+    """The largest element up to each position along `axis`; the smallest for the `extremum` "minimum"."""
+    larger = getattr(xp, extremum)
     if xp is np:
         return larger.accumulate(x, axis)
     out, step = x.copy(), 1  # other libraries: spans of 1, 2, 4, ... elements
     while step < x.shape[axis]:
-        span = getattr(xp, larger.__name__)(out[along(axis, step, None)], out[along(axis, None, -step)])
+        span = larger(out[along(axis, step, None)], out[along(axis, None, -step)])
         out[along(axis, step, None)] = span
         step *= 2
     return out
 
 
 @trailing(work=per_input(1), zero_derivative=True)
-def run_starts(xp: Any, running: Any, *, axis: int) -> Any:
+def run_starts(xp: Any, extrema: Any, *, axis: int) -> Any:
     """For every element of a running extremum the position at which it was first met. NaN, once met, stays."""
-    place = xp.arange(running.shape[axis]).reshape((-1,) + (1,) * (-1 - axis))
-    before, after = running[along(axis, None, -1)], running[along(axis, 1, None)]
-    fresh = xp.ones(running.shape, bool)
+    place = xp.arange(extrema.shape[axis]).reshape((-1,) + (1,) * (-1 - axis))
+    before, after = extrema[along(axis, None, -1)], extrema[along(axis, 1, None)]
+    fresh = xp.ones(extrema.shape, bool)
     fresh[along(axis, 1, None)] = (after != before) & (before == before)
-    return _running(xp, np.maximum, xp.where(fresh, place, 0), axis)
+    return running.eval(xp, xp.where(fresh, place, 0), axis=axis, extremum="maximum")
 
 
-for _made in (running_max, running_min):
-    picks(_made, lambda out, x, *, axis: run_starts(out, axis=axis), unique=False)
+picks(running, lambda out, x, *, axis, extremum: run_starts(out, axis=axis), unique=False)
 
 
-def _implement_accumulate(ufunc: Any, made: Primitive) -> None:
-    """Makes `made` what `ufunc.accumulate` is on tracers."""
+def _implement_accumulate(ufunc: Any) -> None:
+    """Makes `running` what `ufunc.accumulate` is on tracers."""
     call = f"np.{ufunc.__name__}.accumulate"
 
     def accumulate(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         x, last = single_axis(converted(a, dtype), axis, call)
-        return into(call, out, made(x, axis=last))
+        return into(call, out, running(x, axis=last, extremum=ufunc.__name__))
 
-    key: Any = (ufunc, "accumulate")
-    ACCUMULATE[ufunc] = key
-    NUMPY[key] = accumulate
+    ACCUMULATE[ufunc] = ufunc, "accumulate"
+    NUMPY[ufunc, "accumulate"] = accumulate
 
 
-_implement_accumulate(np.maximum, running_max)
-_implement_accumulate(np.minimum, running_min)
+for _ufunc in (np.maximum, np.minimum):
+    _implement_accumulate(_ufunc)

@@ -4,7 +4,8 @@ Two primitives, which batch as themselves: `deviation` is the sum of squares tha
 standard deviation of a variance.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,21 +103,17 @@ def var(
     return into("np.var", out, converted(result, real_dtype(final)))
 
 
-@implements(np.std)
-def std(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    return into("np.std", out, root(variance))
+def root_of(call: str, variance: Callable[..., Any]) -> Callable[..., Any]:
+    """The standard deviation of a `variance`, called as that is."""
+
+    @functools.wraps(variance)
+    def spread(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, *args: Any, **options: Any) -> Any:
+        return into(call, out, root(variance(a, axis, dtype, None, *args, **options)))
+
+    return spread
+
+
+std = implements(np.std)(root_of("np.std", var))
 
 
 def freedom_lost(call: str, ddof: Any, correction: Any) -> Any:
