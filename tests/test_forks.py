@@ -179,7 +179,7 @@ meanwhile(work, forks=4, pause=0.2)
     [
         "jit(new())(X)",
         "memory.empty(np, (2000, 1000), np.dtype('d')).fill(1)",
-        "[threads.one_blas_thread().__enter__(), threads.one_blas_thread().__exit__()]",
+        "threads.with_one_blas_thread(int)",
         "threads.run([lambda state: X @ X.T] * 4, list)",
         "explain(vmap(new()), X)",
         "jit(vmap(new()))(X)",
@@ -196,9 +196,7 @@ from vmapcore import executors
 check()
 inside, done = threading.Event(), threading.Event()
 def plan():
-    with executors._no_search_for_garbage():
-        inside.set()
-        done.wait(60)
+    executors._without_search_for_garbage(lambda: inside.set() or done.wait(60))
 planner = threading.Thread(target=plan)
 planner.start()
 inside.wait()
@@ -213,7 +211,7 @@ assert gc.isenabled()
 """)
 
 
-OF_THREADS = {"memory._Pool", "threads._Workers", "threads.run", "cpu.team._Team"}
+OF_THREADS = {"memory._Pool", "threads._Workers", "threads._run", "cpu.team._Team"}
 """Who has locks of its own: a child has new ones of these."""
 
 

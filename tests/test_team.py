@@ -279,9 +279,9 @@ def test_those_who_left_for_a_call_of_another_come_back():
     with crew(4):
         for _ in range(5):
             done = threading.Event()
-            threads._workers._wait(1)  # announced long before it comes, so that all leave for it
+            threads._waiting.value = 1  # long before there is one, so that all leave for it
             time.sleep(0.05)
-            threads._workers.calls.put([done.set])
+            threads._workers.call([[done.set]])
             assert done.wait(30) and serving()
 
 

@@ -436,15 +436,15 @@ def test_blas_is_held_in_any_thread():
         before, inside, entered, leave = blas_threads(), [], threading.Event(), threading.Event()
 
         def late():
-            with threads.one_blas_thread():
-                inside.extend(blas_threads())
-                entered.set()
-                leave.wait()
+            threads.with_one_blas_thread(lambda: inside.extend(blas_threads()) or entered.set() or leave.wait())
 
-        with threads.one_blas_thread():
+        def early():
             other = threading.Thread(target=late)
             other.start()
             entered.wait()
+            return other
+
+        other = threads.with_one_blas_thread(early)
         inside.extend(blas_threads())
         leave.set()
         other.join()
@@ -468,29 +468,6 @@ def test_the_same_bits_in_another_thread():
     assert np.array_equal(found[0], replayed(x))
 
 
-def test_blas_has_its_threads_after_an_interrupt(monkeypatch):
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        blas = threads._Blas()
-        monkeypatch.setattr(blas, "_set", interrupted(blas._set))
-        with pytest.raises(KeyboardInterrupt), blas:
-            pass
-        assert blas.holders == 0 and blas_threads() == before
-
-
-def interrupted(function):
-    """The function, the first time followed by an interrupt."""
-    calls = []
-
-    def run(*args):
-        function(*args)
-        calls.append(args)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-
-    return run
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_blas_has_its_threads_in_a_child_of_a_process_that_held_it():
     program = """
@@ -501,10 +478,11 @@ from vmapcore import threads
 counts = lambda: [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 threadpool_limits(2, user_api="blas")
 before = counts()
-with threads.one_blas_thread():
+def forks():
     child = os.fork()
     if child == 0:
         os._exit(counts() != before)
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return child
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(threads.with_one_blas_thread(forks), 0)[1]))
 """
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=60).returncode == 0

@@ -182,8 +182,7 @@ class _Door:
             for x, axis in zip(leaves, axes, strict=True)
         ]
         args, kwargs = unflatten(treedef, inputs)
-        with trace:
-            result = self._results(trace, self.fun(*args, **kwargs))
+        result = trace.run(lambda: self._results(trace, self.fun(*args, **kwargs)))
         if trace.report is not None:
             trace.report.tell()
         return result

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .arrays import UNTRACED, namespace
 from .errors import ArgumentError, LeakedTracerError, MissingRuleError
@@ -21,6 +21,7 @@ from .tracer import Tracer
 PRIMITIVES: dict[str, "Primitive"] = {}
 """Every primitive of the package by name: read by tests and documentation, never by dispatch."""
 
+R = TypeVar("R")
 Rule = Callable[..., Any]
 
 SEQUENCES = (list, tuple)
@@ -244,7 +245,7 @@ class Trace:
     `grad(lambda x: x * grad(lambda y: x + y)(1.0))` the inner sum must differentiate by `y` alone.
     """
 
-    __slots__ = ("call", "ended", "level", "refused", "token")
+    __slots__ = ("call", "ended", "level", "refused")
 
     overwrites = False
     """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
@@ -260,14 +261,23 @@ class Trace:
         self.ended = False
         self.refused: tuple[Refusal, ...] = ()
 
-    def __enter__(self) -> None:
-        """Begins to run the function."""
-        self.token = RUNNING.set((*RUNNING.get(), self))
+    def run(self, fun: Callable[..., R], *args: Any) -> R:
+        """Runs the function; raises in place of an error that C code has put before ours, and where it caught ours."""
+        running = RUNNING.get()
+        try:
+            RUNNING.set((*running, self))
+            result = fun(*args)
+        except Exception as error:
+            self._check(error)
+            raise
+        finally:  # in this order, an interrupt may come after each call
+            self.ended = True
+            RUNNING.set(running)
+        self._check(None)
+        return result
 
-    def __exit__(self, kind: Any, error: BaseException | None, thrown: Any) -> None:
-        """Ends; raises in place of an error that C code has put before ours, and where the function caught ours."""
-        RUNNING.reset(self.token)
-        refused, self.refused, self.ended = self.refused, (), True  # an error there refers to what refers to it
+    def _check(self, error: Exception | None) -> None:
+        refused, self.refused = self.refused, ()  # an error there refers to what refers to it
         if refused:
             check_returned(self.call, refused, error)
 
@@ -313,13 +323,14 @@ OBSERVERS: list[Any] = []
 @contextmanager
 def observed(observer: Any) -> Iterator[None]:
     """Has `observer` told of what this context applies."""
-    OBSERVERS.append(observer)
-    token = OBSERVER.set(observer)
+    before = OBSERVER.get()
     try:
+        OBSERVERS.append(observer)
+        OBSERVER.set(observer)
         yield
     finally:
-        OBSERVER.reset(token)
         OBSERVERS.remove(observer)
+        OBSERVER.set(before)
 
 
 def lift(value: Any) -> Any:

@@ -2,8 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -25,22 +24,23 @@ def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Repla
 
     if namespace(arrays) is not np:
         return step_by_step
-    with _no_search_for_garbage():
+
+    def plan() -> Replay:
         with IMPORTS:  # the one import that waits for its need: Numba takes longer to load than all else together
             cpu = import_module(".cpu.plan", __package__)
         return cpu.build(graph, donated, step_by_step)
 
+    return _without_search_for_garbage(plan)
 
-@contextmanager
-def _no_search_for_garbage() -> Iterator[None]:
+
+def _without_search_for_garbage(plan: Callable[[], Replay]) -> Replay:
     """Without Python's search for cycles: what is made here stays, and would be looked at several times."""
     if not gc.isenabled():
-        yield
-        return
-    _planning.append(True)
-    gc.disable()
+        return plan()
     try:
-        yield
+        _planning.append(True)
+        gc.disable()
+        return plan()
     finally:
         gc.enable()
         _planning.pop()

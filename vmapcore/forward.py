@@ -124,9 +124,12 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
             t = t.astype(x.dtype)
         tracer = JVPTracer(trace, *[v.snapshot() if isinstance(v, Tracer) else v for v in (x, t)])
         tracers.append(as_argument(x, tracer))
-    with trace:
+
+    def run() -> tuple[Any, list[Any], list[Any]]:
         out_leaves, out_tree = flatten(fun(*split.put(tracers)))
-        outs, out_tangents = _unwrap(trace, out_leaves)
+        return out_tree, *_unwrap(trace, out_leaves)
+
+    out_tree, outs, out_tangents = trace.run(run)
     return unflatten(out_tree, outs), unflatten(out_tree, separate(out_tangents, directions))
 
 

@@ -7,6 +7,7 @@ Knows no operation; may be used by every `eval`.
 
 import os
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,14 @@ ALIGNMENT = 64
 
 
 class _Pool:
-    """Idle blocks of memory by size; the size that was returned longest ago comes first."""
+    """Idle blocks of memory by size; the size that was returned longest ago comes first.
+
+    What is `held` changes in one step with the blocks: an interrupt comes after a call, and then all is done.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.idle: dict[int, list[tuple[Any, int]]] = {}
+        self.idle: OrderedDict[int, list[tuple[Any, int]]] = OrderedDict()
         self.held = 0
 
     def take(self, size: int) -> tuple[Any, int]:
@@ -39,19 +43,16 @@ class _Pool:
         return block, address + -address % ALIGNMENT
 
     def give(self, block: tuple[Any, int], size: int) -> None:
-        """Keeps `block`, in place of older ones if need be. Never waits: arrays die anywhere, even during `take`."""
-        if not self.lock.acquire(blocking=False):
+        """Keeps `block`, in place of older ones if need be, but not during `take`: arrays die anywhere."""
+        if size > LIMIT or self.lock.locked():
             return
-        try:
-            if size <= LIMIT:
-                while self.held + size > LIMIT:
-                    self._drop_oldest()
-                blocks = self.idle.pop(size, [])
-                blocks.append(block)
-                self.idle[size] = blocks
-                self.held += size
-        finally:
-            self.lock.release()
+        with self.lock:
+            while self.held + size > LIMIT:
+                self._drop_oldest()
+            blocks = self.idle.setdefault(size, [])
+            self.idle.move_to_end(size)
+            self.held += size
+            blocks.append(block)
 
     def _drop_oldest(self) -> None:
         size = next(iter(self.idle))
@@ -64,8 +65,8 @@ class _Pool:
 
     def clear(self) -> None:
         with self.lock:
-            self.idle.clear()
             self.held = 0
+            self.idle.clear()
 
 
 _POOL = _Pool()
@@ -91,7 +92,8 @@ class _Lease:
         self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": (self.block[1], False), "version": 3}
 
     def __del__(self) -> None:
-        _POOL.give(self.block, self.size)
+        if hasattr(self, "block"):  # else an interrupt kept it from being made
+            _POOL.give(self.block, self.size)
 
 
 def empty(xp: Any, shape: tuple[int, ...], dtype: Any, smallest: int = POOLED) -> Any:

@@ -211,8 +211,7 @@ def record(
     """
     trace = RecordTrace(call)
     inputs = [Var(x.shape, x.dtype) for x in arrays]
-    with trace:
-        results = run([RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)])
-        pairs = [trace.result(x) for x in results]
+    tracers = [RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)]
+    pairs = trace.run(lambda: [trace.result(x) for x in run(tracers)])
     graph = Graph(tuple(inputs), tuple(trace.steps), tuple([atom for _, atom in pairs]), tuple(names))
     return graph, [value for value, _ in pairs], trace.kept

@@ -211,13 +211,15 @@ class Recording:
             as_argument(x, GradTracer(trace, x.snapshot() if isinstance(x, Tracer) else x, node))
             for node, x in enumerate(inputs)
         ]
-        with trace:
-            result, aux = run(tracers)
-            leaves, self.out_tree = flatten(result)
-            self.values, self.out_nodes = _unwrap(trace, leaves)
-            aux_leaves, aux_tree = flatten(aux)
-            self.aux = unflatten(aux_tree, _unwrap(trace, aux_leaves)[0])
+        trace.run(self._run, trace, run, tracers)
         self.tape = trace.tape
+
+    def _run(self, trace: GradTrace, run: Callable[[list[Any]], tuple[Any, Any]], tracers: list[Any]) -> None:
+        result, aux = run(tracers)
+        leaves, self.out_tree = flatten(result)
+        self.values, self.out_nodes = _unwrap(trace, leaves)
+        aux_leaves, aux_tree = flatten(aux)
+        self.aux = unflatten(aux_tree, _unwrap(trace, aux_leaves)[0])
 
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangent of every input, given those of the results."""

@@ -10,7 +10,6 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -19,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 from .errors import OptionError
 from .locks import BLAS
 
+R = TypeVar("R")
 S = TypeVar("S")
 
 _chosen: int | None = None
@@ -67,37 +67,32 @@ def _cores() -> int:
 
 
 class _Blas:
-    """BLAS at one thread: counts who wants it, the first to come sets it, the last to go restores what was.
+    """BLAS at one thread: knows who wants it, the first to come sets it, the last to go restores what was.
 
     Of the libraries that were loaded when it was first used.
     """
 
     def __init__(self) -> None:
-        self.holders = 0
+        self.holders: set[object] = set()
         self.before: list[tuple[Any, int]] = []
         self.libraries: list[Any] | None = None  # looked for at the first use: it takes milliseconds
 
-    def __enter__(self) -> None:
+    def hold(self, holder: object) -> None:
         with BLAS:
             if self.libraries is None:
                 self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-            self.holders += 1
-            try:
-                if self.holders == 1:
-                    self.before = [(lib, lib.get_num_threads()) for lib in self.libraries]
-                    self._set(1)
-            except BaseException:  # an interrupt
-                self._leave()
-                raise
+            if not self.holders:
+                self.before = [(lib, lib.get_num_threads()) for lib in self.libraries]
+            self.holders.add(holder)
+            if len(self.holders) == 1:
+                self._set(1)
 
-    def __exit__(self, *error: object) -> None:
+    def let_go(self, holder: object) -> None:
+        """Does so however far `hold` or an earlier call of this came."""
         with BLAS:
-            self._leave()
-
-    def _leave(self) -> None:
-        self.holders -= 1
-        if self.holders == 0:
-            self.restore()
+            if self.holders == {holder}:
+                self.restore()
+            self.holders.discard(holder)
 
     def restore(self) -> None:
         """Gives BLAS the threads that it had."""
@@ -115,15 +110,27 @@ _BLAS = _Blas()
 _here = threading.local()
 
 
-def one_blas_thread() -> Any:
-    """A context in which BLAS runs on the thread that calls it alone, in the whole process."""
-    return _BLAS
+def with_one_blas_thread(function: Callable[..., R], *args: Any) -> R:
+    """Returns `function(*args)`; BLAS runs on the thread that calls it alone meanwhile, in the whole process.
+
+    Also after an interrupt, which may come within whatever is done here, but once.
+    """
+    blas, holder = _BLAS, object()
+    try:
+        blas.hold(holder)
+        return function(*args)
+    finally:
+        try:
+            blas.let_go(holder)
+        except BaseException:
+            blas.let_go(holder)
+            raise
 
 
 _waiting = ctypes.c_int64(0)
 
 WAITING = ctypes.addressof(_waiting)
-"""Where machine code can read how many calls no worker has seen yet."""
+"""Where machine code can read whether there are calls that no worker has taken yet: then it is not zero."""
 
 
 class Idle(Protocol):
@@ -153,14 +160,12 @@ class _Workers:
         self.count = 0
         self.lock = threading.Lock()
 
-    def call(self, function: Callable[[], None], times: int) -> list[list[Callable[[], None]]]:
-        """Hands out a function; a call that no worker has taken yet is taken back by `pop`."""
-        self._start(times)
-        handed = [[function] for _ in range(times)]
-        self._wait(times)
+    def call(self, handed: Sequence[list[Callable[[], None]]]) -> None:
+        """Hands out calls, each a list of a function; one that no worker has taken yet is taken back by `pop`."""
+        self._start(len(handed))
         for call in handed:
             self.calls.put(call)
-        return handed
+        self._count(len(handed))
 
     def wake(self, times: int, count: int) -> None:
         """Has so many workers that sleep, of at least `count`, do what they do before they sleep again."""
@@ -176,7 +181,7 @@ class _Workers:
                     threading.Thread(target=self._work, name=name, daemon=True).start()
                     self.count += 1
 
-    def _wait(self, more: int) -> None:
+    def _count(self, more: int) -> None:
         with self.lock:
             _waiting.value += more
 
@@ -184,15 +189,19 @@ class _Workers:
         while True:
             self._take(self.calls.get())
             while _idle is not None and _idle.serve():
-                with suppress(Empty):  # another worker has it
-                    self._take(self.calls.get_nowait())
+                try:
+                    call = self.calls.get_nowait()
+                except Empty:  # another worker has it, or an interrupt kept its caller from counting it
+                    _waiting.value = 0
+                else:
+                    self._take(call)
 
     def _take(self, call: list[Callable[[], None]] | None) -> None:
         if call is None:
             if _idle is not None:
                 _idle.awake()
             return
-        self._wait(-1)
+        self._count(-1)
         try:
             function = call.pop()
         except IndexError:
@@ -232,50 +241,54 @@ def run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S]) -> None:
     of another thread leave more to this one.
     """
     count = min(available(), len(tasks)) if not inside() else 1
-    with one_blas_thread():
-        if count < 2:
-            mine = state()
-            for task in tasks:
-                task(mine)
-            return
-        left = iter(tasks)
-        lock = threading.Lock()
-        done: SimpleQueue[BaseException | None] = SimpleQueue()
+    with_one_blas_thread(_run, tasks, state, count)
 
-        def work() -> None:
-            _here.inside = True
-            try:
-                mine = state()
-                while True:
-                    with lock:
-                        task = next(left, None)
-                    if task is None:
-                        return
-                    task(mine)
-            finally:
-                _here.inside = False
 
-        context = contextvars.copy_context()  # such as np.errstate of the caller
+def _run(tasks: Sequence[Callable[[S], None]], state: Callable[[], S], count: int) -> None:
+    if count < 2:
+        mine = state()
+        for task in tasks:
+            task(mine)
+        return
+    left = iter(tasks)
+    lock = threading.Lock()
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
 
-        def help_out() -> None:
-            try:
-                context.copy().run(work)
-            except BaseException as error:
-                done.put(error)
-            else:
-                done.put(None)
-
-        handed = _workers.call(help_out, count - 1)
+    def work() -> None:
+        _here.inside = True
         try:
-            work()
+            mine = state()
+            while True:
+                with lock:
+                    task = next(left, None)
+                if task is None:
+                    return
+                task(mine)
         finally:
-            started = sum([_is_taken(call) for call in handed])
-            failed = [error for error in [done.get() for _ in range(started)] if error is not None]
-        if failed:
-            try:
-                raise failed[0]
-            finally:
-                del failed  # else the error refers to this frame, and this frame to the error
+            _here.inside = False
+
+    context = contextvars.copy_context()  # such as np.errstate of the caller
+
+    def help_out() -> None:
+        try:
+            context.copy().run(work)
+        except BaseException as error:
+            done.put(error)
+        else:
+            done.put(None)
+
+    handed = [[help_out] for _ in range(count - 1)]
+    try:
+        _workers.call(handed)
+        work()
+    finally:
+        started = sum([_is_taken(call) for call in handed])
+        failed = [error for error in [done.get() for _ in range(started)] if error is not None]
+    if failed:
+        try:
+            raise failed[0]
+        finally:
+            del failed  # else the error refers to this frame, and this frame to the error
 
 
 def _is_taken(call: list[Callable[[], None]]) -> bool:

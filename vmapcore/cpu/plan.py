@@ -123,8 +123,7 @@ class Plan:
                 arrays = [*arrays]
                 outs[i] = arrays[j] = np.array(arrays[j], order="C")
         if self.multiplies:
-            with threads.one_blas_thread():
-                found = self.program(workspace, arrays, outs)
+            found = threads.with_one_blas_thread(self.program, workspace, arrays, outs)
         else:
             found = self.program(workspace, arrays, outs)
         self.idle.append(workspace)

@@ -74,7 +74,7 @@ class Program:
     def _one_by_one(self, workspace: Workspace, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
         """Goes through the calls in a loop, and sees to it that this does not happen often."""
         self.runs += 1
-        if self.runs == OFTEN:
+        if self.runs >= OFTEN:
             self.run = self._function()
         values = [*ins, *[None] * (len(self.slots) - self.count)]
         for n, value in self.constants:

@@ -156,10 +156,11 @@ class _Team:
             return
         # compiled here: a child would find the compiler locked by a worker, which it has not
         self.rounds = self.rounds or _rounds()
-        with self.lock:
-            missing = max(wanted - self.there - self.coming, 0)
-            self.coming += missing
+        missing = 0
         try:
+            with self.lock:
+                missing = max(wanted - self.there - self.coming, 0)
+                self.coming += missing
             threads.wake(missing, wanted)
         except BaseException:  # a thread that cannot be started, or an interrupt
             with self.lock:
@@ -168,7 +169,7 @@ class _Team:
 
     def awake(self) -> None:
         with self.lock:
-            self.coming -= 1
+            self.coming = max(self.coming - 1, 0)  # less have come than are on their way, if `assemble` was interrupted
 
     def serve(self) -> bool:
         if not self.rounds:

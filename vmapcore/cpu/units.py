@@ -112,10 +112,11 @@ class FusedUnit:
         orders = tuple([_order(x) for x in (*arrays, *outs)])
         found = self.kernels.get(orders)
         if found is None:
-            found = self.kernels[orders] = self._kernel(orders)
+            found = self._kernel(orders)
             plain = not any(found[1]) and found[0].takes_as_they_lie
-            self.usual = found[0] if plain and len(self.kernels) == 1 else None
             self.passing = any(slot.passing for slot in self.slots)
+            self.usual = found[0] if plain and not self.kernels else None
+            self.kernels[orders] = found
         kernel, out_orders, copied = found
         if copied:
             arrays = [x.copy() if i in copied else x for i, x in enumerate(arrays)]
