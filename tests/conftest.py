@@ -4,6 +4,7 @@ With the extra `cpu` plans are compiled, but where a file is marked `numpy_plans
 a second of compiling for each teaches nothing. HYPOTHESIS_PROFILE=deep compiles them too; VMAPCORE_NUMBA=0 none.
 """
 
+import gc
 import os
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
+
+from vmapcore import memory
 
 try:  # the one place of the tests that names CuPy
     import cupy
@@ -32,6 +35,17 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 settings.load_profile(PROFILE)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """A million objects are made and stay, so nobody who searches for garbage need look at them, now or in a test."""
+    gc.disable()
+    collected = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return collected
+
+
 @pytest.fixture(autouse=True)
 def _numpy_plans(request, monkeypatch):
     if request.node.get_closest_marker("numpy_plans") and PROFILE != "deep":
@@ -48,6 +62,13 @@ def _both_ways_of_programs(monkeypatch):
 def _graphs_are_checked(monkeypatch):
     """What every pass makes of a graph can run, and is as said."""
     monkeypatch.setattr(import_module("vmapcore.planning.checking"), "CHECKING", True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_of_one_file():
+    """What its tests let go comes back to none of the next file's."""
+    yield
+    memory.clear()
 
 
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)
