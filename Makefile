@@ -14,13 +14,13 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/digits_ensemble.py
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(JOBS)
-	VMAPCORE_NUMBA=0 $(BIN)/python -m pytest -n $(JOBS) -m "plans and not numpy_plans"
-	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m tiny
+	$(BIN)/python -m pytest -n $(JOBS) -m "not deep"
+	VMAPCORE_NUMBA=0 $(BIN)/python -m pytest -n $(JOBS) -m "plans and not (numpy_plans or deep)" tests
+	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m tiny tests
 	$(BIN)/python -m pytest --doctest-glob='*.md' README.md CONTRIBUTING.md docs
 
 test-deep: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m numpy_plans
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m "numpy_plans or deep"
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py
 	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep"
 	for n in 1 2 3; do VMAPCORE_NUM_THREADS=$$n VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep" || exit; done

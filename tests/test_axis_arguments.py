@@ -22,6 +22,7 @@ from vmapcore.tracer import Tracer
 from .ops import OPS
 from .reference import PlainTrace
 from .test_completeness import name_of
+from .together import together
 from .values import arguments, dtypes
 
 AXES = {"axis", "axes", "axis1", "axis2", "axisa", "axisb", "axisc", "source", "destination"}
@@ -245,7 +246,7 @@ def test_spellings_are_numpy_s(function, name):
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
-@pytest.mark.parametrize("spelling", SPELLED, ids=repr)
+@together("spelling", SPELLED)
 def test_functions_that_numpy_has_not(name, spelling):
     """The axes are those that `np.sum` takes."""
     function, known = getattr(functional, name), ints(spelling)

@@ -14,6 +14,7 @@ from vmapcore.numpy_protocol import NUMPY, full_name
 from .ops import OPS
 from .reference import PlainTrace
 from .test_rules import differentiable
+from .together import together
 from .values import arguments, dtypes
 
 ELSEWHERE = {
@@ -120,7 +121,7 @@ def test_exceptions_are_needed(reached):
     assert not sorted(map(name_of, set(NO_ARRAY) - set(NUMPY))), "are gone"
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+@together("name", PRIMITIVES)
 def test_rules_are_whole(name):
     """Every primitive can be batched, and differentiated in both modes or in none."""
     primitive = PRIMITIVES[name]

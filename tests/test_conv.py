@@ -13,8 +13,7 @@ from vmapcore.rules import conv as rules
 from vmapcore.rules.conv import conv1d, conv2d, conv3d, conv_transpose2d
 
 from . import windows
-
-pytestmark = pytest.mark.plans
+from .together import together
 
 CONV = {1: conv1d, 2: conv2d, 3: conv3d}
 SPATIAL, KERNEL = (7, 6, 5), (3, 2, 2)
@@ -43,12 +42,11 @@ OPTIONS = list(itertools.product((1, 2), (0, 1), (1, 2), (1, 2)))
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.parametrize(("stride", "padding", "dilation", "groups"), OPTIONS)
-def test_it_is_the_loop(rng, blocks, axes, stride, padding, dilation, groups):
+@together("options", OPTIONS)
+def test_it_is_the_loop(rng, blocks, axes, options):
     """The convolution and both transposes, in one block and in several."""
     x = normal(rng, 7, 4, *SPATIAL[:axes])
-    w = normal(rng, 4, 4 // groups, *KERNEL[:axes])
-    options = (stride, padding, dilation, groups)
+    w = normal(rng, 4, 4 // options[3], *KERNEL[:axes])
     out = CONV[axes](x, w, None, *options)
     np.testing.assert_allclose(out, windows.conv(x, w, None, *options), atol=1e-12)
     g = normal(rng, *out.shape)
@@ -145,7 +143,7 @@ def test_leading_axes_broadcast(rng, blocks, lead_x, lead_w, groups):
     like_loop(dw, lambda x, g: windows.conv_weight_grad(x, g, (2, 3), 1, 1, 1, groups), xs, gs)
 
 
-@pytest.mark.parametrize("lead_b", [(), (3,), (2, 1), (2, 3), (4, 1, 1), (1, 1, 1)])
+@together("lead_b", [(), (3,), (2, 1), (2, 3), (4, 1, 1), (1, 1, 1)])
 @pytest.mark.parametrize(("lead_x", "lead_w"), [((), ()), ((2, 3), (3,)), ((3,), (2, 1)), ((2, 3), (2, 3))])
 @pytest.mark.parametrize("kernel", [(2, 2), (1, 1)])
 def test_leading_axes_of_a_bias(rng, blocks, lead_x, lead_w, lead_b, kernel):
@@ -369,24 +367,25 @@ def test_errors(call, text):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.parametrize(("stride", "padding", "dilation", "groups"), OPTIONS)
-def test_like_torch(rng, axes, stride, padding, dilation, groups):
+@together("options", OPTIONS)
+def test_like_torch(rng, axes, options):
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
+    stride, padding, dilation, groups = options
     x, w = normal(rng, 2, 4, *SPATIAL[:axes]), normal(rng, 6, 4 // groups, *KERNEL[:axes])
     b = normal(rng, 6)
     tensors = [torch.tensor(a, requires_grad=True) for a in (x, w, b)]
-    theirs = getattr(functional, f"conv{axes}d")(*tensors, stride, padding, dilation, groups)
-    ours, pullback = vjp(lambda x, w, b: CONV[axes](x, w, b, stride, padding, dilation, groups), x, w, b)
+    theirs = getattr(functional, f"conv{axes}d")(*tensors, *options)
+    ours, pullback = vjp(lambda x, w, b: CONV[axes](x, w, b, *options), x, w, b)
     np.testing.assert_allclose(ours, theirs.detach(), atol=1e-12)
     g = normal(rng, *ours.shape)
     theirs.backward(torch.tensor(g))
     for a, tensor in zip(pullback(g), tensors, strict=True):
         np.testing.assert_allclose(a, tensor.grad, atol=1e-12)
     w, b = normal(rng, 4, 3, *KERNEL[:axes]), normal(rng, 3 * groups)
-    options = (stride, padding, stride - 1, groups, dilation)
-    theirs = getattr(functional, f"conv_transpose{axes}d")(torch.tensor(x), torch.tensor(w), torch.tensor(b), *options)
-    ours = getattr(rules, f"conv_transpose{axes}d")(x, w, b, *options)
+    given = (stride, padding, stride - 1, groups, dilation)
+    theirs = getattr(functional, f"conv_transpose{axes}d")(torch.tensor(x), torch.tensor(w), torch.tensor(b), *given)
+    ours = getattr(rules, f"conv_transpose{axes}d")(x, w, b, *given)
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 

@@ -15,8 +15,6 @@ from vmapcore.testing import check_composition, check_grads, check_vmap
 
 from .test_errors import fails
 
-pytestmark = pytest.mark.plans
-
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3))
 T = RNG.normal(size=(4, 2, 3))

@@ -12,6 +12,7 @@ from vmapcore.planning.passes.epilogues import fold_epilogues
 from .graphs import assert_same, names
 
 pytestmark = pytest.mark.plans
+DEEP = pytest.mark.deep
 
 X = np.random.default_rng(0).standard_normal((2, 3, 6, 6))
 W = np.random.default_rng(1).standard_normal((4, 3, 3, 3))
@@ -87,7 +88,7 @@ def test_what_is_no_bias_is_added_as_it_is(fun):
 
 
 @pytest.mark.parametrize("options", [{}, {"stride": 1}, {"kernel_size": 3, "stride": 2, "padding": 1}])
-@pytest.mark.parametrize("images", [1, 3, 16, 40])
+@pytest.mark.parametrize("images", [pytest.param(1, marks=DEEP), 3, pytest.param(16, marks=DEEP), 40])
 def test_pooling_sends_back_where_the_winner_was_positive(options, images):
     """In a window with a NaN the winner is its first element, whatever the others are."""
     rng = np.random.default_rng(2)

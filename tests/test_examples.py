@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.plans, pytest.mark.tiny_deep]
+pytestmark = pytest.mark.tiny_deep
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -54,17 +54,18 @@ def test_stacked_state_ensemble():
     assert close(results["vmap_shared"], results["loop_shared"])
 
 
-def test_per_sample_gradients():
-    results = load("per_sample_gradients").main()
+@pytest.mark.parametrize("batch", [8, pytest.param(64, marks=pytest.mark.deep)])
+def test_per_sample_gradients(batch):
+    results = load("per_sample_gradients").main(batch)
     shapes = {
-        "conv1.weight": (64, 32, 1, 3, 3),
-        "conv1.bias": (64, 32),
-        "conv2.weight": (64, 64, 32, 3, 3),
-        "conv2.bias": (64, 64),
-        "fc1.weight": (64, 128, 9216),
-        "fc1.bias": (64, 128),
-        "fc2.weight": (64, 10, 128),
-        "fc2.bias": (64, 10),
+        "conv1.weight": (batch, 32, 1, 3, 3),
+        "conv1.bias": (batch, 32),
+        "conv2.weight": (batch, 64, 32, 3, 3),
+        "conv2.bias": (batch, 64),
+        "fc1.weight": (batch, 128, 9216),
+        "fc1.bias": (batch, 128),
+        "fc2.weight": (batch, 10, 128),
+        "fc2.bias": (batch, 10),
     }
     assert {name: g.shape for name, g in results["vmap"].items()} == shapes
     for name, gradient in results["vmap"].items():

@@ -14,6 +14,7 @@ from vmapcore.planning.plan_primitives import FUSED, cross_entropy_along, cross_
 from .ops import OPS
 from .primitives_in_plans import FUSES, TILES, WHOLE
 from .test_labels import recorded
+from .together import together
 
 ALL = {**PRIMITIVES, **{p.name: p for p in FUSED}}
 
@@ -28,7 +29,7 @@ def steps():
     return found
 
 
-@pytest.mark.parametrize("name", ALL)
+@together("name", ALL)
 def test_every_primitive_states_what_is_known_of_it(name):
     primitive = ALL[name]
     assert primitive.work is not None, "does not state its work; @facts or a family does"
@@ -54,7 +55,7 @@ ELSEWHERE = {rectify_grad.name, cross_entropy_along.name, cross_entropy_grad.nam
 """Made by plans alone: test_fusion_axes.py has them."""
 
 
-@pytest.mark.parametrize("name", sorted({*FUSES} - ELSEWHERE - {"isnat"}))
+@together("name", sorted({*FUSES} - ELSEWHERE - {"isnat"}))
 def test_a_formula_makes_a_kernel(steps, name):
     """Of every step that is said to fuse, in the shapes and dtypes of the table."""
     kernels = [single(step) for step in steps[name] if fusible(step)]
@@ -65,7 +66,7 @@ OF_ONE_SHAPE = {"reshape", "broadcast_to", "slice_read", "contract"}
 """Their parameters say of which."""
 
 
-@pytest.mark.parametrize("name", sorted({*FUSES} - ELSEWHERE - OF_ONE_SHAPE - {"isnat"}))
+@together("name", sorted({*FUSES} - ELSEWHERE - OF_ONE_SHAPE - {"isnat"}))
 def test_a_formula_does_not_depend_on_sizes(steps, name):
     """An `eval` that goes another way for large arrays has a formula all the same."""
     step = next(step for step in steps[name] if fusible(step))

@@ -8,8 +8,6 @@ from vmapcore.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from vmapcore.rules import activations as A
 from vmapcore.rules import losses as L
 
-pytestmark = pytest.mark.plans
-
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((5, 7)) * 3
 T = np.array([0, 3, -100, 6, 3])

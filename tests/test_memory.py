@@ -7,8 +7,6 @@ import pytest
 
 from vmapcore import memory
 
-pytestmark = pytest.mark.plans
-
 BIG = (memory.POOLED // 4,)
 
 

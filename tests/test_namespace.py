@@ -13,10 +13,12 @@ from vmapcore.numpy_protocol import NUMPY
 from vmapcore.testing import assert_same, check_vmap
 from vmapcore.tracer import Tracer
 
+from .together import together
+
 FUNCTIONS = [f for f in NUMPY if callable(f) and getattr(np, f.__name__, None) is f]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+@together("function", FUNCTIONS)
 def test_every_function_of_the_table(function):
     assert callable(getattr(vnp, function.__name__))
     assert function.__name__ in vnp.__all__

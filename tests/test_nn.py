@@ -11,7 +11,7 @@ import vmapcore.nn.functional as F
 from vmapcore import errors, nn
 from vmapcore.pytree import flatten, tree_map
 
-pytestmark = [pytest.mark.plans, pytest.mark.tiny_deep]
+pytestmark = pytest.mark.tiny_deep
 
 
 class Small(nn.Module):

@@ -8,6 +8,8 @@ import pytest
 from vmapcore import custom_op, external, grad, jit, jvp, ops, vjp, vmap
 from vmapcore.errors import EndlessRuleError
 
+from .together import together
+
 X = np.array([[2.0, -1.0, 3.0], [0.5, 4.0, 1.0]])
 
 WRITES = {
@@ -53,7 +55,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize("made, transform", WAYS)
-@pytest.mark.parametrize("write", WRITES)
+@together("write", WRITES)
 def test_arguments_are_read_only(write, made, transform):
     """What is written to is the caller's."""
     x = X.copy()
@@ -104,7 +106,7 @@ SHARES = {
 
 
 @pytest.mark.parametrize("made, transform", WAYS)
-@pytest.mark.parametrize("shares", SHARES)
+@together("shares", SHARES)
 def test_results_share_nothing(shares, made, transform):
     """Whether the first call did or a later one does."""
     run = TRANSFORMS[transform](MADE[made](SHARES[shares]))

@@ -16,7 +16,7 @@ from vmapcore.numpy_protocol import ACCUMULATE, NUMPY, REDUCE
 from vmapcore.tracer import Tracer
 
 from .reference import PlainTrace
-from .test_completeness import name_of
+from .together import together
 
 X = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
 MASK = X > 1
@@ -43,7 +43,7 @@ def lacking(theirs, ours):
 FUNCTIONS = [f for f in NUMPY if callable(f) and not isinstance(f, np.ufunc)]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=name_of)
+@together("function", FUNCTIONS)
 def test_functions_have_numpy_s_parameters(function):
     assert not lacking(inspect.signature(function).parameters, inspect.signature(NUMPY[function]).parameters)
 
@@ -51,7 +51,7 @@ def test_functions_have_numpy_s_parameters(function):
 METHODS = [n for n in dir(np.ndarray) if not n.startswith("__") and callable(getattr(np.ndarray, n))]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@together("name", METHODS)
 def test_methods_have_numpy_s_parameters(name):
     ours = getattr(Tracer, name)
     if isinstance(ours, property):  # which raises, see below
@@ -68,7 +68,7 @@ def test_a_parameter_that_is_missing_is_found():
     assert lacking(theirs, inspect.signature(lambda a, *, axis=None, stable=None: None).parameters) == ["axis"]
 
 
-@pytest.mark.parametrize("name", [n for n in dir(np.ndarray) if not n.startswith("__")])
+@together("name", [n for n in dir(np.ndarray) if not n.startswith("__")])
 def test_attributes_are_there_or_say_why_not(name):
     x = PlainTrace().lift(X)
     try:
@@ -123,17 +123,15 @@ REDUCTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", REDUCTIONS, ids=str)
-@pytest.mark.parametrize("x", [X, MASK, X.astype(int), X.astype("f4"), X.astype("i1")], ids=lambda x: x.dtype.name)
+@together("options", REDUCTIONS)
+@together("x", [X, MASK, X.astype(int), X.astype("f4"), X.astype("i1")])
 @pytest.mark.parametrize("ufunc", REDUCE, ids=lambda u: u.__name__)
 def test_reduce(ufunc, x, options):
     check(lambda x: ufunc.reduce(x, **options), x)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"axis": 1}, {"axis": None}, {"axis": (0,)}, {"axis": (0, 1)}, {"dtype": "f4"}]
-)
-@pytest.mark.parametrize("x", [X, MASK, X.astype(int), X.astype("i1")], ids=lambda x: x.dtype.name)
+@together("options", [{}, {"axis": 1}, {"axis": None}, {"axis": (0,)}, {"axis": (0, 1)}, {"dtype": "f4"}])
+@together("x", [X, MASK, X.astype(int), X.astype("i1")])
 @pytest.mark.parametrize("ufunc", ACCUMULATE, ids=lambda u: u.__name__)
 def test_accumulate(ufunc, x, options):
     check(lambda x: ufunc.accumulate(x, **options), x)

@@ -12,8 +12,7 @@ from vmapcore.rules import pooling as rules
 from vmapcore.rules.pooling import avg_pool2d, max_pool1d, max_pool2d
 
 from . import windows
-
-pytestmark = pytest.mark.plans
+from .together import together
 
 SIZE = (9, 8, 7)
 OPTIONS = list(itertools.product((2, 3), (None, 1, 2, 3), (0, 1), (1, 2)))
@@ -32,23 +31,25 @@ def with_ties(rng, *shape):
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), OPTIONS)
-def test_max_pool_is_the_loop(rng, tiles, axes, kernel, stride, padding, dilation):
+@together("options", OPTIONS)
+def test_max_pool_is_the_loop(rng, tiles, axes, options):
     """Values, cotangents and tangents; the first maximum in reading order has the derivative."""
     pool = getattr(rules, f"max_pool{axes}d")
+    kernel, stride, padding, dilation = options
     given = {"kernel": (kernel,) * axes, "stride": stride, "padding": padding, "dilation": dilation}
     x = with_ties(rng, 2, 3, *SIZE[:axes])
-    out, pullback = vjp(lambda x: pool(x, kernel, stride, padding, dilation), x)
+    out, pullback = vjp(lambda x: pool(x, *options), x)
     np.testing.assert_array_equal(out, windows.max_pool(x, **given))
     g, t = rng.standard_normal(out.shape), rng.standard_normal(x.shape)
     np.testing.assert_allclose(pullback(g)[0], windows.max_pool_scatter(g, x, **given), atol=1e-12)
-    _, tangent = jvp(lambda x: pool(x, kernel, stride, padding, dilation), (x,), (t,))
+    _, tangent = jvp(lambda x: pool(x, *options), (x,), (t,))
     np.testing.assert_array_equal(tangent, windows.max_pool_gather(t, x, **given))
 
 
 @pytest.mark.parametrize("count_include_pad", [True, False])
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), [o for o in OPTIONS if o[3] == 1])
-def test_avg_pool_is_the_loop(rng, tiles, kernel, stride, padding, dilation, count_include_pad):
+@together("window", [o[:3] for o in OPTIONS if o[3] == 1])
+def test_avg_pool_is_the_loop(rng, tiles, window, count_include_pad):
+    kernel, stride, padding = window
     options = (kernel, stride, padding, False, count_include_pad)
     given = {"kernel": (kernel,) * 2, "stride": stride, "padding": padding, "count_include_pad": count_include_pad}
     x = rng.standard_normal((2, 3, *SIZE[:2]))
@@ -189,9 +190,10 @@ def test_errors(call, text):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), OPTIONS)
+@together("options", OPTIONS)
 @pytest.mark.parametrize("ceil_mode", [False, True])
-def test_like_torch(rng, axes, kernel, stride, padding, dilation, ceil_mode):
+def test_like_torch(rng, axes, options, ceil_mode):
+    kernel, stride, padding, dilation = options
     functional = pytest.importorskip("torch").nn.functional
     x = with_ties(rng, 2, 2, *SIZE[:axes])
     options = [("max", (kernel, stride, padding, dilation, ceil_mode))]

@@ -12,7 +12,7 @@ from vmapcore.testing.derivatives import direction
 
 from .strategies import Leaf, calls, programs, run_source, shapes, view_programs, walk
 
-pytestmark = [pytest.mark.plans, pytest.mark.tiny_deep]
+pytestmark = pytest.mark.tiny_deep
 
 # Trees of arguments.
 

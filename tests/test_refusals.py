@@ -21,6 +21,8 @@ import pytest
 from vmapcore import custom_op, grad, jacfwd, jit, jvp, trace, vjp, vmap
 from vmapcore.errors import ArgumentError, ConcretizationError
 
+from .together import together
+
 X = np.array([2.0, -1.0, 3.0])
 
 LOG = logging.Logger("of refusals")
@@ -107,7 +109,7 @@ def summed(fun):
 
 
 @pytest.mark.parametrize("name", ASKS)
-@pytest.mark.parametrize("transform", OF_NONE + OF_DERIVATIVES)
+@together("transform", OF_NONE + OF_DERIVATIVES)
 def test_a_refusal_that_is_caught(name, transform):
     """The results would be those of the other way, for all examples."""
     if transform in OF_DERIVATIVES and name not in OF_VALUES:
@@ -240,7 +242,7 @@ ABCS = (numbers.Number, Iterable, Sequence, Hashable, Mapping, str, np.ndarray, 
 
 
 @pytest.mark.parametrize("name", LOOKS)
-@pytest.mark.parametrize("transform", [*OF_NONE, *OF_DERIVATIVES])
+@together("transform", [*OF_NONE, *OF_DERIVATIVES])
 def test_who_only_looks(name, transform):
     def f(x):
         LOOKS[name](x)

@@ -54,6 +54,7 @@ def test_jit(row):
 
 
 @pytest.mark.tiny
+@pytest.mark.deep
 @rows
 def test_jit_of_vmap(row):
     """Of all arguments and of the first alone; of three examples, of one and of none."""
@@ -78,6 +79,7 @@ def scalar(fun):
 
 
 @pytest.mark.tiny
+@pytest.mark.deep
 @moving_rows
 def test_jit_of_derivatives(row):
     """Reverse mode, alone and in a vmap, and forward mode."""
