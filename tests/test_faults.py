@@ -116,7 +116,7 @@ def test_many_threads_get_what_one_alone_gets(name, numba, monkeypatch):
 
 
 def test_many_threads_make_the_first_call_together(monkeypatch):
-    """A plan for each shape, and no kernel is compiled twice; first calls are eager ones."""
+    """A plan for each shape, and no kernel is compiled twice; first calls are eager, or find the plan of another."""
     names, compile_ = [], cache._compiled
     monkeypatch.setattr(cache, "_kernels", {})
     monkeypatch.setattr(cache, "_compiled", lambda name, *args: names.append(name) or compile_(name, *args))
@@ -132,8 +132,9 @@ def test_many_threads_make_the_first_call_together(monkeypatch):
         in_threads(8, work)
     set_threads(1)
     assert len(f.plans) == 2 and len(names) == len(set(names)) and bool(names) == compiled.AVAILABLE
-    assert all(map(the_same, first, [fun(*args) for args in data]))
-    assert all(map(the_same, second, [f(*args) for args in data]))
+    eager, planned = [fun(*args) for args in data], [f(*args) for args in data]
+    assert all(the_same(x, y) or the_same(x, z) for x, y, z in zip(first, eager, planned, strict=True))
+    assert all(map(the_same, second, planned))
 
 
 # Interrupts.
@@ -167,7 +168,7 @@ def check_unharmed(blas):
     [
         ("call", ("",), 1),
         ("gradient", ("core", "reverse", "batching"), 1),
-        ("first calls", ("core", "replay", "recording", "executors", "memory", "threads", "cpu"), 47),
+        ("first calls", ("core", "replay", "recording", "executors", "memory", "threads", "cpu"), 23),
     ],
 )
 def test_an_interrupt_does_no_harm(name, modules, step):
