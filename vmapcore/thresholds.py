@@ -137,6 +137,9 @@ REORDERED = _size(1 << 12, 1)
 MANY_ROWS = _size(128, 2)
 """The fewest rows that ways of their own pay for, to be added up or searched."""
 
+IN_A_ROW = _size(128, 2)
+"""Terms that are added up one after the other; longer sums are sums of such."""
+
 ROWS_AS_COLUMNS = _size(1024, 3)
 """Rows turned into columns at once."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import threads
 from ..evals.products import Layout, ProductPlan, plan_product
+from ..evals.products import multiplied as multiply_named
 from ..graph import Step
 from ..planning.lifetimes import Slot
 from ..planning.plan_primitives import aligned
@@ -85,7 +86,7 @@ def _way(subscripts: str, slot: Slot, threaded: bool, epilogue: _Epilogue | None
     x, y, b = args
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
     if plan.names:
-        return _Way(plan, slot, lambda x, y, out, b: np.einsum(plan.names, x, y, out=out), epilogue)
+        return _Way(plan, slot, lambda x, y, out, b: multiply_named(plan.names, x, y, out), epilogue)
     if plan.function == "multiply":
         return _Way(plan, slot, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
     given, operands = (y, x) if plan.swap else (x, y), plan.operands(np, x, y)

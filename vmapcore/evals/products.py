@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..thresholds import IN_A_ROW
+from .reductions import in_blocks, total
+
 Labels = Sequence[str]
 
 
@@ -70,6 +73,39 @@ def terms_of(subscripts: str) -> tuple[str, str, str]:
     operands, out = subscripts.split("->")
     x, y = operands.split(",")
     return x, y, out
+
+
+def multiplied(names: str, x: Any, y: Any, out: Any = None) -> Any:
+    """`np.einsum(names, x, y, out=out)` of NumPy's arrays, whose long sums are added up as `total` adds them."""
+    split = _split(names, x.shape, y.shape) if x.dtype.kind in "fc" or y.dtype.kind in "fc" else None
+    if split is None:
+        return np.einsum(names, x, y, out=out)
+    (blocks, rest), places, summed = split
+    (x, x_rest), (y, y_rest) = (in_blocks(a, at) for a, at in zip((x, y), places, strict=True))
+    terms = np.einsum(blocks, x, y)
+    terms[: x_rest.shape[places[0]]] += np.einsum(rest, x_rest, y_rest)
+    made = total(np, terms, tuple(range(-terms.ndim, summed - terms.ndim)), False)
+    if out is None:
+        return made
+    np.copyto(out, made)
+    return out
+
+
+@functools.lru_cache(maxsize=4096)
+def _split(names: str, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> Any:
+    """The names of a product with its longest summed axis in blocks, and of what these leave, whose results begin with
+    axes to be summed; where that axis is in both operands; and how many those are. None where sums are short."""
+    x, y, out = terms_of(names)
+    size = {c: n for c, n in zip(x, x_shape, strict=True) if c not in out}
+    if prod(size.values()) <= 2 * IN_A_ROW:
+        return None
+    long = max(size, key=size.__getitem__)
+    block = next(c for c in ascii_letters if c not in names)
+    later = block + "".join([c for c in size if c != long])
+    found = [
+        ",".join([term.replace(long, name) for term in (x, y)]) + f"->{later}{out}" for name in (long + block, block)
+    ]
+    return found, [term.index(long) - len(term) for term in (x, y)], len(later)
 
 
 class _Operand:

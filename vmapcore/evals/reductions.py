@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..thresholds import MANY_ROWS, ROWS_AS_COLUMNS
+from ..thresholds import IN_A_ROW, MANY_ROWS, ROWS_AS_COLUMNS
 
 LONGEST_SUM = 128
 """Rows up to this length are added up faster by `np.einsum`, and as exactly: it has several accumulators too."""
@@ -35,12 +35,53 @@ def reduced_shape(shape: tuple[int, ...], axis: tuple[int, ...], keepdims: bool)
 
 
 def total(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """`x.sum(axis, keepdims=keepdims)`."""
-    if xp is np and x.size >= MANY_ROWS and x.dtype.kind == "f":
-        rows = _rows(x, axis, LONGEST_SUM)
-        if rows is not None:
-            return np.einsum("ij->i", rows).reshape(reduced_shape(x.shape, axis, keepdims))
-    return x.sum(axis, keepdims=keepdims)
+    """`x.sum(axis, keepdims=keepdims)`, of floats as exactly as NumPy adds up a single row, however they lie.
+
+    NumPy adds by pairs along the innermost axis in memory, and one after the other along others. Where these are long,
+    blocks are added up first: short sums, of longer rows, so that it is up to 20 times as fast.
+    """
+    if xp is not np or x.size < MANY_ROWS or x.dtype.kind not in "fc":
+        return x.sum(axis, keepdims=keepdims)
+    rows = _rows(x, axis, LONGEST_SUM) if x.dtype.kind == "f" else None
+    if rows is not None:
+        return np.einsum("ij->i", rows).reshape(reduced_shape(x.shape, axis, keepdims))
+    at = long_axis(x.shape, x.strides, axis)
+    if not at:
+        return x.sum(axis, keepdims=keepdims)
+    if x.dtype.char == "e":  # whose rows NumPy adds up in single precision
+        return total(xp, x.astype(np.float32), axis, keepdims).astype(np.float16)
+    blocks, rest = in_blocks(x, at)
+    terms = blocks.sum(at - 1)
+    terms[_first(rest.shape[at], at)] += rest
+    return total(xp, terms, axis, keepdims)
+
+
+@functools.lru_cache(maxsize=4096)
+def long_axis(shape: tuple[int, ...], strides: tuple[int, ...], axis: tuple[int, ...]) -> int:
+    """The longest of the axes `axis` if NumPy adds up too many terms along them one after the other, else 0."""
+    order = sorted([a for a in range(-len(shape), 0) if shape[a] > 1], key=lambda a: -abs(strides[a]))
+    reach = 0
+    while order and order[-1] in axis and reach in (0, abs(strides[order[-1]])):  # those it adds up by pairs
+        reach = abs(strides[order[-1]]) * shape[order[-1]]
+        order.pop()
+    apart = [a for a in order if a in axis]
+    if math.prod([shape[a] for a in apart]) <= 2 * IN_A_ROW:
+        return 0
+    return max(apart, key=lambda a: shape[a])
+
+
+def in_blocks(x: Any, at: int) -> tuple[Any, Any]:
+    """Views of `x` with the axis `at` as rows of blocks, fewer rows than `IN_A_ROW`, and of the rest, no whole row."""
+    n = x.shape[at]
+    blocks = -(-n // IN_A_ROW)
+    rows = n // blocks
+    shape = list(x.shape)
+    shape[at:] = [rows, blocks, *shape[at:][1:]]
+    return x[_first(rows * blocks, at)].reshape(shape), x[(..., slice(rows * blocks, None), *[slice(None)] * (-1 - at))]
+
+
+def _first(n: int, at: int) -> tuple[Any, ...]:
+    return (..., slice(n), *[slice(None)] * (-1 - at))
 
 
 def largest(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import memory, threads
 from ..thresholds import EAGER_PIECES, EAGER_PRODUCT, LARGE
+from .products import multiplied
 
 
 def product(function: str, x: Any, y: Any) -> Any:
@@ -44,7 +45,7 @@ def products(names: str, x: Any, y: Any) -> Any:
     size = dict(zip(x_term, x.shape, strict=True)) | dict(zip(y_term, y.shape, strict=True))
     shape = tuple([size[c] for c in out_term])
     if math.prod(shape) < LARGE:
-        return np.einsum(names, x, y)
+        return multiplied(names, x, y)
     out = memory.empty(np, shape, x.dtype if x.dtype == y.dtype else np.result_type(x, y))
     first = out_term[0]
 
@@ -52,7 +53,7 @@ def products(names: str, x: Any, y: Any) -> Any:
         return a[(slice(None),) * term.index(first) + (piece,)] if first in term else a
 
     def multiply(state: None, piece: slice) -> None:
-        np.einsum(names, cut(x, x_term, piece), cut(y, y_term, piece), out=out[piece])
+        multiplied(names, cut(x, x_term, piece), cut(y, y_term, piece), out[piece])
 
     threads.run([functools.partial(multiply, piece=piece) for piece in _pieces(len(out))], lambda: None)
     return out

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, describe
-from ..evals.reductions import kept_shape
+from ..evals.reductions import kept_shape, total
 from ..numpy_protocol import implements
 from ._axes import REDUCED
 from ._families import cast_like, fit, trailing
@@ -24,7 +24,7 @@ Axes = tuple[int, ...]
 def euclidean(xp: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
     """Root of the sum of squares over the negative axes `axis`. Its derivative at zero is taken to be zero."""
     squares = x.real**2 + x.imag**2 if x.dtype.kind == "c" else x * x
-    return xp.sqrt(squares.sum(axis, keepdims=keepdims))
+    return xp.sqrt(total(xp, squares, axis, keepdims))
 
 
 def _quotient(x: Any, norm: Any) -> Any:

@@ -8,7 +8,7 @@ no loop is left of them. `x` are the elements of inputs and `y` of outputs, each
 dimensions. It returns whether a check failed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -16,11 +16,9 @@ import numpy as np
 
 from ...planning.expressions.building import SHORT, UnfusibleError
 from ...planning.expressions.expression import Argument, Axes, Constant, Dimensions, Expression, Statement
-from .loops import Fetch, Finish, Item, Loop, Put, Run, Start, nest
+from ...thresholds import IN_A_ROW
+from .loops import Item, Loop, Put, Run, Start, nest
 from .operations import template
-
-LONG = 512
-"""Floats that are added up in their own precision."""
 
 HEAD = """import math
 
@@ -46,8 +44,15 @@ class _LoopWriter:
         self.in_place = in_place
         outputs = [f"x{in_place[i]}" if i in in_place else f"y{i}" for i in range(len(expression.outputs))]
         self.outputs = outputs
+        self.long = {
+            i
+            for i, s in enumerate(self.statements)
+            if s.operation == "sum" and s.dtype.kind == "f" and self.length(s.over) > IN_A_ROW
+        }
+        self.adding: set[int] = set()
         self.kept_in = self._stored_whole()
         buffers = [f"k{i}" for i in self.nest.kept if i not in self.kept_in]
+        buffers += [f"t{i}" for i in self.nest.kept if i in self.long]
         written = dict.fromkeys([*outputs, *buffers])
         self.scope = {name: i + 1 for i, name in enumerate(written)}
 
@@ -60,6 +65,7 @@ class _LoopWriter:
             and isinstance(store.value, int)
             and store.axes == self.statements[store.value].axes
             and store.output not in self.in_place
+            and store.value not in self.long
         }
 
     def source(self) -> str:
@@ -82,7 +88,9 @@ class _LoopWriter:
             if i not in self.kept_in:
                 size = " * ".join([f"n{a}" for a in axes]) or "1"
                 self.line(1, f"k{i} = np.empty({size}, {_type(self.statements[i].dtype)})")
-        self.block(self.nest.body, 1)
+            if i in self.long:
+                self.line(1, f"t{i} = np.empty({size}, np.float64)")
+        self.block(self.nest.body, 1, ())
         if shared:
             self.lines += ["", "", f"def kernel(lo, hi, pieces, {given}):"]
             self.line(1, "if pieces > 1:")
@@ -95,22 +103,49 @@ class _LoopWriter:
     def line(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)
 
-    def block(self, items: list[Item], depth: int) -> None:
+    def block(self, items: list[Item], depth: int, opened: Axes) -> None:
         for item in items:
             if isinstance(item, Loop):
-                bounds = "lo, hi" if item.axis == 0 else f"n{item.axis}"
-                self.line(depth, f"for i{item.axis} in range({bounds}):")
-                self.block(item.body or [], depth + 1)
+                self.loop(item, depth, opened)
             elif isinstance(item, Run):
                 self.run(item.statement, depth)
             elif isinstance(item, Put):
                 self.put(item.store, depth)
-            elif isinstance(item, Fetch):
-                self.line(depth, f"v{item.statement} = {self.read(item.statement)}")
             elif isinstance(item, Start):
                 self.start(item.statement, item.axes, depth)
             else:
-                self.finish(item, depth)
+                self.fetch(item.statement, depth)
+
+    def loop(self, item: Loop, depth: int, opened: Axes) -> None:
+        """A loop; where long sums are added up, in pieces, after each of which they are added to their totals."""
+        axis, inside = item.axis, (*opened, item.axis)
+        terms = {i: self.length([a for a in self.statements[i].over if a not in inside]) for i in self.summed(item)}
+        ready = {i: n for i, n in terms.items() if n <= IN_A_ROW and i not in self.adding}
+        piece = IN_A_ROW >> (max(ready.values(), default=1) - 1).bit_length()
+        start, stop = ("lo", "hi") if axis == 0 else ("0", f"n{axis}")
+        if ready and self.expression.lengths[axis] > piece:
+            self.line(depth, f"for j{axis} in range({start}, {stop}, {piece}):")
+            start, stop, depth = f"j{axis}", f"min(j{axis} + {piece}, {stop})", depth + 1
+        self.line(depth, f"for i{axis} in range({start}, {stop}):")
+        self.adding |= ready.keys()
+        self.block(item.body, depth + 1, inside)
+        self.adding -= ready.keys()
+        for i in ready:
+            self.add_up(i, inside, depth)
+
+    def summed(self, loop: Loop) -> list[int]:
+        """The long sums over the axis of a loop in which their terms are computed."""
+        runs, left = [], [loop]
+        while left:
+            for item in left.pop().body:
+                if isinstance(item, Loop):
+                    left.append(item)
+                elif isinstance(item, Run) and item.statement in self.long:
+                    runs.append(item.statement)
+        return [i for i in sorted(runs) if loop.axis in self.statements[i].over]
+
+    def length(self, axes: Sequence[int]) -> int:
+        return prod([self.expression.lengths[a] for a in axes])
 
     # Numbers.
 
@@ -145,39 +180,56 @@ class _LoopWriter:
         text = form.format(*args, t=_type(kind))
         return f"{_type(s.dtype)}({text})" if s.dtype.kind in "iu" else text
 
-    # Reductions: in a variable, or in the array where they are kept.
+    # Reductions: in a variable, or in the array where they are kept; of long sums also a total.
 
     def start(self, i: int, axes: Axes, depth: int) -> None:
         s = self.statements[i]
+        first, total = _first(s), "np.float64(0)"
         if i not in self.nest.kept:
-            self.line(depth, f"a{i} = {_first(s, self.wide(s))}")
+            self.line(depth, f"a{i} = {first}")
+            if i in self.long:
+                self.line(depth, f"t{i} = {total}")
             return
+        depth = self.loops(axes, depth)
+        self.write(i, first, depth)
+        if i in self.long:
+            self.line(depth, self.set(f"t{i}", self._kept_at(i), total))
+
+    def loops(self, axes: Sequence[int], depth: int) -> int:
         for axis in axes:
             self.line(depth, f"for i{axis} in range({'lo, hi' if axis == 0 else f'n{axis}'}):")
             depth += 1
-        self.write(i, _first(s, s.dtype), depth)
+        return depth
 
     def combine(self, i: int, depth: int) -> None:
         s = self.statements[i]
         x = self.name(s.args[0])
         if i in self.nest.kept:
             self.write(i, _combined(s, self.read(i), x), depth)
-            return
-        wide = self.wide(s)
-        self.line(depth, f"a{i} = {_combined(s, f'a{i}', x if wide == s.dtype else f'{_type(wide)}({x})')}")
+        else:
+            self.line(depth, f"a{i} = {_combined(s, f'a{i}', x)}")
 
-    def wide(self, s: Statement) -> Any:
-        """The dtype of the variable: long sums of floats are in double precision."""
-        long = prod([self.expression.lengths[a] for a in s.over]) > LONG
-        return np.dtype(np.float64) if long and s.operation == "sum" and s.dtype.kind == "f" else s.dtype
-
-    def finish(self, item: Finish, depth: int) -> None:
-        s = self.statements[item.statement]
-        if item.statement in self.nest.kept:  # for a loop that comes later
-            self.line(depth, f"v{item.statement} = {self.read(item.statement)}")
+    def add_up(self, i: int, opened: Axes, depth: int) -> None:
+        """Adds a sum to its total, and begins it anew."""
+        first = _first(self.statements[i])
+        if i not in self.nest.kept:
+            self.line(depth, f"t{i} += a{i}")
+            self.line(depth, f"a{i} = {first}")
             return
-        narrow = f"{_type(s.dtype)}(a{item.statement})" if s.dtype.kind == "f" else f"a{item.statement}"
-        self.line(depth, f"v{item.statement} = {narrow}")
+        depth, at = self.loops([a for a in self.nest.kept[i] if a not in opened], depth), self._kept_at(i)
+        self.line(depth, self.set(f"t{i}", at, f"{self.get(f't{i}', at)} + {self.read(i)}"))
+        self.write(i, first, depth)
+
+    def fetch(self, i: int, depth: int) -> None:
+        """A number that is kept, or a reduction that is complete."""
+        s = self.statements[i]
+        if i in self.long:
+            value = f"{_type(s.dtype)}({self.get(f't{i}', self._kept_at(i)) if i in self.nest.kept else f't{i}'})"
+        elif i in self.nest.kept:
+            value = self.read(i)
+        else:
+            value = f"{_type(s.dtype)}(a{i})" if s.dtype.kind == "f" else f"a{i}"
+        self.line(depth, f"v{i} = {value}")
 
     # Memory.
 
@@ -200,7 +252,10 @@ class _LoopWriter:
         if i in self.kept_in:
             store = self.expression.stores[self.kept_in[i]]
             return self.outputs[store.output], index(store.dims)
-        return f"k{i}", _flat([(f"i{a}", f"n{a}") for a in self.nest.kept[i]])
+        return f"k{i}", self._kept_at(i)
+
+    def _kept_at(self, i: int) -> str:
+        return _flat([(f"i{a}", f"n{a}") for a in self.nest.kept[i]])
 
     def get(self, array: str, at: str) -> str:
         return f"get({array}, {at}, {self.scope.get(array, 0)}, {len(self.scope)})"
@@ -213,7 +268,8 @@ def _type(dtype: Any) -> str:
     return "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}"
 
 
-def _first(s: Statement, dtype: Any) -> str:
+def _first(s: Statement) -> str:
+    dtype = s.dtype
     if s.operation in ("any", "all"):
         return str(s.operation == "all")
     if s.operation == "sum":
