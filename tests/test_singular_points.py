@@ -37,6 +37,11 @@ def slope(f, x):
         (A.elu, [-INF, 0.0, INF], [0.0, 1.0, 1.0]),
         (np.sign, [0.0, 2.0], [0.0, 0.0]),
         (lambda x: np.hypot(x, 0), [0.0, -2.0], [0.0, -1.0]),
+        (np.angle, [0.0, -0.0, 2.0, -2.0], [0.0, 0.0, 0.0, 0.0]),
+        (lambda x: np.angle(x * (3 + 1j)), [0.0, -0.0], [0.0, 0.0]),
+        (lambda x: np.arctan2(x, x), [0.0, 2.0, -2.0], [0.0, 0.0, 0.0]),
+        (lambda x: np.arctan2(x, 0), [0.0, 2.0], [0.0, 0.0]),
+        (np.sinc, [0.0], [0.0]),
         (lambda x: x**0, [0.0, 1.0], [0.0, 0.0]),
         (lambda x: x**1, [0.0, 1.0], [1.0, 1.0]),
         (lambda x: x**2, [0.0, 1.0], [0.0, 2.0]),
@@ -90,10 +95,12 @@ def test_second_derivatives_at_0():
         lambda x: np.linalg.norm(np.stack([x, 2 * x])),
         lambda x: np.linalg.norm(np.stack([x, 2 * x]), 3),
         lambda x: np.std(np.stack([x, -x])),
+        np.angle,
+        lambda x: np.arctan2(x, 2 * x),
     ],
 )
 @pytest.mark.parametrize("at", [0.0, -0.0, np.float32(0)])
-def test_all_derivatives_of_lengths_are_0_at_0(f, at):
+def test_all_derivatives_of_lengths_and_angles_are_0_at_0(f, at):
     for inner in (grad, jacfwd):
         assert grad(inner(f))(at) == jacfwd(inner(f))(at) == jit(grad(inner(f)))(at) == 0
         assert vmap(grad(inner(f)))(np.array([at, 1]))[0] == 0
@@ -101,7 +108,7 @@ def test_all_derivatives_of_lengths_are_0_at_0(f, at):
 
 def test_complex_kinks():
     zero = np.zeros(1, complex)
-    for f in (np.absolute, lambda z: np.sign(z).real):
+    for f in (np.absolute, lambda z: np.sign(z).real, np.angle):
         assert grad(lambda z: np.sum(f(z)))(zero) == 0
 
 

@@ -178,8 +178,8 @@ def wide(out: Any, x: Any) -> Any:
 
 
 def by_angle(out: Any, x: Any, y: Any) -> Any:
-    """`x / (x * x + y * y)`, without squares that are too large or too small."""
-    length = np.hypot(wide(out, x), wide(out, y))
+    """`x / (x * x + y * y)`, without squares that are too large or too small; 0 where an angle has no derivative."""
+    length = _length(np.hypot(wide(out, x), wide(out, y)))
     return x / length / length
 
 
