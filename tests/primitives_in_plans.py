@@ -209,6 +209,7 @@ WHOLE = [
     "solve",
     "sort_along",
     "split",
+    "stein",
     "svd",
     "svdvals",
     "tile",

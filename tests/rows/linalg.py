@@ -1,4 +1,4 @@
-"""Rows for vmapcore/rules/linalg.py, decompositions.py, svd.py and norms.py."""
+"""Rows for vmapcore/rules/linalg.py, decompositions.py, svd.py, pseudoinverse.py and norms.py."""
 
 import numpy as np
 
@@ -265,6 +265,8 @@ ROWS = [
     row("linalg.pinv", np.linalg.pinv, (3, 2), kinds="fc", tol=10),
     row("linalg.pinv wide", after(graded, np.linalg.pinv), (2, 3), kinds="fc"),
     row("linalg.pinv of low rank", lambda x: np.linalg.pinv(x[:, None] * x, rcond=1e-5), (3,), kinds="fc"),
+    row("linalg.pinv truncated", after(graded, np.linalg.pinv), (4, 3), params={"rcond": 0.5}, kinds="fc"),
+    row("linalg.pinv truncated wide", after(graded, np.linalg.pinv), (2, 3), params={"rcond": 0.7}, kinds="fc"),
     row("linalg.pinv rtol", after(graded, np.linalg.pinv), (2, 3, 2), params={"rtol": None}),
     row("linalg.pinv rcond of each", lambda x: np.linalg.pinv(graded(x), RTOL[: len(x)]), (2, 3, 2), kinds="fc"),
     row(
@@ -277,6 +279,7 @@ ROWS = [
     ),
     row("linalg.pinv hermitian", after(hermitian, np.linalg.pinv), (3, 3), params={"hermitian": True}, kinds="fc"),
     row("linalg.lstsq", after(graded, np.linalg.lstsq), (4, 2), (4, 3), kinds="fc"),
+    row("linalg.lstsq truncated", lambda a, b: np.linalg.lstsq(graded(a), b, 0.5)[0], (4, 3), (4, 2), kinds="fc"),
     row("linalg.lstsq of a vector", after(graded, np.linalg.lstsq), (4, 2), (4,)),
     row("linalg.lstsq wide", after(graded, np.linalg.lstsq), (2, 3), (2,), params={"rcond": 1e-6}),
     row(

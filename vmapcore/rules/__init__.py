@@ -28,6 +28,7 @@ from . import (
     norms,
     padding,
     pooling,
+    pseudoinverse,
     quantiles,
     reductions,
     repeating,

@@ -1,11 +1,11 @@
-"""svd and what rests on it: pinv, lstsq, matrix_rank, cond. All work on the last two axes and batch as themselves."""
+"""svd and what rests on it: matrix_rank, cond. All work on the last two axes and batch as themselves."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, MissingRuleError, OptionError, ShapeError, describe
+from ..errors import MissingRuleError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import add_tangents, as_scalar, fit, match, operand, trailing
@@ -18,7 +18,6 @@ from ._matrices import (
     diagonal_matrix,
     largest,
     matrices,
-    mirrored,
     off_diagonal,
     over_gaps,
     row,
@@ -26,9 +25,7 @@ from ._matrices import (
     transposed,
 )
 from ._work import of_matrices
-from .casts import cast
 from .creation import library
-from .layout import reshape
 
 # Singular values. With U dP = dU and V dQ = dV as far as they lie in the spans of U and V, and M = Uᴴ dA V,
 # dP = F∘(M S + (M S)ᴴ) and dQ = F∘(S M + (S M)ᴴ), F[i, j] = 1 / (s[j]² - s[i]²). A change of phase goes to U.
@@ -263,113 +260,28 @@ def _singular_values(a: Any, hermitian: bool) -> Any:
     return np.flip(np.sort(np.abs(np.linalg.eigvalsh(a)), axis=-1), axis=-1) if hermitian else svdvals(a)
 
 
-# The inverse as far as there is one.
+# Ranks and condition numbers.
 
 
-@trailing(work=of_matrices(25))
-def pseudoinverse(xp: Any, a: Any, rcond: Any) -> Any:
-    """Moore-Penrose inverse; singular values up to `rcond` times the largest count as zero.
-
-    `rcond` is one number, or matrices of one.
-    """
-    if not np.ndim(rcond):
-        return xp.linalg.pinv(a, rcond)
-    a = xp.broadcast_to(a, np.broadcast_shapes(a.shape[:-2], rcond.shape[:-2]) + a.shape[-2:])
-    return xp.linalg.pinv(a, rcond[..., 0, 0])
-
-
-@pseudoinverse.def_jvp
-def pseudoinverse_jvp(tangents: Sequence[Any], out: Any, a: Any, rcond: Any) -> Any:
-    if tangents[0] is None:
-        return None
-    da, da_h, out_h = tangents[0], adjoint(tangents[0]), adjoint(out)
-    above, below = (da_h - da_h @ a @ out), (da_h - out @ a @ da_h)
-    return -out @ da @ out + out @ out_h @ above + below @ out_h @ out
-
-
-def pseudoinverse_vjp(g: Any, out: Any, a: Any, rcond: Any) -> Any:
-    g, out_h = conj(g), adjoint(out)
-    g_h = adjoint(g)
-    above, below = (g_h - a @ out @ g_h), (g_h - g_h @ out @ a)
-    return match(conj(-out_h @ g @ out_h + above @ out @ out_h + out_h @ out @ below), a)
-
-
-pseudoinverse.def_vjp(pseudoinverse_vjp, None)
-
-
-def _resolution(a: Any) -> float:
+def resolution(a: Any) -> float:
     return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
 
 
-def _one_of(call: str, given: bool, others: bool, names: str) -> None:
+def one_of(call: str, given: bool, others: bool, names: str) -> None:
     if given and others:
         raise OptionError(call, f"got both {names}", "one says all")
 
 
-_UNSET: Any = np._NoValue
-
-
-@implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNSET) -> Any:
-    _one_of("np.linalg.pinv", rcond is not None, rtol is not _UNSET, "rcond= and rtol=")
-    a = matrices("np.linalg.pinv", a, square=hermitian)
-    if hermitian:  # NumPy reads the lower triangle
-        a = mirrored(a, True)
-    if rcond is None:
-        rcond = 1e-15 if rtol is _UNSET else _resolution(a) if rtol is None else rtol
-    if not isinstance(rcond, Tracer) and not np.ndim(rcond):
-        return pseudoinverse(a, float(rcond))
-    rcond, lead = operand(rcond), a.shape[:-2]
-    if len(rcond.shape) > len(lead) or any(
-        n not in (1, m) for n, m in zip(rcond.shape[::-1], lead[::-1], strict=False)
-    ):
-        fact = f"the cutoff is {describe(rcond)} and the array {describe(a)}"
-        raise ShapeError("np.linalg.pinv", fact, "it must broadcast to the leading axes")
-    return pseudoinverse(a, reshape(rcond, shape=(*rcond.shape, 1, 1)))
-
-
-@implements(np.linalg.lstsq)
-def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """Least squares, in double precision. Under a transform, matrices that lack full rank have residuals too."""
-    a, y = matrices("np.linalg.lstsq", a), operand(b)
-    if not any(isinstance(x, Tracer) for x in (a, y, rcond)):
-        return library(a).linalg.lstsq(a, y, rcond)
-    m, n = a.shape[-2:]
-    if len(a.shape) != 2 or len(y.shape) not in (1, 2) or y.shape[0] != m:
-        raise ShapeError(
-            "np.linalg.lstsq",
-            f"shapes {describe(a)} and {describe(y)} do not fit",
-            "a must be one matrix, b one vector or matrix with as many rows",
-        )
-    if np.ndim(rcond):
-        raise ArgumentError("np.linalg.lstsq", f"rcond is {describe(rcond)}", "it must be one number")
-    final = np.result_type(a.dtype, y.dtype)
-    wide = np.result_type(final, np.float64)
-    a, y = cast(a, wide), cast(y, wide)
-    cutoff = _resolution(a) if rcond is None else np.where((rcond > 0) & (rcond < 1), rcond, _UNIT)
-    x = pinv(a, cutoff) @ y
-    s = svdvals(a)
-    miss = y - a @ x
-    residuals = np.atleast_1d(np.sum(np.real(miss * conj(miss)), axis=0))[: None if m > n else 0]
-    rank = np.sum(s > cutoff * s[:1]).astype(np.int32)
-    real = np.finfo(final).dtype
-    return cast(x, final), cast(residuals, real), rank, cast(s, real)
-
-
-_UNIT = float(np.finfo(np.float64).eps) / 2
-"""What LAPACK takes for an `rcond` that is not between 0 and 1."""
-
-
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
-    _one_of("np.linalg.matrix_rank", tol is not None, rtol is not None, "tol= and rtol=")
+    one_of("np.linalg.matrix_rank", tol is not None, rtol is not None, "tol= and rtol=")
     a = operand(A)
     if len(a.shape) < 2:
         return np.any(a != 0).astype(int)
     a = matrices("np.linalg.matrix_rank", a, square=hermitian)
     s = _singular_values(a, hermitian)
     if tol is None:
-        relative = _resolution(a) if rtol is None else np.expand_dims(rtol, -1)
+        relative = resolution(a) if rtol is None else np.expand_dims(rtol, -1)
         tol = largest(s, -1, True) * relative
     else:
         tol = np.expand_dims(tol, -1)
