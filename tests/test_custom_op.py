@@ -1052,3 +1052,23 @@ def test_elementwise_results_have_all_axes_of_the_arguments(results):
             vmap(op, in_axes=(None, 0))(np.ones(3), y)
     with pytest.raises(errors.ShapeError, match=r"it returned f64\[3\] for f64\[3\] and f64\[3,3\]; every result must"):
         vmap(op, in_axes=(None, 0))(np.ones(3), np.ones((3, 3)))
+
+
+def test_arrays_are_given_as_views_without_a_look_for_trees(monkeypatch):
+    """Not for the array library either, with which every call begins."""
+    monkeypatch.setattr(ops.guards, "tree_map", None)
+    add = vc.custom_op(lambda xp, x, y: xp.add(x, y), name="sum_of_two")
+    assert np.array_equal(add(np.ones(3), 2.0), np.full(3, 3.0))
+
+
+def test_what_a_vmap_rule_hands_on_is_copied():
+    """By what stands around it, as of any function of an author's."""
+
+    @vc.custom_op
+    def same(xp, x):
+        return x.copy()
+
+    same.def_vmap(lambda size, mapped, x: x[::-1][::-1])
+    x = np.ones((3, 2))
+    out = vmap(same)(x)
+    assert out.flags.writeable and not np.shares_memory(out, x)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -168,6 +169,24 @@ def test_no_home(monkeypatch):
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where the user has no entry
     disk.write("key", b"one")
     assert disk.folder() is None and disk.read("key") is None
+
+
+def test_what_nobody_reads_for_a_month_goes(kernels, monkeypatch):
+    """When another kernel is written; also what a process left that was killed."""
+    names = {key: disk._name(key) for key in ("old", "read", "new")} | {"left": "tmp0"}
+    disk.write("old", b"one")
+    disk.write("read", b"two")
+    (kernels / "tmp0").write_bytes(b"half")
+    now = time.time()
+    for key, read in {"old": 31, "read": 29, "left": 31}.items():
+        os.utime(kernels / names[key], (now - read * 86400, now - 40 * 86400))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", fails(errno.EACCES))
+        disk.write("new", b"three")
+    assert {path.name for path in kernels.iterdir()} == set(names.values())
+    disk.write("new", b"three")
+    assert {path.name for path in kernels.iterdir()} == {names["read"], names["new"]}
+    assert disk.read("read") == b"two" and disk.read("new") == b"three"
 
 
 def fails(number):

@@ -6,6 +6,7 @@ and whole: a file has the digest of its contents. Where that cannot be, and wher
 
 import os
 import sys
+import time
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,9 @@ from tempfile import NamedTemporaryFile
 
 PRIVATE = 0o700
 OTHERS_WRITE = 0o022
+
+KEPT = 30 * 24 * 3600
+"""Seconds for which a file that nobody reads stays: one of another edition, say, or of a process that was killed."""
 
 _user = getattr(os, "geteuid", None)
 """Who runs this process; Windows gives each user folders of his own."""
@@ -45,6 +49,17 @@ def write(key: str, kept: bytes) -> None:
         finally:  # nothing is left of it if it was replaced
             with suppress(OSError):
                 os.unlink(file.name)
+    _sweep(found)
+
+
+def _sweep(found: Path) -> None:
+    """Deletes what was not read for long; who has it open goes on, and another process may have been faster."""
+    with suppress(OSError), os.scandir(found) as files:
+        for file in files:
+            with suppress(OSError):
+                status = file.stat(follow_symlinks=False)
+                if max(status.st_atime, status.st_mtime) < time.time() - KEPT:
+                    os.unlink(file)
 
 
 def folder() -> Path | None:

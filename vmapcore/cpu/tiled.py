@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import threads
 from ..graph import Graph, Literal, Step, Var
-from ..planning.checking import check_step, check_sum
+from ..planning.checking import check_steps, check_sum
 from ..planning.groups import Group, Places
 from ..planning.labels import params_for
 from ..planning.lifetimes import Need, Slot
@@ -156,11 +156,11 @@ class TiledGroup:
 
     def _check(self) -> None:
         """Raises unless the results of every step for a small tile follow from what it is given there."""
-        known: set[Any] = set()
         made: dict[Any, Places] = {**self.group.places}
         group, lengths = self.group, tuple([min(n, 2) if n != 2 else 1 for n in self.group.lengths])
-        for i, whole, step in zip(self.numbers, self.steps, self._steps(lengths)[2], strict=True):
-            check_step(step, known)
+        steps = self._steps(lengths)[2]
+        check_steps(steps)
+        for i, whole, step in zip(self.numbers, self.steps, steps, strict=True):
             for d, axis in enumerate(group.places[whole.outputs[0]]):
                 if axis is None and lengths[d] == 2:
                     places = [group.reads.get((i, k)) or made.get(a) for k, a in enumerate(whole.inputs)]

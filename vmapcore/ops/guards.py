@@ -1,6 +1,7 @@
 """What stands around the functions of an operation's author: what they get is read-only, what they raise named."""
 
 import functools
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def locked(x: Any) -> Any:
         x = x.view()
         x.flags.writeable = False
         return x
-    if type(x) in UNTRACED or callable(x) or isinstance(x, (str, Tracer)) or is_array(x):
+    if type(x) in UNTRACED or isinstance(x, (str, Tracer, ModuleType)) or callable(x) or is_array(x):
         return x
     return tree_map(lambda leaf: locked(leaf) if type(leaf) is np.ndarray else leaf, x)
 
@@ -47,7 +48,7 @@ def guarded(op: Any, rule: Rule, what: str = "") -> Rule:
             if "read-only" in str(error) or "readonly" in str(error):
                 _note(error, HINT.format(op.name))
             raise
-        if type(out) is np.ndarray and out.base is not None:
+        if is_array(out) and (out.base is not None or any(out is x for x in args)):
             return separate([out], list(args))[0]
         return out
 

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from ..arguments import separate
 from ..arrays import UNTRACED, is_array, namespace
 from ..core import OBSERVER, OBSERVERS, Rule
 from ..errors import MissingRuleError
@@ -156,9 +155,7 @@ class CustomOp(Declarations):
             return batched(self._single(len(args), params), ((size, tuple(mapped)),), args, params)[0]
         out = rule(size, mapped, *args, **params)
         check_batch(self.name, size, out, "own")
-        if getattr(out, "base", None) is None and not any(out is x for x in args):
-            return out
-        return separate([out], list(args))[0]
+        return out
 
     def _single(self, count: int, params: dict[str, Any]) -> Form:
         """The form for this many arrays and one array as result, where traces have called the operation itself."""

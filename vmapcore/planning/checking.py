@@ -5,7 +5,7 @@ number.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -48,27 +48,27 @@ def _faults(before: Graph, after: Graph) -> Iterator[str]:
 def check_settled(graph: Graph) -> None:
     """Raises if a step's results are read by nobody, or are not of the shapes and dtypes that it makes."""
     wanted = {*graph.outputs, *graph.readers}
-    known: set[Any] = set()
     for n, step in enumerate(graph.steps):
         if wanted.isdisjoint(step.outputs):
             raise PlanError("simplify", f"nobody reads step {n}, {step.primitive.name}")
-        if step.primitive.axes is not None or step.primitive.formula is not None:  # others want numbers of some kind
-            check_step(step, known)
+    stated = [s for s in graph.steps if s.primitive.axes is not None or s.primitive.formula is not None]
+    check_steps(stated)  # others want numbers of some kind
 
 
-def check_step(step: Step, known: set[Any]) -> None:
-    """Raises unless the results of a step follow from its inputs; once for what is `known` to be alike."""
-    look = (step.primitive, repr(step.params), *[(a.shape, a.dtype) for a in (*step.inputs, *step.outputs)])
-    if look in known:
-        return
-    known.add(look)
-    try:
-        with np.errstate(all="ignore"):
-            step.run([made_up(a, i) for i, a in enumerate(step.inputs)])
-    except (ShapeError, ValueError, IndexError, TypeError) as error:
-        shapes = ", ".join(map(str, step.inputs))
-        fact = f"{step.primitive.name} of {shapes} does not make {', '.join(map(str, step.outputs))}"
-        raise PlanError("plan", fact) from error
+def check_steps(steps: Iterable[Step]) -> None:
+    """Raises unless the results of each follow from its inputs; of those that are alike, looks at one."""
+    alike = {
+        (step.primitive, repr(step.params), *[(a.shape, a.dtype) for a in (*step.inputs, *step.outputs)]): step
+        for step in steps
+    }
+    for step in alike.values():
+        try:
+            with np.errstate(all="ignore"):
+                step.run([made_up(a, i) for i, a in enumerate(step.inputs)])
+        except (ShapeError, ValueError, IndexError, TypeError) as error:
+            shapes = ", ".join(map(str, step.inputs))
+            fact = f"{step.primitive.name} of {shapes} does not make {', '.join(map(str, step.outputs))}"
+            raise PlanError("plan", fact) from error
 
 
 Replay = Callable[[list[Any]], list[Any]]
