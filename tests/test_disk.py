@@ -324,7 +324,7 @@ def test_a_damaged_kernel_is_compiled_anew_and_replaced(kernels, capfd, recwarn,
 def test_no_source_on_disk_is_run(kernels):
     """The source of a kernel is what was generated; on disk there is none."""
     check(2.3456)
-    assert [path.suffix for path in kernels.rglob("*")] == [".kernel"]
+    assert {path.suffix for path in kernels.rglob("*")} == {".kernel"}
 
 
 PROGRAM = """
