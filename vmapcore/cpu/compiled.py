@@ -55,6 +55,9 @@ EDITION = _edition() if numba is not None else ""
 AVAILABLE = numba is not None
 """Whether kernels can be compiled."""
 
+CHECKED = numba is not None and bool(numba.config.BOUNDSCHECK)
+"""Whether they check where they read and write, as the environment variable NUMBA_BOUNDSCHECK=1 asks."""
+
 
 if numba is not None:
 

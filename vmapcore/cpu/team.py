@@ -18,12 +18,13 @@ from typing import Any
 
 from .. import threads
 from ..thresholds import PIECE
-from .compiled import kernel, numba
+from .compiled import CHECKED, kernel, numba
 
 if numba is not None:
     from numba import extending
 
     from .native import atomics
+    from .native.addresses import was_outside
     from .native.atomics import add, board, call, let_others, outlined, read, rest, stack, swap, write
 
 PATIENCE = 1e-3
@@ -100,6 +101,8 @@ def _run(function: int, arguments: int, count: int, pieces: int) -> None:
             if patience % 512 == 0:
                 let_others()
     if read(job + FAILED):
+        if CHECKED and was_outside():
+            raise IndexError("a kernel is outside of an array")
         raise MemoryError("a kernel has no room")
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...planning.expressions.building import DTYPES
-from ..compiled import numba
+from ..compiled import CHECKED, numba
 
 if numba is not None:
     from llvmlite import binding, ir
     from numba import extending, types
     from numba.core import cgutils
+
+    from ..native.addresses import AddressModel, first_of
 
 HEADER = object.__basicsize__
 WORD = ctypes.sizeof(ctypes.c_void_p)
@@ -75,11 +77,19 @@ def _unboxed(kind: Any, array: Any, context: Any) -> Any:
         bits = flags(IN_A_ROW if kind.written else IN_A_ROW & ~WRITEABLE)
         apart = builder.icmp_unsigned("!=", builder.and_(field(FLAGS, flags), bits), bits)
         builder.store(builder.or_(apart, differs(DTYPE, kind.symbol)), wrong)
-        builder.store(field(DATA, context.context.get_value_type(kind)), address)
+        data = field(DATA, context.context.get_data_type(kind.dtype).as_pointer())
+        builder.store(first_of(builder, data, _size(context.pyapi, array) if CHECKED else None), address)
     is_error = builder.load(wrong)
     with builder.if_then(is_error, likely=False):
         context.pyapi.err_set_string("PyExc_TypeError", f"no array of {kind.dtype} in a row")
     return extending.NativeValue(builder.load(address), is_error=is_error)
+
+
+def _size(pyapi: Any, array: Any) -> Any:
+    counted = pyapi.object_getattr_string(array, "size")
+    size = pyapi.number_as_ssize_t(counted)
+    pyapi.decref(counted)
+    return size
 
 
 if AVAILABLE:
@@ -91,7 +101,7 @@ if AVAILABLE:
             self.dtype, self.written, self.symbol = numba.from_dtype(dtype), written, _symbol(exact(dtype))
             super().__init__(name=f"vmapcore.Elements({dtype.name}, {written})")
 
-    extending.register_model(Elements)(extending.models.PointerModel)
+    extending.register_model(Elements)(AddressModel)
     extending.unbox(Elements)(_unboxed)
     binding.add_symbol(ARRAY, id(np.ndarray))
     for _dtype in DTYPES:

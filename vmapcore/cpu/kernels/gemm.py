@@ -8,12 +8,14 @@ import ctypes
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ...thresholds import SHARED_TERMS
 from .. import compiled, team
-from ..compiled import kernel, numba
+from ..compiled import CHECKED, kernel, numba
 from ..team import share
+from .lanes import pick
 
 if numba is not None:
     from ..native.blas_call import call_32, call_64
@@ -92,7 +94,8 @@ class Product:
     def __call__(self, x: Any, y: Any, out: Any) -> None:
         """`out` is C-contiguous; the arrays have the shapes, strides and dtype of those given before."""
         addresses = x.__array_interface__["data"][0], y.__array_interface__["data"][0]
-        _multiply(self.gemm, *addresses, out.reshape(-1), self.sizes, self.lying, self.pieces)
+        given = (_flat(x), _flat(y)) if CHECKED else ()
+        _multiply(self.gemm, *addresses, given, out.reshape(-1), self.sizes, self.lying, self.pieces)
 
 
 def product(x: Any, y: Any) -> Product | None:
@@ -115,13 +118,26 @@ def product(x: Any, y: Any) -> Product | None:
     return found if found.pieces > 1 else None
 
 
-@kernel
-def _multiply(gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any, pieces: int) -> None:
-    share(_products, sizes[0] * sizes[4], pieces, (gemm, x, y, out, sizes, lying))
+def _flat(x: Any) -> Any:
+    """All numbers from the first to the last one."""
+    reach = sum([(n - 1) * s for n, s in zip(x.shape, x.strides, strict=True)]) // x.itemsize
+    return np.lib.stride_tricks.as_strided(x, (reach + 1,), (x.itemsize,))
 
 
 @kernel
-def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any) -> None:
+def _touch(x: Any, at: int, transposed: int, step: int, rows: int, columns: int) -> None:
+    """Reads the first and the last number of a matrix, to see whether they are in x."""
+    pick(x, at)
+    pick(x, at + ((columns - 1) * step + rows if transposed == TRANSPOSED else (rows - 1) * step + columns) - 1)
+
+
+@kernel
+def _multiply(gemm: Any, x: int, y: int, given: Any, out: Any, sizes: Any, lying: Any, pieces: int) -> None:
+    share(_products, sizes[0] * sizes[4], pieces, (gemm, x, y, given, out, sizes, lying))
+
+
+@kernel
+def _products(begin: int, end: int, gemm: Any, x: int, y: int, given: Any, out: Any, sizes: Any, lying: Any) -> None:
     """Some of the parts of all members."""
     address, bits = gemm
     _, rows, depth, columns, parts, across = sizes
@@ -138,6 +154,10 @@ def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: 
             first, last = rows * part // parts, rows * (part + 1) // parts
             start, to = start + first * (1 if x_transposed == TRANSPOSED else x_step) * size, to + first * columns
             small = last - first, columns, depth
+        if CHECKED:
+            _touch(given[0], (start - x) // size, x_transposed, x_step, small[0], depth)
+            _touch(given[1], (other - y) // size, y_transposed, y_step, depth, small[1])
+            _touch(out, to, AS_IT_IS, columns, small[0], small[1])
         if bits == 64:
             call_64(address, transposed, small, start, x_step, other, y_step, out, to, columns)
         else:

@@ -13,10 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .registers import FUSED, WIDE, address_of, constant_indices, spread_code
-
-WORD: Any = ir.IntType(64)
-VOID: Any = ir.VoidType()
+from .addresses import WORD, address_of, apart, call_apart, moved, number_at, pointer
+from .registers import FUSED, WIDE, constant_indices, spread_code
 
 
 class _Registers:
@@ -49,15 +47,15 @@ class Code:
 
     def place(self, a: Any, *offsets: Any) -> Any:
         for offset in offsets:
-            a = self.builder.gep(a, [offset])
+            a = moved(self.builder, a, offset)
         return a
 
     def pick(self, a: Any, *offsets: Any) -> Any:
-        return self.builder.load(self.place(a, *offsets))
+        return self.builder.load(pointer(self.builder, self.place(a, *offsets)))
 
     def vector_at(self, a: Any, *offsets: Any, count: int = 0) -> Any:
         kind = ir.VectorType(self.vector.element, count or self.wide)
-        return self.builder.bitcast(self.place(a, *offsets), kind.as_pointer())
+        return self.builder.bitcast(pointer(self.builder, self.place(a, *offsets), kind.count), kind.as_pointer())
 
     def load(self, a: Any, *offsets: Any) -> Any:
         return self.builder.load(self.vector_at(a, *offsets), align=self.size)
@@ -113,23 +111,9 @@ class Code:
         return self.builder.fadd(*parts)
 
 
-def apart(builder: Any, name: str, kinds: list[Any], code: Callable[..., None]) -> Any:
-    """A function of its own in the module."""
-    known = builder.module.globals.get(name)
-    if known is not None:
-        return known
-    function = ir.Function(builder.module, ir.FunctionType(VOID, kinds), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    inside = ir.IRBuilder(function.append_basic_block("entry"))
-    code(inside, *function.args)
-    inside.ret_void()
-    return function
-
-
 def _place_of(code: Code, steps: Any, k: Any) -> Any:
     """The k-th of some places, or of places that lie equally far apart."""
-    return code.pick(steps, k) if steps.type.is_pointer else code.times(k, steps)
+    return code.times(k, steps) if steps.type == WORD else code.pick(steps, k)
 
 
 def _outer_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
@@ -205,16 +189,16 @@ def _outer(sizes: list[tuple[int, int]]) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             rows, columns, *rest = args
             given = [address_of(context, builder, k, a) for k, a in zip(signature.args[2:], rest, strict=True)]
-            real = given[0].type.pointee
+            real = number_at(given[0])
             kinds = [a.type for a in given]
-            named = f"vmapcore.outer.{real}.{'places' if given[8].type.is_pointer else 'equal'}"
+            named = f"vmapcore.outer.{real}.{'equal' if given[8].type == WORD else 'places'}"
             for r, c in sizes:
                 function = apart(builder, f"{named}.{r}.{c}", kinds, _outer_code(r, c, real))
                 fits = builder.and_(
                     builder.icmp_signed("==", rows, WORD(r)), builder.icmp_signed("==", columns, WORD(c))
                 )
                 with builder.if_then(fits):
-                    builder.call(function, given)
+                    call_apart(context, builder, function, given)
             return context.get_dummy_value()
 
         steps = n if isinstance(steps, types.Integer) else steps
@@ -320,13 +304,13 @@ def _inner(columns_of: dict[int, int]) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             side, *rest = args
             given = [address_of(context, builder, k, a) for k, a in zip(signature.args[1:], rest, strict=True)]
-            real = given[0].type.pointee
+            real = number_at(given[0])
             kinds = [a.type for a in given]
-            named = f"vmapcore.inner.{real}.{'places' if given[5].type.is_pointer else 'equal'}"
+            named = f"vmapcore.inner.{real}.{'equal' if given[5].type == WORD else 'places'}"
             for r, c in columns_of.items():
                 function = apart(builder, f"{named}.{r}.{c}", kinds, _inner_code(r, c, real))
                 with builder.if_then(builder.icmp_signed("==", side, WORD(r))):
-                    builder.call(function, given)
+                    call_apart(context, builder, function, given)
             return context.get_dummy_value()
 
         steps = n if isinstance(steps, types.Integer) else steps

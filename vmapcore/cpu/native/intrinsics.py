@@ -12,6 +12,7 @@ from typing import Any
 from numba import extending, types
 
 from . import mathematics
+from .addresses import address_of, moved, pointer
 
 
 def _intrinsic(function: Callable[..., Any]) -> Any:
@@ -51,8 +52,8 @@ def _scoped(builder: Any, instruction: Any, own: int, count: int) -> None:
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data if isinstance(kind, types.Array) else array
-    return builder.gep(data, [index], inbounds=True)
+    first = address_of(context, builder, kind, array)
+    return pointer(builder, moved(builder, first, index, inbounds=True), context=context)
 
 
 def _get(typing: Any, array: Any, index: Any, own: Any, count: Any) -> Any:

@@ -10,6 +10,8 @@ from numba import extending, types
 from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
+from .addresses import Address, address_of, moved, pointer
+
 __all__ = [
     *("WIDE", "at_least", "bare", "behind", "larger", "load", "number", "pick", "place", "put", "room_for"),
     *("spread", "store", "where_less", "width", "zeros"),
@@ -54,14 +56,10 @@ def spread_code(builder: Any, s: Any, count: int) -> Any:
     return builder.shuffle_vector(first, undefined, constant_indices([0] * count))
 
 
-def address_of(context: Any, builder: Any, kind: Any, a: Any) -> Any:
-    """Of an array, which may be given by its address; anything else stays what it is."""
-    return context.make_array(kind)(context, builder, a).data if isinstance(kind, types.Array) else a
-
-
-def _place(context: Any, builder: Any, kind: Any, a: Any, i: Any, count: int) -> Any:
-    data = address_of(context, builder, kind, a)
-    return builder.bitcast(builder.gep(data, [i]), ir.VectorType(data.type.pointee, count).as_pointer())
+def _place(context: Any, builder: Any, kind: Any, a: Any, i: Any, count: int = 1) -> Any:
+    """Where a number is, or a register of them."""
+    place = pointer(builder, moved(builder, address_of(context, builder, kind, a), i), count, context)
+    return builder.bitcast(place, ir.VectorType(place.type.pointee, count).as_pointer()) if count > 1 else place
 
 
 @intrinsic
@@ -79,15 +77,15 @@ def bare(typing: Any, a: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return address_of(context, builder, signature.args[0], args[0])
 
-    return (types.CPointer(a.dtype) if isinstance(a, types.Array) else a)(a), code
+    return (Address(a.dtype) if isinstance(a, types.Array) else a)(a), code
 
 
 @intrinsic
 def behind(typing: Any, a: Any, k: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.gep(address_of(context, builder, signature.args[0], args[0]), [args[1]])
+        return moved(builder, address_of(context, builder, signature.args[0], args[0]), args[1])
 
-    return types.CPointer(a.dtype)(a, types.intp), code
+    return Address(a.dtype)(a, types.intp), code
 
 
 @intrinsic
@@ -101,8 +99,7 @@ def number(typing: Any, a: Any, value: Any) -> Any:
 @intrinsic
 def pick(typing: Any, a: Any, i: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = address_of(context, builder, signature.args[0], args[0])
-        return builder.load(builder.gep(data, [args[1]]))
+        return builder.load(_place(context, builder, signature.args[0], args[0], args[1]))
 
     return a.dtype(a, types.intp), code
 
@@ -110,8 +107,7 @@ def pick(typing: Any, a: Any, i: Any) -> Any:
 @intrinsic
 def put(typing: Any, a: Any, i: Any, s: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = address_of(context, builder, signature.args[0], args[0])
-        builder.store(args[2], builder.gep(data, [args[1]]))
+        builder.store(args[2], _place(context, builder, signature.args[0], args[0], args[1]))
         return context.get_dummy_value()
 
     return types.void(a, types.intp, a.dtype), code
@@ -199,7 +195,7 @@ def place(typing: Any, steps: Any, k: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if isinstance(steps, types.Integer):
             return builder.mul(*args)
-        return builder.load(builder.gep(address_of(context, builder, steps, args[0]), [args[1]]))
+        return builder.load(_place(context, builder, steps, *args))
 
     return types.intp(types.intp if isinstance(steps, types.Integer) else steps, types.intp), code
 

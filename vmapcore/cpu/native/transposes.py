@@ -5,8 +5,9 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from .inner_loops import Code, apart
-from .registers import WIDE, address_of, constant_indices
+from .addresses import address_of, apart, call_apart, number_at
+from .inner_loops import Code
+from .registers import WIDE, constant_indices
 
 
 def _transposed(builder: Any, registers: list[Any]) -> list[Any]:
@@ -36,9 +37,9 @@ def _square_code(real: Any) -> Any:
 def square(typing: Any, x: Any, at: Any, step: Any, out: Any, to: Any, to_step: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         given = [address_of(context, builder, k, a) for k, a in zip(signature.args, args, strict=True)]
-        real = given[0].type.pointee
+        real = number_at(given[0])
         function = apart(builder, f"vmapcore.square.{real}.{WIDE}", [a.type for a in given], _square_code(real))
-        builder.call(function, given)
+        call_apart(context, builder, function, given)
         return context.get_dummy_value()
 
     n = types.intp
