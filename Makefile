@@ -23,6 +23,8 @@ test-deep: $(VENV)/.installed
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m "numpy_plans or deep"
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py
 	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep"
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(JOBS) -m "plans and not numpy_plans"
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(JOBS) tests/test_gemm.py tests/test_kernels_of_members.py
 	for n in 1 2 3; do VMAPCORE_NUM_THREADS=$$n VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep" || exit; done
 
 bench: $(VENV)/.installed

@@ -94,8 +94,8 @@ class Product:
     def __call__(self, x: Any, y: Any, out: Any) -> None:
         """`out` is C-contiguous; the arrays have the shapes, strides and dtype of those given before."""
         addresses = x.__array_interface__["data"][0], y.__array_interface__["data"][0]
-        given = (_flat(x), _flat(y)) if CHECKED else ()
-        _multiply(self.gemm, *addresses, given, out.reshape(-1), self.sizes, self.lying, self.pieces)
+        gemm = (*self.gemm, _flat(x), _flat(y)) if CHECKED else self.gemm
+        _multiply(gemm, *addresses, out.reshape(-1), self.sizes, self.lying, self.pieces)
 
 
 def product(x: Any, y: Any) -> Product | None:
@@ -132,14 +132,14 @@ def _touch(x: Any, at: int, transposed: int, step: int, rows: int, columns: int)
 
 
 @kernel
-def _multiply(gemm: Any, x: int, y: int, given: Any, out: Any, sizes: Any, lying: Any, pieces: int) -> None:
-    share(_products, sizes[0] * sizes[4], pieces, (gemm, x, y, given, out, sizes, lying))
+def _multiply(gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any, pieces: int) -> None:
+    share(_products, sizes[0] * sizes[4], pieces, (gemm, x, y, out, sizes, lying))
 
 
 @kernel
-def _products(begin: int, end: int, gemm: Any, x: int, y: int, given: Any, out: Any, sizes: Any, lying: Any) -> None:
+def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: Any, lying: Any) -> None:
     """Some of the parts of all members."""
-    address, bits = gemm
+    address, bits = gemm[0], gemm[1]
     _, rows, depth, columns, parts, across = sizes
     (x_transposed, x_step, x_next), (y_transposed, y_step, y_next) = lying
     size, transposed = out.itemsize, (x_transposed, y_transposed)
@@ -155,8 +155,8 @@ def _products(begin: int, end: int, gemm: Any, x: int, y: int, given: Any, out: 
             start, to = start + first * (1 if x_transposed == TRANSPOSED else x_step) * size, to + first * columns
             small = last - first, columns, depth
         if CHECKED:
-            _touch(given[0], (start - x) // size, x_transposed, x_step, small[0], depth)
-            _touch(given[1], (other - y) // size, y_transposed, y_step, depth, small[1])
+            _touch(gemm[2], (start - x) // size, x_transposed, x_step, small[0], depth)
+            _touch(gemm[3], (other - y) // size, y_transposed, y_step, depth, small[1])
             _touch(out, to, AS_IT_IS, columns, small[0], small[1])
         if bits == 64:
             call_64(address, transposed, small, start, x_step, other, y_step, out, to, columns)
