@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import pickle
 import shutil
@@ -26,9 +27,18 @@ if compiled.numba is not None:
 needs_numba = pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
 
 
+@functools.cache
+def compile_one():
+    """With it what all kernels call, which is no file of a test."""
+    check(1.0)
+
+
 @pytest.fixture
 def kernels(monkeypatch, tmp_path):
     """A cache of this test's own: where its files are."""
+    if compiled.AVAILABLE:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "before"))
+        compile_one()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache" / "vmapcore" / "kernels"
 
