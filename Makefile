@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+KERNELS := bounds conv epilogues fusion fusion_axes fusion_random gemm kernels kernels_of_members losses plan pooling \
+  products program reorder runs stacks team tiles
 
 test test-deep: export NUMBA_CACHE_DIR := $(CURDIR)/build/numba
 
@@ -23,8 +25,7 @@ test-deep: $(VENV)/.installed
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m "numpy_plans or deep"
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py
 	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep"
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(JOBS) -m "plans and not numpy_plans"
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(JOBS) tests/test_gemm.py tests/test_kernels_of_members.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(JOBS) $(KERNELS:%=tests/test_%.py)
 	for n in 1 2 3; do VMAPCORE_NUM_THREADS=$$n VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep" || exit; done
 
 bench: $(VENV)/.installed
