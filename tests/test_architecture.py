@@ -23,7 +23,7 @@ MAX_FUNCTION = 45
 
 FLOORS = [
     {"errors", "locks", "thresholds"},
-    {"arrays", "memory", "refusals", "threads", "words"},
+    {"arrays", "memory", "refusals", "remade", "threads", "words"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer", "parameters"},
     {"core"},

@@ -16,6 +16,7 @@ from .core import SEQUENCES, Primitive, Trace
 from .errors import ArgumentError, AxisError, ShapeError, VmapcoreError, callers_line, describe, name_of
 from .pytree import flatten, paths, unflatten
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
+from .remade import remade
 from .tracer import Tracer
 from .words import checks_keywords
 
@@ -112,6 +113,7 @@ def move_axis(x: Any, source: int, target: int) -> Any:
     return x.transpose(order)
 
 
+@remade
 @checks_keywords
 def vmap(
     fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None

@@ -13,6 +13,7 @@ from .core import Memory, facts, primitive
 from .errors import ArgumentError, DTypeError, describe, name_of
 from .forward import jvp
 from .pytree import buffers, flatten, tree_map, unflatten
+from .remade import remade
 from .reverse import Recording
 from .rules._work import nothing
 from .tracer import Tracer
@@ -86,6 +87,7 @@ def _own(x: Any) -> Any:
     return x.copy() if is_array(x) else x
 
 
+@remade
 @checks_keywords
 def value_and_grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
@@ -113,6 +115,7 @@ def value_and_grad(
     return value_and_gradient
 
 
+@remade
 @checks_keywords
 def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Makes a function that returns the gradient of the scalar function `fun`.
@@ -163,6 +166,7 @@ def _gradient(which: str, fun: Callable[..., Any], argnums: Any, has_aux: bool) 
     return run
 
 
+@remade
 @checks_keywords
 def jacrev(
     fun: Callable[..., Any],
@@ -221,6 +225,7 @@ def jacrev(
     return jacobian
 
 
+@remade
 @checks_keywords
 def jacfwd(
     fun: Callable[..., Any],
@@ -278,6 +283,7 @@ def jacfwd(
     return jacobian
 
 
+@remade
 @checks_keywords
 def hessian(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, *, chunk_size: int | None = None

@@ -1,9 +1,8 @@
 """The doors of recording: `trace` returns the graph of a run, `jit` replays a planned one."""
 
 import functools
-import sys
 from collections.abc import Callable, Collection, Sequence
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 from .arguments import check_callable, separate
@@ -16,6 +15,7 @@ from .keys import Key, collect, is_recorded, is_value, places_of, plain, positio
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import flatten, unflatten
 from .recording import record
+from .remade import Remade, remade
 from .tracer import Tracer
 from .views import as_argument
 from .words import checks_keywords
@@ -24,6 +24,7 @@ MANY = 16
 """Recordings of one function, alike but for Python numbers, from which a warning says so."""
 
 
+@remade
 @checks_keywords
 def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
     """Records what `fun` does to its arguments.
@@ -55,6 +56,7 @@ def trace(fun: Callable[..., Any]) -> Callable[..., Graph]:
     return traced
 
 
+@remade
 @checks_keywords
 def jit(
     fun: Callable[..., Any],
@@ -102,7 +104,7 @@ def jit(
     return functools.update_wrapper(replayed, fun, updated=())
 
 
-class Replayed:
+class Replayed(Remade):
     """A function with the plans of its recordings."""
 
     def __init__(self, fun: Callable[..., Any], static_argnums: Any, donate_argnums: Any, static_argnames: Any) -> None:
@@ -118,21 +120,11 @@ class Replayed:
                 "an argument is either static or an array that may be overwritten",
             )
         self.names = parameters.names("static_argnames", static_argnames) | parameters.names_of(self.static)
-        self.options = static_argnums, donate_argnums, static_argnames
         self.plans: dict[Key, Any] = {}
         self.alike: dict[Key, int] = {}
 
     def __repr__(self) -> str:
         return f"<{self.call}>"
-
-    def __reduce__(self) -> Any:
-        """By name where it stands in the place of the function, as a decorator puts it there; else made anew."""
-        name = getattr(self, "__qualname__", "")
-        try:
-            standing = attrgetter(name)(sys.modules[self.__module__])
-        except (AttributeError, KeyError, ValueError):
-            standing = None
-        return name if standing is self else (jit, (self.fun, *self.options))
 
     @property
     def peak_memory(self) -> int:
