@@ -47,6 +47,7 @@ ROWS = [
     row("cumsum dtype", np.cumsum, TABLE, params={"axis": 1, "dtype": np.float32}, kinds="fi", differentiable=False),
     row("cumsum int8", np.cumsum, Arg((4,), "i", 0, 3), params={"dtype": np.int8}),
     row("cumsum method", lambda x: x.cumsum(1), TABLE),
+    row("logaddexp.accumulate", lambda x: np.logaddexp.accumulate(x, axis=-1), TABLE),
     row("add.accumulate", lambda x: np.add.accumulate(x), TABLE),
     row("cumprod", np.cumprod, TABLE, kinds="fciub"),
     row("cumprod axis=0", np.cumprod, CUBE, params={"axis": 0}),

@@ -15,6 +15,10 @@ MASK = Arg((2, 3), "b")
 KEPT = np.array([True, False, True])
 
 
+def of_last_axis(method):
+    return lambda x: method(x, axis=-1)
+
+
 def repeated(x):
     return repeat_along(x, axis=(-2,), sizes=(4,), keepdims=False)
 
@@ -94,6 +98,18 @@ ROWS = [
     row("all of kinds", np.all, TABLE, params={"axis": -1, "keepdims": True}, kinds="fciub", differentiable=False),
     row("all where", lambda x, m: np.all(x, axis=1, where=m), MASK, MASK),
     row("all axis=None", np.all, MASK),
+    row("logaddexp.reduce", lambda x: np.logaddexp.reduce(x), TABLE),
+    row("logaddexp.reduce options", lambda x: np.logaddexp.reduce(x, axis=None, keepdims=True, initial=1.0), TABLE),
+    row("logaddexp.reduce where", lambda x: np.logaddexp.reduce(x, axis=1, where=np.arange(x.shape[1]) > 0), TABLE),
+    *[
+        row(f"{ufunc.__name__}.{method}", of_last_axis(getattr(ufunc, method)), SPREAD, kinds=kind)
+        for kind, ufuncs in {
+            "f": (np.logaddexp2, np.hypot, np.fmax, np.fmin),
+            "i": (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm),
+        }.items()
+        for ufunc in ufuncs
+        for method in ("reduce", "accumulate")
+    ],
     row("logical_and.reduce", lambda x: np.logical_and.reduce(x, axis=0), MASK),
     row("argmax", np.argmax, SPREAD, kinds="fiu", differentiable=False),
     row("argmax axis=0", np.argmax, SPREAD, params={"axis": 0}, kinds="fc", differentiable=False),

@@ -17,6 +17,7 @@ from . import (
     einsum,
     elementwise,
     fft,
+    folds,
     gather,
     indexing,
     joining,

@@ -1,0 +1,71 @@
+"""`reduce` and `accumulate` of ufuncs that combine numbers in any grouping, where no function of NumPy's does it.
+
+Reductions combine halves; accumulations combine each number with those 1, 2, 4, ... before it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from ..evals.reductions import kept_shape, reduced_shape
+from ..numpy_protocol import ACCUMULATE, NUMPY, REDUCE
+from ._families import into, operand
+from ._ints import last_axes
+from .cumulative import along, converted, single_axis
+from .reductions import masked
+
+
+def _folded(ufunc: Any, x: Any, axis: int) -> Any:
+    while (n := x.shape[axis]) > 1:
+        half = ufunc(x[along(axis, None, n // 2)], x[along(axis, n // 2, n // 2 * 2)])
+        x = np.concatenate([half, x[along(axis, n - 1, None)]], axis) if n % 2 else half
+    return x
+
+
+def _converted(ufunc: Any, a: Any, dtype: Any) -> Any:
+    x = operand(a)
+    return converted(x, ufunc.resolve_dtypes((x.dtype, x.dtype, None))[0] if dtype is None else dtype)
+
+
+def _implement_grouping(ufunc: Any) -> None:
+    def reduce(
+        a: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        call = f"np.{ufunc.__name__}.reduce"
+        x, start = _converted(ufunc, a, dtype), initial if ufunc.identity is None else ufunc.identity
+        axes = last_axes(axis, len(x.shape), call)
+        if start is None and (where is not True or any(x.shape[i] == 0 for i in axes)):
+            raise OptionError(call, "there may be nothing to combine", "it has no identity", "Pass initial=")
+        x = masked(call, x, where, start)
+        for i in axes:
+            x = _folded(ufunc, x, i) if x.shape[i] else np.full_like(x, start, shape=kept_shape(x.shape, (i,)))
+        x = x if initial is None else ufunc(x, initial)
+        return into(call, out, x if keepdims else x.reshape(reduced_shape(x.shape, axes, False)))
+
+    def accumulate(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+        call = f"np.{ufunc.__name__}.accumulate"
+        x, at = single_axis(_converted(ufunc, a, dtype), axis, call)
+        step = 1
+        while step < x.shape[at]:
+            later = ufunc(x[along(at, None, -step)], x[along(at, step, None)])
+            x, step = np.concatenate([x[along(at, None, step)], later], at), 2 * step
+        return into(call, out, x)
+
+    for method, table, made in (("reduce", REDUCE, reduce), ("accumulate", ACCUMULATE, accumulate)):
+        table[ufunc] = ufunc, method
+        NUMPY[ufunc, method] = made
+
+
+GROUPING: tuple[Any, ...] = (
+    *(np.logaddexp, np.logaddexp2, np.hypot, np.fmax, np.fmin),
+    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm),
+)
+for _ufunc in GROUPING:
+    _implement_grouping(_ufunc)
