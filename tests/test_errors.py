@@ -824,3 +824,10 @@ def test_what_numpy_refuses(wrong, builtin):
     for transform in (vmap, lambda f: lambda x: vmap(vmap(f))(x[None]), lambda f: lambda x: jvp(f, (x[0],), (x[0],))):
         with pytest.raises(kinds):
             transform(wrong)(A)
+
+
+def test_the_line_is_the_users_and_not_scipys():
+    linalg = pytest.importorskip("scipy.linalg")
+    for transform in (vmap, lambda f: grad(lambda x: np.sum(f(x)))):
+        with pytest.raises(ConcretizationError, match=r"at test_errors\.py:\d+ in <lambda>"):
+            transform(lambda x: linalg.expm(x))(np.ones((2, 3, 3)))

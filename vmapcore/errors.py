@@ -16,7 +16,7 @@ import numpy as np
 PACKAGE = os.path.join(str(Path(__file__).parent), "")
 """Where the package's own code is: what an error or a warning is about lies outside."""
 
-OTHERS = (PACKAGE, os.path.join(str(Path(np.__file__).parent), ""))
+OTHERS = (PACKAGE, *[os.path.join(str(Path(np.__file__).parents[1]), name, "") for name in ("numpy", "scipy")])
 """Where code is that is not the user's: ours, and NumPy's, such as that of `np.full`."""
 
 
