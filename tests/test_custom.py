@@ -244,3 +244,18 @@ def test_integer_arguments_have_no_tangent():
     index = np.array([2, 0])
     check_grads(lambda x: f(x, index), V)
     assert_same(vmap(lambda x, i: f(x, i))(A, np.array([1, 2, 0])), 2 * A[np.arange(3), [1, 2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "remedy"),
+    [
+        (custom_vjp, "def_vjp", r"custom_vjp: it has no attribute 'def_vjp'\. Write defvjp\."),
+        (custom_jvp, "def_jvp", r"Write defjvp\."),
+        (custom_vjp, "defjvp", r"Use custom_vjp\.defvjp, or custom_jvp\."),
+        (custom_jvp, "def_vjp", r"Use custom_jvp\.defjvp, or custom_vjp\."),
+        (custom_vjp, "other", r"it has no attribute 'other'\.$"),
+    ],
+)
+def test_the_names_of_rules(kind, name, remedy):
+    with pytest.raises(AttributeError, match=remedy):
+        getattr(kind(lambda x: x), name)

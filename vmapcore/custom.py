@@ -16,7 +16,7 @@ from .arrays import is_array
 from .batching import vmap
 from .core import facts, multiple
 from .derivatives import vjp
-from .errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe, name_of
+from .errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe, message, name_of
 from .pytree import flatten, unflatten
 from .rules._work import each
 from .tracer import Tracer
@@ -139,6 +139,13 @@ class _Custom:
         self._arity = sum(p.kind in kinds for p in self._signature.parameters.values())
         self.call = f"{type(self).__name__}({name_of(fun)})"
         functools.update_wrapper(self, fun)  # type: ignore[arg-type]  # an instance that stands for a function
+
+    def __getattr__(self, name: str) -> Any:
+        kind, wanted = type(self), name.replace("_", "")
+        remedy = f"Write {wanted}" if hasattr(kind, wanted) else ""
+        if wanted in ("defvjp", "defjvp") and not remedy:
+            remedy = f"Use {kind.__name__}.{'defvjp' if kind is custom_vjp else 'defjvp'}, or custom_{wanted[3:]}"
+        raise AttributeError(message(kind.__name__, f"it has no attribute {name!r}", "", remedy))
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], list[Any], Any]:
         """Static arguments; the leaves of the others; and their treedef. Keywords and defaults become positional."""
