@@ -178,7 +178,7 @@ ONE_OF_MANY = {
 
 
 def meeting_but_for_rounding(symmetric):
-    """A matrix of which two values are equal, and no two that LAPACK finds: which matrices these are depends on the machine."""
+    """A matrix of which two values are equal, and no two that LAPACK finds: which these are depends on the machine."""
     while True:
         u, v = np.linalg.qr(array(4, 4))[0], np.linalg.qr(array(4, 4))[0]
         x = u * [5, 2, 2, 1] @ (u if symmetric else v).T
