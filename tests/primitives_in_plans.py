@@ -187,7 +187,6 @@ WHOLE = [
     "ravel_multi",
     "recurrence",
     "repeat",
-    "resize_axis",
     "roll",
     "run_starts",
     "running",

@@ -46,12 +46,8 @@ def windows(call: str, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, d
     padded = tuple([n + low + high for n, (low, high) in zip(size, padding, strict=True)])
     reach = tuple([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)])
     if any(r > n for r, n in zip(reach, padded, strict=True)):
-        raise ShapeError(
-            call,
-            f"the window reaches over {reach}, the array with its padding has spatial axes {padded}",
-            "the window must fit",
-            "Pad more, or take a smaller window",
-        )
+        fact = f"the window reaches over {reach}, the array with its padding has spatial axes {padded}"
+        raise ShapeError(call, fact, "the window must fit", "Pad more, or take a smaller window")
     out = tuple([(n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True)])
     return Windows(size, kernel, stride, padding, dilation, padded, out)
 
@@ -103,12 +99,8 @@ def pad_pairs(call: str, padding: Any, kernel: Ints, stride: Ints, dilation: Int
         if padding != "same":
             raise ArgumentError(call, f"padding is {padding!r}", 'as a word it must be "same" or "valid"')
         if any(s != 1 for s in stride):
-            raise ArgumentError(
-                call,
-                f'padding is "same" with stride {stride}',
-                "the results can be as many as the inputs only where stride is 1",
-                "Give the padding as numbers",
-            )
+            allowed = "the results can be as many as the inputs only where stride is 1"
+            raise ArgumentError(call, f'padding is "same" with stride {stride}', allowed, "Give the padding as numbers")
         totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return tuple([(t // 2, t - t // 2) for t in totals])
     if isinstance(padding, (tuple, list)) and any(isinstance(p, (tuple, list)) for p in padding):

@@ -87,7 +87,7 @@ def _halvings(step: Step) -> int:
 
 
 TAKEN: dict[str, Callable[[Step], int]] = {
-    **dict.fromkeys(["gather", "gather_along", "nll_along", "max_pool_gather", "resize_axis"], _result),
+    **dict.fromkeys(["gather", "gather_along", "nll_along", "max_pool_gather"], _result),
     "search": _halvings,
 }
 """How many bytes a primitive takes from its first input, of which it leaves the others alone."""

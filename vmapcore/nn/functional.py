@@ -132,11 +132,8 @@ def check_channels(call: str, x: Any, **per_channel: Any) -> None:
     """Raises unless each array has a value for each channel, axis 1 of `x`."""
     for name, value in per_channel.items():
         if value is not None and (x.ndim < 2 or value.shape != (x.shape[1],)):
-            raise ShapeError(
-                call,
-                f"{name} is {describe(value)} and x {describe(x)}",
-                "x has channels on axis 1, and it one value each",
-            )
+            fact = f"{name} is {describe(value)} and x {describe(x)}"
+            raise ShapeError(call, fact, "x has channels on axis 1, and it one value each")
 
 
 def batch_norm(x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:

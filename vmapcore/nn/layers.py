@@ -145,7 +145,20 @@ class Conv3d(_Conv, init=False):
     _conv = staticmethod(F.conv3d)
 
 
-class MaxPool2d(Module):
+class _Pool(Module):
+    """What pools share."""
+
+    kernel_size: Ints = static()
+    stride: Ints | None = static(default=None)
+    padding: Ints = static(default=0)
+
+    _pool: ClassVar[Callable[..., Any]]
+
+    def __call__(self, x: Any) -> Any:
+        return self._pool(x, self.kernel_size, self.stride, self.padding)
+
+
+class MaxPool2d(_Pool):
     """The largest value of each window of the last two axes.
 
     Example:
@@ -153,15 +166,10 @@ class MaxPool2d(Module):
         (1, 3, 4, 4)
     """
 
-    kernel_size: Ints = static()
-    stride: Ints | None = static(default=None)
-    padding: Ints = static(default=0)
-
-    def __call__(self, x: Any) -> Any:
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+    _pool = staticmethod(F.max_pool2d)
 
 
-class AvgPool2d(Module):
+class AvgPool2d(_Pool):
     """The mean of each window of the last two axes.
 
     Example:
@@ -169,12 +177,7 @@ class AvgPool2d(Module):
         (1, 3, 4, 4)
     """
 
-    kernel_size: Ints = static()
-    stride: Ints | None = static(default=None)
-    padding: Ints = static(default=0)
-
-    def __call__(self, x: Any) -> Any:
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+    _pool = staticmethod(F.avg_pool2d)
 
 
 class Flatten(Module):
@@ -307,12 +310,8 @@ class Sequential(Module):
     def __init__(self, *layers: Any) -> None:
         for i, layer in enumerate(layers):
             if not callable(layer):
-                raise ArgumentError(
-                    "Sequential",
-                    f"argument {i} is {describe(layer)}",
-                    "each must be a layer",
-                    "Write Sequential(*layers)",
-                )
+                fact = f"argument {i} is {describe(layer)}"
+                raise ArgumentError("Sequential", fact, "each must be a layer", "Write Sequential(*layers)")
         self.layers = tuple([Activation(x) if one_level(x) is None else x for x in layers])
 
     def __call__(self, x: Any) -> Any:

@@ -83,19 +83,12 @@ class Module:
                 f"{kind}.{name}", "is not a declared field", "", f"Declare it in the class: {name}: <type>"
             )
         if name in self.__dict__:
-            raise MutationError(
-                f"{kind}.{name}",
-                "is assigned twice",
-                "models are values",
-                "Make a new one with nn.replace(net, {name: value})",
-            )
+            remedy = "Make a new one with nn.replace(net, {name: value})"
+            raise MutationError(f"{kind}.{name}", "is assigned twice", "models are values", remedy)
         if self._fields[name].metadata.get("static") and any(map(_is_leaf, flatten(value)[0])):
-            raise ArgumentError(
-                f"{kind}.{name}",
-                f"is a static field, and {_short(value)} holds arrays",
-                "what is static is neither trained nor stacked",
-                "Declare it without static",
-            )
+            fact = f"is a static field, and {_short(value)} holds arrays"
+            allowed = "what is static is neither trained nor stacked"
+            raise ArgumentError(f"{kind}.{name}", fact, allowed, "Declare it without static")
         object.__setattr__(self, name, value)
 
     if not TYPE_CHECKING:  # which knows the fields

@@ -38,12 +38,9 @@ class _Optimiser(Module):
         for x, name, is_trained in zip(leaves, names(tree), trained, strict=True):
             first = seen.setdefault(id(_innermost(x)), name)
             if is_trained and first != name:
-                raise ArgumentError(
-                    f"{type(self).__name__}.init",
-                    f"'{first}' and '{name}' are one array",
-                    "a step would make them two",
-                    "Hold it in one place and use it from there, or copy it",
-                )
+                fact = f"'{first}' and '{name}' are one array"
+                remedy = "Hold it in one place and use it from there, or copy it"
+                raise ArgumentError(f"{type(self).__name__}.init", fact, "a step would make them two", remedy)
         return [np.zeros_like(p) if is_trained else None for p, is_trained in zip(leaves, trained, strict=True)]
 
     def _taken_apart(self, params: Any, grads: Any, state: Any, kind: type) -> tuple[list[Any], list[Any], Any]:
@@ -81,11 +78,8 @@ class _Optimiser(Module):
                 call, f"{name} is {describe(value)}", "it must be a number, or an array of one for each member"
             )
         if value.shape != like.shape[: value.ndim]:
-            raise ShapeError(
-                call,
-                f"{name} is {describe(value)}",
-                f"a parameter is {describe(like)}, without an axis of such members",
-            )
+            fact = f"{name} is {describe(value)}"
+            raise ShapeError(call, fact, f"a parameter is {describe(like)}, without an axis of such members")
         value = value.astype(like.dtype)
         return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)) if value.ndim else value
 

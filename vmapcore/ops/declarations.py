@@ -45,7 +45,6 @@ class Declarations(Primitive):
         self.forward_rule: Rule | None = None
         self.jvp_rule: Rule | None = None
         self._by: dict[str, str] = {}  # rule -> what declared it
-        self._library: dict[str, Rule] = {}
         self._swift: Primitive | None = None  # the derivative rules of built-in primitives of this kind
         self._reset()
 
@@ -66,15 +65,18 @@ class Declarations(Primitive):
         """What derivative rules are told about leading axes."""
         return self.vmap_kind or PLAIN
 
-    def _declare(self, by: str, *rules: str) -> None:
-        """Takes down that `by` declares these rules, or raises if one is declared already."""
+    def _declare(self, by: str, *rules: str, **state: Any) -> Self:
+        """Sets the attributes `state`, by which `by` declares these rules; raises if one is declared already."""
         for rule in rules:
             if rule in self._by:
                 raise ArgumentError(
                     f"{self.name}.{by}", f"the {rule} rule is already declared, by {self._by[rule]}", "", "Keep one"
                 )
-        for rule in rules:
-            self._by[rule] = by
+        self._by.update(dict.fromkeys(rules, by))
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._reset()
+        return self
 
     def def_eval(self, **libraries: Rule) -> Self:
         """Declares what computes the operation on the arrays of a library, in place of its function.
@@ -103,16 +105,13 @@ class Declarations(Primitive):
                 raise ArgumentError(call, f"got {library}=", f"the libraries are {' and '.join(LIBRARIES)}")
             self.signature.check_rule(call, rule, "", f"{library}=")
             self._declare("def_eval", f"{library} eval")
-            self._library[library] = rule
-        fun, by_library = self.evaluate, dict(self._library)
+        fun = self.evaluate
 
         def evaluate(xp: Any, *args: Any, **params: Any) -> Any:
-            own = by_library.get(xp.__name__)
+            own = libraries.get(xp.__name__)
             return fun(xp, *args, **params) if own is None else as_arrays(xp, own(*args, **params))
 
-        self.evaluate = guarded(self, evaluate)
-        self._reset()
-        return self
+        return self._declare("def_eval", evaluate=guarded(self, evaluate))
 
     def def_vmap(self, rule: Rule) -> Rule:
         """Declares the batching rule.
@@ -139,9 +138,7 @@ class Declarations(Primitive):
             array([3., 3.])
         """
         self.signature.check_rule(f"{self.name}.def_vmap", rule, "axis_size, mapped")
-        self._declare("def_vmap", "vmap")
-        self.own_vmap = guarded(self, rule, "vmap rule")
-        self._reset()
+        self._declare("def_vmap", "vmap", own_vmap=guarded(self, rule, "vmap rule"))
         return rule
 
     def vmap_by_loop(self) -> Self:
@@ -158,10 +155,7 @@ class Declarations(Primitive):
             >>> vmap(rank.vmap_by_loop())(np.ones((2, 3, 3)))
             array([1, 1])
         """
-        self._declare("vmap_by_loop", "vmap")
-        self.declared_loop = True
-        self._reset()
-        return self
+        return self._declare("vmap_by_loop", "vmap", declared_loop=True)
 
     def def_vjp(self, *rules: Rule | None) -> None:
         """Declares the reverse-mode derivative, for one example; under vmap it is vmapped itself.
@@ -185,20 +179,12 @@ class Declarations(Primitive):
         call = f"{self.name}.def_vjp"
         names = self.signature.arrays
         if not self.signature.variadic and len(rules) != len(names):
-            raise ArgumentError(
-                call,
-                f"the number of rules is {len(rules)}",
-                f"it needs one for each of {', '.join(names)}",
-                "None is no gradient",
-            )
+            fact = f"the number of rules is {len(rules)}"
+            raise ArgumentError(call, fact, f"it needs one for each of {', '.join(names)}", "None is no gradient")
         for i, rule in enumerate(rules):
             if rule is not None:
                 self.signature.check_rule(call, rule, "g, out", f"the rule for '{self.signature.name(i)}'")
-        self._declare("def_vjp", "vjp")
-        self.vjp_rules = tuple([self._guarded(rule, "vjp rule") for rule in rules])
-        if all(rule is None for rule in rules):
-            self.vjp_rules = None
-        self._reset()
+        self._declare("def_vjp", "vjp", vjp_rules=_or_none([self._guarded(rule, "vjp rule") for rule in rules]))
 
     def def_vjp_all(self, rule: Rule) -> Rule:
         """Declares `rule(i, g, out, *args, **params)`, the cotangent of argument `i`, for any number of arguments.
@@ -222,9 +208,7 @@ class Declarations(Primitive):
                 `None` where it is zero. It returns the tangent of the result, structured like it; `None` is zero.
         """
         self.signature.check_rule(f"{self.name}.def_jvp", rule, "tangents, out")
-        self._declare("def_jvp", "jvp")
-        self.jvp_rule = guarded(self, rule, "jvp rule")
-        self._reset()
+        self._declare("def_jvp", "jvp", jvp_rule=guarded(self, rule, "jvp rule"))
         return rule
 
     def def_forward(self, rule: Rule) -> Rule:
@@ -237,9 +221,7 @@ class Declarations(Primitive):
                 cotangent, or None, per argument.
         """
         self.signature.check_rule(f"{self.name}.def_forward", rule, "")
-        self._declare("def_forward", "vjp")
-        self.forward_rule = guarded(self, rule, "forward rule")
-        self._reset()
+        self._declare("def_forward", "vjp", forward_rule=guarded(self, rule, "forward rule"))
         return rule
 
     def def_zero_derivative(self) -> None:
@@ -247,9 +229,7 @@ class Declarations(Primitive):
 
         Law:  grad(lambda x: np.sum(op(x)))(x) == 0
         """
-        self._declare("def_zero_derivative", "vjp", "jvp")
-        self.vjp_rules = None
-        self._reset()
+        self._declare("def_zero_derivative", "vjp", "jvp", vjp_rules=None)
 
     def def_result(self, rule: Rule) -> Rule:
         """Declares the shapes and dtypes of the results, checked ever after and used where a batch is empty.
@@ -260,9 +240,7 @@ class Declarations(Primitive):
             rule: `rule(*args, **params)`, which gets an `ArraySpec` for every array and returns one for every result.
         """
         self.signature.check_rule(f"{self.name}.def_result", rule, "")
-        self._declare("def_result", "result")
-        self.result = rule
-        self._reset()
+        self._declare("def_result", "result", result=rule)
         return rule
 
     # Kinds.
@@ -288,16 +266,13 @@ class Declarations(Primitive):
             >>> grad(softplus.elementwise(lambda out, x: 1 - np.exp(-out)))(0.0)
             np.float64(0.5)
         """
-        self._check_partials("elementwise", partials)
-        self._declare("elementwise", "vmap", *(["vjp", "jvp"] if partials else []))
-        self.vmap_kind = Elementwise()
-        if partials:
-            partials = tuple([self._guarded(p, "partial derivative") for p in partials])
-            terms = [p if callable(p) or p in (None, 1, -1) else _constant(p) for p in partials]
-            self._swift = pointwise(Primitive(self.evaluate, name=self.name, listed=False), *terms)
-            self._derive(elementwise_rules(self.name, partials))
-        self._reset()
-        return self
+        partials = self._checked_partials("elementwise", partials)
+        if not partials:
+            return self._declare("elementwise", "vmap", vmap_kind=Elementwise())
+        terms = [p if callable(p) or p in (None, 1, -1) else _constant(p) for p in partials]
+        swift = pointwise(Primitive(self.evaluate, name=self.name, listed=False), *terms)
+        state = _derivatives(*elementwise_rules(self.name, partials))
+        return self._declare("elementwise", "vmap", "vjp", "jvp", vmap_kind=Elementwise(), _swift=swift, **state)
 
     def reduction(self, *partials: Any, axis: str = "axis") -> Self:
         """Declares that the operation takes axes away, those that the static parameter `axis` says.
@@ -325,18 +300,13 @@ class Declarations(Primitive):
             (array([5.]), array([0.6, 0.8]))
         """
         if axis not in self.signature.params:
-            raise ArgumentError(
-                f"{self.name}.reduction",
-                f"it has no static parameter '{axis}'",
-                f"it is called with ({self.signature})",
-            )
-        self._check_partials("reduction", partials)
-        self._declare("reduction", "vmap", *(["vjp", "jvp"] if partials else []))
-        self.vmap_kind = Reduction(axis)
-        if partials:
-            self._derive(reduction_rules([self._guarded(p, "partial derivative") for p in partials], axis))
-        self._reset()
-        return self
+            fact = f"it has no static parameter '{axis}'"
+            raise ArgumentError(f"{self.name}.reduction", fact, f"it is called with ({self.signature})")
+        partials = self._checked_partials("reduction", partials)
+        if not partials:
+            return self._declare("reduction", "vmap", vmap_kind=Reduction(axis))
+        state = _derivatives(*reduction_rules(partials, axis))
+        return self._declare("reduction", "vmap", "vjp", "jvp", vmap_kind=Reduction(axis), **state)
 
     def gufunc(self, signature: str) -> Self:
         """Declares that the operation broadcasts over leading axes, given the core axes of arguments and results.
@@ -362,15 +332,10 @@ class Declarations(Primitive):
         """
         kind = Gufunc(self.name, signature)
         if not self.signature.variadic and len(kind.core) != len(self.signature.arrays):
-            raise ArgumentError(
-                f"{self.name}.gufunc",
-                f"the signature {signature!r} has {len(kind.core)} arguments",
-                f"the operation has {len(self.signature.arrays)}: {', '.join(self.signature.arrays)}",
-            )
-        self._declare("gufunc", "vmap")
-        self.vmap_kind = kind
-        self._reset()
-        return self
+            fact = f"the signature {signature!r} has {len(kind.core)} arguments"
+            allowed = f"the operation has {len(self.signature.arrays)}: {', '.join(self.signature.arrays)}"
+            raise ArgumentError(f"{self.name}.gufunc", fact, allowed)
+        return self._declare("gufunc", "vmap", vmap_kind=kind)
 
     def linear(self, transpose: Rule) -> Self:
         """Declares that the operation is linear in its first argument, and so its derivatives.
@@ -396,10 +361,8 @@ class Declarations(Primitive):
         """
         self.signature.check_rule(f"{self.name}.linear", transpose, "g, out", "the transpose")
         self._check_array_count("linear", 1)
-        self._declare("linear", "vjp", "jvp")
-        self._derive(linear_rules(self, guarded(self, transpose, "transpose")))
-        self._reset()
-        return self
+        state = _derivatives(*linear_rules(self, guarded(self, transpose, "transpose")))
+        return self._declare("linear", "vjp", "jvp", **state)
 
     def bilinear(self, left: Rule, right: Rule) -> Self:
         """Declares that the operation is linear in each of its two arguments, and so its derivatives.
@@ -426,22 +389,18 @@ class Declarations(Primitive):
         for side, rule in (("left", left), ("right", right)):
             self.signature.check_rule(f"{self.name}.bilinear", rule, "g, out", side)
         self._check_array_count("bilinear", 2)
-        self._declare("bilinear", "vjp", "jvp")
-        self._derive(bilinear_rules(self, *[guarded(self, side, "transpose") for side in (left, right)]))
-        self._reset()
-        return self
+        state = _derivatives(*bilinear_rules(self, *[guarded(self, side, "transpose") for side in (left, right)]))
+        return self._declare("bilinear", "vjp", "jvp", **state)
 
     def _check_array_count(self, kind: str, count: int) -> None:
         found = len(self.signature.arrays)
         if self.signature.variadic or found < count or (count == 2 and found > 2):
-            raise ArgumentError(
-                f"{self.name}.{kind}",
-                f"the operation is called with ({self.signature})",
-                "it needs two array arguments" if count == 2 else "it needs a first array argument",
-                "Declare rules with def_vjp and def_jvp",
-            )
+            fact = f"the operation is called with ({self.signature})"
+            allowed = "it needs two array arguments" if count == 2 else "it needs a first array argument"
+            raise ArgumentError(f"{self.name}.{kind}", fact, allowed, "Declare rules with def_vjp and def_jvp")
 
-    def _check_partials(self, kind: str, partials: Sequence[Any]) -> None:
+    def _checked_partials(self, kind: str, partials: Sequence[Any]) -> tuple[Any, ...]:
+        """The partial derivatives, guarded, if there are none or one for each argument."""
         names = self.signature.arrays
         if partials and (self.signature.variadic or len(partials) != len(names)):
             raise ArgumentError(
@@ -453,15 +412,20 @@ class Declarations(Primitive):
         for i, partial in enumerate(partials):
             if not (partial is None or isinstance(partial, (int, float, complex))):
                 self.signature.check_rule(f"{self.name}.{kind}", partial, "out", f"the partial by '{names[i]}'")
+        return tuple([self._guarded(p, "partial derivative") for p in partials])
 
     def _guarded(self, rule: Any, what: str) -> Any:
         """A rule, guarded; a constant, and None, as it is."""
         return guarded(self, rule, what) if callable(rule) else rule
 
-    def _derive(self, rules: tuple[Any, Rule]) -> None:
-        self.vjp_rules, self.jvp_rule = rules
-        if all(rule is None for rule in self.vjp_rules):
-            self.vjp_rules = None
+
+def _or_none(rules: Sequence[Rule | None]) -> tuple[Rule | None, ...] | None:
+    """The vjp rules; None if none of the arguments has a gradient."""
+    return None if all(rule is None for rule in rules) else tuple(rules)
+
+
+def _derivatives(vjp_rules: Sequence[Rule | None], jvp_rule: Rule) -> dict[str, Any]:
+    return {"vjp_rules": _or_none(vjp_rules), "jvp_rule": jvp_rule}
 
 
 def _constant(value: Any) -> Rule:

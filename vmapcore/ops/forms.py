@@ -4,6 +4,7 @@ Rules get and return what their author's function does; a form takes that apart 
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,6 +65,10 @@ class Form(Primitive):
         """The arguments with these leaves."""
         return leaves if self.plain else unflatten(self.tree, leaves)
 
+    def _by_argument(self, leaves: Sequence[Any]) -> list[Sequence[Any]]:
+        """The leaves, or what there is for each, of one argument after the other."""
+        return [leaves[a:b] for a, b in itertools.pairwise(itertools.accumulate(self.counts, initial=0))]
+
     def outputs(self, result: Any, of: str = "for arguments of the same structure it was") -> tuple[Any, ...]:
         """The leaves of what a function or rule returned, all of them arrays."""
         leaves, tree = ([result], LEAF) if is_array(result) else flatten(result)
@@ -107,12 +112,8 @@ class Form(Primitive):
         outs = self.outputs(self.op.evaluate(xp, *self.arguments(leaves), **params), of)
         for out in outs:
             if isinstance(out, Tracer):
-                raise ArgumentError(
-                    self.name,
-                    f"its function closes over a value traced by {out._trace.call}",
-                    "only arguments reach its rules",
-                    "Pass the value as an argument",
-                )
+                fact = f"its function closes over a value traced by {out._trace.call}"
+                raise ArgumentError(self.name, fact, "only arguments reach its rules", "Pass the value as an argument")
         if declared is not None:
             for out, spec in zip(outs, declared, strict=True):
                 extra = out.ndim - len(spec.shape) if self.op.vmap_kind is not None else 0  # of a batch, run as it is
@@ -182,7 +183,7 @@ class Form(Primitive):
     # Derivatives.
 
     def _zeros(self, gs: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
-        """The cotangents of the results, zero where none came."""
+        """Cotangents of results, or tangents of arguments, zero where none came."""
         return [np.zeros_like(o) if g is None else g for g, o in zip(gs, outs, strict=True)]
 
     def _filled(self, gs: Sequence[Any], outs: Sequence[Any]) -> Any:
@@ -216,24 +217,19 @@ class Form(Primitive):
             )
         g, out = self._filled(gs, outs), unflatten(self.out_tree, outs)
         found: list[Any] = []
-        start = 0
-        for i, count in enumerate(self.counts):
-            rule = op.vjp_rule(i) if any(wanted[start : start + count]) else None
+        for i, flags in enumerate(self._by_argument(wanted)):
+            rule = op.vjp_rule(i) if any(flags) else None
             found.append(None if rule is None else rule(g, out, *args, **params))
             if rule is not None and found[-1] is None:
                 raise returned_none(op, i)
-            start += count
         return self.cotangents(found, leaves)
 
     def cotangents(self, found: Any, leaves: Sequence[Any]) -> list[Any]:
         """The leaves of cotangents that rules returned, one for each argument, in its structure."""
         call = f"{self.name}.{'def_forward' if self.op.forward_rule else 'def_vjp'}"
         if not isinstance(found, (tuple, list)) or len(found) != len(self.counts):
-            raise StructureError(
-                call,
-                f"the pullback returned {describe(found)}",
-                f"it must return a tuple with one cotangent for each of {len(self.counts)} arguments",
-            )
+            allowed = f"it must return a tuple with one cotangent for each of {len(self.counts)} arguments"
+            raise StructureError(call, f"the pullback returned {describe(found)}", allowed)
         flat: list[Any] = []
         for i, (ct, tree, count) in enumerate(zip(found, self.tree.children(), self.counts, strict=True)):
             of = f"argument '{self.op.signature.name(i)}'"
@@ -268,19 +264,10 @@ class Form(Primitive):
         """One per argument: None if all of it is zero, else structured as it is."""
         if self.plain:
             return tuple(tangents)
-        structured: list[Any] = []
-        start = 0
-        for tree, count in zip(self.tree.children(), self.counts, strict=True):
-            part = tangents[start : start + count]
-            if all(t is None for t in part):
-                structured.append(None)
-            else:
-                own = leaves[start : start + count]
-                structured.append(
-                    unflatten(tree, [np.zeros_like(x) if t is None else t for t, x in zip(part, own, strict=True)])
-                )
-            start += count
-        return tuple(structured)
+        parts = zip(self.tree.children(), self._by_argument(tangents), self._by_argument(leaves), strict=True)
+        return tuple(
+            [None if all(t is None for t in ts) else unflatten(tree, self._zeros(ts, xs)) for tree, ts, xs in parts]
+        )
 
     def _transposed_pullback(self, tangents: Any, outs: Any, *leaves: Any, **params: Any) -> list[Any]:
         wanted = [t is not None for t in tangents]
@@ -311,7 +298,7 @@ def returned_none(op: Any, i: int) -> StructureError:
     return StructureError(f"{op.name}.def_vjp", f"the rule for '{name}' returned None", "", "Declare None in its place")
 
 
-def check_batch(name: str, size: int, out: Any, kind: str) -> None:
+def check_batch(name: str, size: int, out: Any, kind: str | None) -> None:
     """Raises unless `out`, computed by the vmap rule, has the batch on axis 0."""
     shape = getattr(out, "shape", None)
     if not shape or shape[0] != size:
@@ -335,9 +322,6 @@ def check_leaves(op: Any, args: Sequence[Any], leaves: Sequence[Any]) -> None:
     for i, x in enumerate(leaves):
         if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
             named = [f"'{op.signature.name(j)}{path}'" for j, arg in enumerate(args) for path in paths(arg)]
-            raise ArgumentError(
-                op.name,
-                f"argument {named[i]} is {describe(x)}",
-                "positional arguments are arrays or pytrees of arrays",
-                "Make it a keyword-only parameter, for a static value",
-            )
+            fact = f"argument {named[i]} is {describe(x)}"
+            allowed = "positional arguments are arrays or pytrees of arrays"
+            raise ArgumentError(op.name, fact, allowed, "Make it a keyword-only parameter, for a static value")

@@ -22,8 +22,8 @@ from ..errors import ArgumentError, MissingRuleError, ShapeError, StructureError
 from ..pytree import flatten, tree_map, unflatten
 from ..rules._families import add_tangents, align, cast_like, fit, match
 from ..rules._ints import last_axes
-from .forms import Form, check_batch
-from .levels import leading, over_jvp, over_vjp
+from .forms import check_batch
+from .levels import Levels, leading, over_jvp, over_vjp
 
 
 class Kind:
@@ -31,13 +31,13 @@ class Kind:
 
     name = "own"
 
-    def rule(self, made: Form) -> Rule:
-        """The vmap rule of a form."""
+    def rule(self, made: Any) -> Rule:
+        """The vmap rule of a form, or of an operation that is called with arrays and returns one."""
         raise NotImplementedError
 
     def direct(self, op: Any) -> Rule:
-        """The vmap rule of the operation itself, for arrays and one array as result."""
-        raise NotImplementedError
+        """That of an operation, quicker perhaps."""
+        return self.rule(op)
 
     def vjp(self, i: int, rule: Rule) -> Rule:
         """The author's vjp rule for argument `i`, made to take what the operation takes."""
@@ -53,7 +53,7 @@ class Elementwise(Kind):
 
     name = "elementwise"
 
-    def rule(self, made: Form) -> Rule:
+    def rule(self, made: Any) -> Rule:
         def elementwise_vmap(size: int, mapped: Sequence[bool], /, *leaves: Any, **params: Any) -> Any:
             args = align(mapped, leaves)
             outs = made.with_batch(size, made(*args, **params))
@@ -122,25 +122,15 @@ class Gufunc(Kind):
         self.text = signature.replace(" ", "")
         dims = r"\((?:\w+(?:,\w+)*)?\)"
         if not re.fullmatch(rf"{dims}(,{dims})*->{dims}(,{dims})*", self.text):
-            raise ArgumentError(
-                f"{op}.gufunc",
-                f"the signature is {signature!r}",
-                "it must name the core axes of arguments and results, as in '(m,n),(n)->(m)'",
-            )
+            allowed = "it must name the core axes of arguments and results, as in '(m,n),(n)->(m)'"
+            raise ArgumentError(f"{op}.gufunc", f"the signature is {signature!r}", allowed)
         before = self.text.split("->")[0]
         self.core = [tuple(d for d in group.split(",") if d) for group in re.findall(r"\(([^)]*)\)", before)]
 
-    def rule(self, made: Form) -> Rule:
-        def gufunc_vmap(size: int, mapped: Sequence[bool], /, *leaves: Any, **params: Any) -> Any:
-            return made.with_batch(size, made(*self._aligned(made.name, mapped, leaves), **params))
-
-        return gufunc_vmap
-
-    def direct(self, op: Any) -> Rule:
+    def rule(self, made: Any) -> Rule:
         def gufunc_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
-            out = op(*self._aligned(op.name, mapped, args), **params)
-            check_batch(op.name, size, out, "gufunc")
-            return out
+            ranks = [len(shape) for shape in self.loops(made.name, args, mapped)]
+            return made.with_batch(size, made(*align(mapped, args, ranks), **params))
 
         return gufunc_vmap
 
@@ -163,26 +153,20 @@ class Gufunc(Kind):
             shapes.append(shape[:cut])
         return shapes
 
-    def _aligned(self, name: str, mapped: Sequence[bool], args: Sequence[Any]) -> list[Any]:
-        """Gives mapped arguments axes of size 1 after the batch, so that all leading axes broadcast."""
-        ranks = [len(shape) for shape in self.loops(name, args, mapped)]
-        rank = max(ranks)
-        return [
-            x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
-            for x, m, r in zip(args, mapped, ranks, strict=True)
-        ]
+    def _examples(self, args: Sequence[Any]) -> tuple[Levels, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+        """The levels that leading axes make, and what drops from values like `args` those that are broadcast."""
+        levels, dropped = leading(self.loops(self.op, args, [False] * len(args)))
+        return levels, lambda xs: tuple([_squeezed(x, axes) for x, axes in zip(xs, dropped, strict=True)])
 
     def vjp(self, i: int, rule: Rule) -> Rule:
         like_argument = cast(rule, i)
 
         def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
-            shapes = self.loops(self.op, args, [False] * len(args))
-            if not any(shapes):
+            levels, reduced = self._examples(args)
+            if not levels:
                 return like_argument(g, out, *args, **params)
-            levels, dropped = leading(shapes)
-            reduced = [_squeezed(x, axes) for x, axes in zip(args, dropped, strict=True)]
-            ct = over_vjp(levels, i, lambda g, out, *xs: like_argument(g, out, *xs, **params))(g, out, *reduced)
-            return ct.reshape(args[i].shape) if dropped[i] else ct
+            ct = over_vjp(levels, i, lambda g, out, *xs: like_argument(g, out, *xs, **params))(g, out, *reduced(args))
+            return ct if ct.shape == args[i].shape else ct.reshape(args[i].shape)
 
         return vjp
 
@@ -194,22 +178,18 @@ class Gufunc(Kind):
             return _cast(rule(tangents, out, *args, **params), out)
 
         def jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
-            shapes = self.loops(self.op, args, [False] * len(args))
-            if not any(shapes):
+            levels, reduced = self._examples(args)
+            if not levels:
                 return like_result(tangents, out, *args, **params)
-            levels, dropped = leading(shapes)
-            reduced = [_squeezed(x, axes) for x, axes in zip(args, dropped, strict=True)]
-            moving = tuple(
-                [None if t is None else _squeezed(t, axes) for t, axes in zip(tangents, dropped, strict=True)]
-            )
-            return over_jvp(levels, lambda ts, out, *xs: like_result(ts, out, *xs, **params))(moving, out, *reduced)
+            along = over_jvp(levels, lambda ts, out, *xs: like_result(ts, out, *xs, **params))
+            return along(reduced(tangents), out, *reduced(args))
 
         return jvp
 
 
 def _squeezed(x: Any, axes: tuple[int, ...]) -> Any:
-    """`x` without these axes, of length 1."""
-    return x.reshape([n for k, n in enumerate(x.shape) if k not in axes]) if axes else x
+    """`x`, unless that is None, without these axes, of length 1."""
+    return x.reshape([n for k, n in enumerate(x.shape) if k not in axes]) if axes and x is not None else x
 
 
 class Reduction(Kind):
@@ -220,17 +200,7 @@ class Reduction(Kind):
     def __init__(self, axis: str) -> None:
         self.axis = axis
 
-    def rule(self, made: Form) -> Rule:
-        return self._vmap(made, lambda size, out: made.with_batch(size, out))
-
-    def direct(self, op: Any) -> Rule:
-        def check(size: int, out: Any) -> Any:
-            check_batch(op.name, size, out, "reduction")
-            return out
-
-        return self._vmap(op, check)
-
-    def _vmap(self, made: Any, check: Callable[[int, Any], Any]) -> Rule:
+    def rule(self, made: Any) -> Rule:
         def reduction_vmap(size: int, mapped: Sequence[bool], /, *args: Any, **params: Any) -> Any:
             args = tuple(align(mapped, args))
             shapes = [np.shape(x)[1:] if m else np.shape(x) for x, m in zip(args, mapped, strict=True)]
@@ -238,13 +208,14 @@ class Reduction(Kind):
             axis = params[self.axis]
             if axis is not None:
                 axes = last_axes(axis, len(shape), made.name)
-                return check(size, made(*args, **{**params, self.axis: axes if isinstance(axis, tuple) else axes[0]}))
+                params[self.axis] = axes if isinstance(axis, tuple) else axes[0]
+                return made.with_batch(size, made(*args, **params))
             # All axes of an example, as one: an index or an order among all elements stays what it was.
             flat = [
                 _flat(np.broadcast_to(x, x.shape[:1] + shape) if m else np.broadcast_to(x, shape), size if m else None)
                 for x, m in zip(args, mapped, strict=True)
             ]
-            outs = check(size, made(*flat, **{**params, self.axis: -1}))
+            outs = made.with_batch(size, made(*flat, **{**params, self.axis: -1}))
             return outs if not params.get("keepdims") else _kept(outs, size, len(shape))
 
         return reduction_vmap
@@ -365,12 +336,9 @@ def linear_rules(op: Any, transpose: Rule) -> tuple[Any, Rule]:
     """The vjp rules and the jvp rule of an operation that is linear in its first argument."""
 
     def others(*_: Any, **__: Any) -> Any:
-        raise MissingRuleError(
-            op.name,
-            f"is declared linear in '{op.signature.name(0)}', which says nothing of its other arguments",
-            "",
-            f"Declare rules for all of them with {op.name}.def_vjp, or bilinear; stop_gradient makes one constant",
-        )
+        fact = f"is declared linear in '{op.signature.name(0)}', which says nothing of its other arguments"
+        remedy = f"Declare rules for all of them with {op.name}.def_vjp, or bilinear; stop_gradient makes one constant"
+        raise MissingRuleError(op.name, fact, "", remedy)
 
     def linear_jvp(tangents: Sequence[Any], out: Any, /, *args: Any, **params: Any) -> Any:
         if any(t is not None for t in tangents[1:]):

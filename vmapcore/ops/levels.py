@@ -165,12 +165,9 @@ def _at_once(form: Any, xp: Any, levels: Levels, leaves: Sequence[Any], params: 
     outs = form.outputs(form.op.evaluate(xp, *form.arguments(whole), **params))
     for out in outs:
         if out.shape[: len(lead)] != lead:
-            raise ShapeError(
-                form.name,
-                f"its result for a batch is {describe(out)}",
-                f"vmap_method='{form.op.method}' needs {lead} in front",
-                "Let the function broadcast over leading axes, or choose vmap_method='loop'",
-            )
+            fact = f"its result for a batch is {describe(out)}"
+            remedy = "Let the function broadcast over leading axes, or choose vmap_method='loop'"
+            raise ShapeError(form.name, fact, f"vmap_method='{form.op.method}' needs {lead} in front", remedy)
     declared = form.declared(examples(levels, leaves), params)
     if declared is not None:
         for out, spec in zip(outs, declared, strict=True):

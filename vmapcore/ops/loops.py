@@ -54,12 +54,8 @@ def check_allowed(op: Any) -> None:
     """Raises if a loop of `op`, which its author did not declare, is forbidden."""
     if _STRICT.get():
         trace = _outermost()
-        raise MissingRuleError(
-            trace.call if trace else "vmap",
-            f"'{op.name}' has no vmap rule, and strict() forbids to loop",
-            "",
-            op.remedy("vmap"),
-        )
+        fact = f"'{op.name}' has no vmap rule, and strict() forbids to loop"
+        raise MissingRuleError(trace.call if trace else "vmap", fact, "", op.remedy("vmap"))
 
 
 def _outermost() -> BatchTrace | None:
@@ -187,11 +183,8 @@ def _join(results: list[Any], single: bool, outs: list[Any]) -> list[Any] | None
 def _put(call: str, out: Any, i: int, result: Any) -> Any:
     """`out` with `result` as example `i`, in the dtype that stacking the examples would give."""
     if result.shape != out.shape[1:]:
-        raise ShapeError(
-            call,
-            f"the result of example {i} is {describe(result)}, that of the first {describe(out[0])}",
-            "the results of all examples must have one shape",
-        )
+        fact = f"the result of example {i} is {describe(result)}, that of the first {describe(out[0])}"
+        raise ShapeError(call, fact, "the results of all examples must have one shape")
     if result.dtype != out.dtype:
         out = out.astype(np.promote_types(out.dtype, result.dtype), copy=False)
     out[i] = result

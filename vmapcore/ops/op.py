@@ -119,10 +119,8 @@ class CustomOp(Declarations):
         try:
             rule = self.vjp_rules[i]
         except IndexError:
-            raise MissingRuleError(
-                self.name,
-                f"has no vjp rule for argument '{self.signature.name(i)}': def_vjp got {len(self.vjp_rules)} rules",
-            ) from None
+            fact = f"has no vjp rule for argument '{self.signature.name(i)}': def_vjp got {len(self.vjp_rules)} rules"
+            raise MissingRuleError(self.name, fact) from None
         return None if rule is None else self.rules_kind.vjp(i, rule)
 
     def remedy(self, kind: str) -> str:
@@ -153,8 +151,11 @@ class CustomOp(Declarations):
         rule = self.own_vmap
         if rule is None or any(isinstance(x, Tracer) for x in args):
             return batched(self._single(len(args), params), ((size, tuple(mapped)),), args, params)[0]
-        out = rule(size, mapped, *args, **params)
-        check_batch(self.name, size, out, "own")
+        return self.with_batch(size, rule(size, mapped, *args, **params))
+
+    def with_batch(self, size: int, out: Any) -> Any:
+        """Returns `out`, computed by the vmap rule, if it has a batch of `size` on axis 0, or raises."""
+        check_batch(self.name, size, out, self.kind)
         return out
 
     def _single(self, count: int, params: dict[str, Any]) -> Form:

@@ -47,12 +47,9 @@ class Signature:
                     raise ArgumentError(call, f"argument '{name}' is missing", f"it is called as {call}({self})")
                 args.append(params.pop(name) if name in params else self.defaults[name])
         elif len(args) > len(self.arrays) and not self.variadic:
-            raise ArgumentError(
-                call,
-                f"got {len(args)} positional arguments",
-                f"it is called as {call}({self})",
-                "Pass static parameters by name" if self.params else "",
-            )
+            fact = f"got {len(args)} positional arguments"
+            allowed = f"it is called as {call}({self})"
+            raise ArgumentError(call, fact, allowed, "Pass static parameters by name" if self.params else "")
         return args, self._bind_params(call, params) if params or self.params else params
 
     def _bind_params(self, call: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -66,12 +63,9 @@ class Signature:
             if value is REQUIRED:
                 raise ArgumentError(call, f"parameter '{name}' is missing", f"it is called as {call}({self})")
             if isinstance(value, Tracer) or (is_array(value) and not isinstance(value, np.generic)):
-                raise ArgumentError(
-                    call,
-                    f"parameter '{name}' is {describe(value)}",
-                    "keyword parameters are static",
-                    "Make it a positional parameter of the function, for an array",
-                )
+                fact = f"parameter '{name}' is {describe(value)}"
+                allowed = "keyword parameters are static"
+                raise ArgumentError(call, fact, allowed, "Make it a positional parameter of the function, for an array")
             check_hashable(call, name, value)
         return full
 
@@ -87,11 +81,8 @@ class Signature:
         try:
             found.bind(*before, *(self.arrays or ["x"]), **self.params)
         except TypeError as error:
-            raise ArgumentError(
-                call,
-                f"{what} takes {found}: {error}",
-                f"it is called with ({', '.join([*before, str(self)])})",
-            ) from None
+            fact = f"{what} takes {found}: {error}"
+            raise ArgumentError(call, fact, f"it is called with ({', '.join([*before, str(self)])})") from None
 
 
 def check_hashable(call: str, name: str, value: Any) -> None:
@@ -99,12 +90,8 @@ def check_hashable(call: str, name: str, value: Any) -> None:
     try:
         hash(value)
     except TypeError:
-        raise ArgumentError(
-            call,
-            f"parameter '{name}' is a {type(value).__name__}",
-            "static parameters must be hashable",
-            "Pass a tuple",
-        ) from None
+        fact = f"parameter '{name}' is a {type(value).__name__}"
+        raise ArgumentError(call, fact, "static parameters must be hashable", "Pass a tuple") from None
 
 
 def signature_of(fun: Callable[..., Any]) -> Signature:

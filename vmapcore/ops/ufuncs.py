@@ -49,12 +49,9 @@ class UfuncOp(CustomOp):
         def evaluate(xp: Any, *args: Any) -> Any:
             if xp.__name__ != home:
                 path = path_of(ufunc)
-                raise ArgumentError(
-                    path,
-                    f"got an array of {xp.__name__}",
-                    f"it computes on arrays of {home} alone",
-                    f"Say what does it there: vmapcore.custom_op({path}).def_eval({xp.__name__}=...)",
-                )
+                fact = f"got an array of {xp.__name__}"
+                remedy = f"Say what does it there: vmapcore.custom_op({path}).def_eval({xp.__name__}=...)"
+                raise ArgumentError(path, fact, f"it computes on arrays of {home} alone", remedy)
             return ufunc(*args)
 
         names = ["x"] if ufunc.nin == 1 else [f"x{i + 1}" for i in range(ufunc.nin)]

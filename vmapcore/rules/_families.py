@@ -97,9 +97,13 @@ def check_examples(made: Primitive, mapped: Sequence[bool], args: Sequence[Any])
     common_shape(made.name, [np.shape(x)[m:] for x, m in zip(args, mapped, strict=True)])
 
 
-def align(mapped: Sequence[bool], args: Sequence[Any]) -> Sequence[Any]:
-    """Gives mapped arguments axes of size 1 after the batch, so that all broadcast with the batch in front."""
-    ranks = [getattr(x, "ndim", 0) - m for x, m in zip(args, mapped, strict=True)]
+def align(mapped: Sequence[bool], args: Sequence[Any], ranks: Sequence[int] | None = None) -> Sequence[Any]:
+    """Gives mapped arguments axes of size 1 after the batch, so that all broadcast with the batch in front.
+
+    `ranks` has for each how many of the axes of an example broadcast, the first ones; all by default.
+    """
+    if ranks is None:
+        ranks = [getattr(x, "ndim", 0) - m for x, m in zip(args, mapped, strict=True)]
     rank = max(ranks)
     for r, m in zip(ranks, mapped, strict=True):
         if m and r < rank:

@@ -68,12 +68,18 @@ def _last_axis(axis: int, ndim: int, call: str) -> int:
     return axis - ndim if axis >= 0 else axis
 
 
-def named_axes(axis: Any, ndim: int, call: str) -> tuple[int, ...]:
+def listed_axes(axis: Any, ndim: int, call: str, what: str = "axis") -> tuple[int, ...]:
     """Returns an axis argument as negative ints in the order in which they are named; `None` is every axis."""
+    axes = axis_ints(axis, call, what)
+    axes = range(-ndim, 0) if axes is None else axes if isinstance(axes, tuple) else (axes,)
+    return tuple([_last_axis(a, ndim, call) for a in axes])
+
+
+def named_axes(axis: Any, ndim: int, call: str) -> tuple[int, ...]:
+    """Returns an axis argument as `listed_axes` does; none may be named twice."""
     axes = axis_ints(axis, call)
     last_axes(axes, ndim, call)
-    axes = range(ndim) if axes is None else axes if isinstance(axes, tuple) else (axes,)
-    return tuple([a - ndim if a >= 0 else a for a in axes])
+    return listed_axes(axes, ndim, call)
 
 
 def as_size(call: str, what: str, value: Any) -> int:

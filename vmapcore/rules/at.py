@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import DTypeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, operand
-from .brackets import as_array, plan, split
+from .brackets import plan, split
+from .creation import as_array
 from .gather import gather, max_rank, scatter_add, scatter_set
 from .indexing import edit, fitting, getitem, masked, result_shape, setitem
 from .slicing import ALL, slice_read, slice_write
@@ -132,12 +133,8 @@ def _operand_of(ufunc: Any, x: Any, value: Any) -> Any:
     if ufunc is np.divide and found.kind in "biu":
         found = np.dtype(float)
     if not np.can_cast(found, x.dtype, "same_kind"):
-        raise DTypeError(
-            f"np.{ufunc.__name__}.at",
-            f"the value is {describe(value)}, so the result is {found.name}",
-            f"the array is {describe(x)}",
-            "Cast one of them with astype",
-        )
+        fact = f"the value is {describe(value)}, so the result is {found.name}"
+        raise DTypeError(f"np.{ufunc.__name__}.at", fact, f"the array is {describe(x)}", "Cast one of them with astype")
     if weak:
         return found.type(value)
     return NUMPY["cast"](value, x.dtype, "same_kind") if ufunc in (np.add, np.subtract) else value

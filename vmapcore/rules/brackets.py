@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConcretizationError, IndexingError, describe
 from ..refusals import refuse
 from ..tracer import Tracer
+from .creation import as_array
 from .slicing import ALL, Pattern, slice_overwrite, slice_read, slice_write
 
 ARRAY = "array"
@@ -130,20 +131,6 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
         raise IndexingError(
             CALL, f"the index is {describe(e)}", "indices are ints, slices, None, Ellipsis, and arrays of ints or bools"
         )
-
-
-def as_array(value: Any) -> Any:
-    """Returns an array of `value`, which may be nested lists with tracers among them."""
-    if hasattr(value, "shape"):
-        return value
-    if isinstance(value, (list, tuple)) and has_tracer(value):
-        return np.stack([as_array(v) for v in value])
-    return np.asarray(value)
-
-
-def has_tracer(value: Any) -> bool:
-    """Whether a nested list holds a tracer."""
-    return any(has_tracer(v) if isinstance(v, (list, tuple)) else isinstance(v, Tracer) for v in value)
 
 
 def concrete(x: Any) -> Any:

@@ -363,11 +363,8 @@ def _convolve_transposed(
     x, w, groups = _checked(call, axes, x, w, groups)
     params = _params(call, w.shape[2:], stride, padding, dilation, groups)
     if x.shape[-axes - 1] != w.shape[0] or w.shape[0] % groups:
-        raise ShapeError(
-            call,
-            f"x is {describe(x)}, so it has {x.shape[-axes - 1]} channels; w is {describe(w)}, it takes {w.shape[0]}",
-            f"they must be as many, and groups={groups} must divide them",
-        )
+        fact = f"x is {describe(x)}, so it has {x.shape[-axes - 1]} channels; w is {describe(w)}, it takes {w.shape[0]}"
+        raise ShapeError(call, fact, f"they must be as many, and groups={groups} must divide them")
     size = _transposed_size(
         call, x.shape[-axes:], w.shape[2:], each_axis(call, "output_padding", extra, axes, 0), **params
     )
@@ -398,12 +395,8 @@ def _checked(call: str, axes: int, x: Any, w: Any, groups: Any) -> tuple[Any, An
     """Returns x and w as arrays of a fitting rank and dtype, and groups as an int."""
     x, w = operand(x), operand(w)
     if x.ndim not in (axes + 1, axes + 2):
-        raise ShapeError(
-            call,
-            f"x is {describe(x)}",
-            f"it must have {axes + 1} axes, channels first, or {axes + 2}, images first",
-            "Use vmap for more leading axes",
-        )
+        allowed = f"it must have {axes + 1} axes, channels first, or {axes + 2}, images first"
+        raise ShapeError(call, f"x is {describe(x)}", allowed, "Use vmap for more leading axes")
     if w.ndim != axes + 2:
         raise ShapeError(
             call, f"w is {describe(w)}", f"it must have {axes + 2} axes: output channels, channels per group, kernel"

@@ -27,12 +27,9 @@ from .layout import Shape, expand_dims, moveaxis, reshape_
 def library(like: Any, device: Any = None) -> Any:
     """The array library of what `like` is or wraps, or of `device`; NumPy for None."""
     if isinstance(device, str) and device != "cpu":
-        raise ArgumentError(
-            "vmapcore.numpy",
-            f"device is {device!r}",
-            "it must be None, 'cpu' or a device of CuPy",
-            "Pass like=, an array of the library to use",
-        )
+        allowed = "it must be None, 'cpu' or a device of CuPy"
+        remedy = "Pass like=, an array of the library to use"
+        raise ArgumentError("vmapcore.numpy", f"device is {device!r}", allowed, remedy)
     while isinstance(like, Tracer):
         like = like.value
     return namespace((like, device))
@@ -125,12 +122,9 @@ def arange(
 ) -> Any:
     for bound in (start, stop, step):
         if isinstance(bound, Tracer):
-            raise ArgumentError(
-                "np.arange",
-                f"a bound is the traced {describe(bound)}",
-                "it must be known how many values there are",
-                "Scale and shift np.arange(n), or use np.linspace",
-            )
+            fact = f"a bound is the traced {describe(bound)}"
+            allowed = "it must be known how many values there are"
+            raise ArgumentError("np.arange", fact, allowed, "Scale and shift np.arange(n), or use np.linspace")
     return made(library(like, device).arange(*((start,) if stop is None else (start, stop)), step=step, dtype=dtype))
 
 
@@ -225,8 +219,8 @@ def _holds_tracer(nested: Any) -> bool:
     return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in nested)
 
 
-def as_array(x: Any, like: Any) -> Any:
-    """Returns an array or tracer as it is, and makes one of a number or list, of the library of `like`."""
+def as_array(x: Any, like: Any = None) -> Any:
+    """Returns an array or tracer as it is, and makes one of a number or of nested lists, of the library of `like`."""
     if hasattr(x, "shape"):
         return x
     if isinstance(x, (list, tuple)) and _holds_tracer(x):

@@ -84,12 +84,9 @@ def qr(xp: Any, a: Any, *, complete: bool) -> Any:
 
 def _check_qr(a: Any, complete: bool) -> None:
     if complete and a.shape[-2] > a.shape[-1]:
-        raise MissingRuleError(
-            "np.linalg.qr",
-            f"mode='complete' of {describe(a)} has no derivative",
-            "the matrix does not determine the further columns",
-            "Use mode='reduced'",
-        )
+        fact = f"mode='complete' of {describe(a)} has no derivative"
+        allowed = "the matrix does not determine the further columns"
+        raise MissingRuleError("np.linalg.qr", fact, allowed, "Use mode='reduced'")
 
 
 @qr.def_jvp

@@ -10,7 +10,7 @@ from ..core import Memory
 from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import linear, operand, trailing
-from ._ints import as_int, as_sizes, axis_ints, last_axes, last_axis
+from ._ints import as_int, as_sizes, last_axes, listed_axes
 from ._work import nothing, per_input
 from .layout import Shape, broadcast_to, moveaxis, ravel, read_only
 
@@ -132,18 +132,12 @@ def sliding_window_view(
     call = "np.lib.stride_tricks.sliding_window_view"
     x = operand(x)
     sizes = as_sizes(call, "window_shape", window_shape)
-    given = axis_ints(axis, call)
-    axes = tuple(range(len(x.shape))) if given is None else given if isinstance(given, tuple) else (given,)
+    axes = listed_axes(axis, len(x.shape), call)
     if len(sizes) != len(axes):
         raise ShapeError(call, f"window_shape has {len(sizes)} sizes for {len(axes)} axes")
     if writeable:
-        raise ArgumentError(
-            call,
-            "writeable is True",
-            "the elements of windows that overlap are one in memory",
-            "Write to the array itself, or to a .copy() of the windows",
-        )
-    axes = tuple([last_axis(a, len(x.shape), call) for a in axes])
+        remedy = "Write to the array itself, or to a .copy() of the windows"
+        raise ArgumentError(call, "writeable is True", "the elements of windows that overlap are one in memory", remedy)
     for a in set(axes):
         if sum([n - 1 for n, b in zip(sizes, axes, strict=True) if a == b]) >= max(x.shape[a], 1):
             raise ShapeError(call, f"windows of {sizes} do not fit into {describe(x)}")

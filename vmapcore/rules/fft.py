@@ -4,38 +4,29 @@ The matrix of a transform is symmetric, so it is its own transpose; a real one's
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..core import Memory
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, describe
-from ..numpy_protocol import implements
+from ..numpy_protocol import full_name, implements
 from ._families import cast_like, into, linear, operand, trailing
-from ._ints import as_int, as_ints, axis_ints, last_axis
-from ._work import nothing, of_fourier
+from ._ints import as_int, as_ints, last_axis, listed_axes
+from ._work import of_fourier
 from .creation import library
+from .joining import cut, pad
 
 REVERSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """Where the transform in the other direction has the same factor."""
 
 
-@trailing(work=nothing, memory=Memory.EITHER)
-def resize_axis(xp: Any, x: Any, *, n: int, axis: int) -> Any:
-    """`x` with length `n` along `axis`: its beginning, or all of it and then zeros."""
-    after = (slice(None),) * (-axis - 1)
-    if n <= x.shape[axis]:
-        return x[(..., slice(n), *after)]
-    out = xp.zeros((*x.shape[:axis], n, *x.shape[len(x.shape) + axis + 1 :]), x.dtype)
-    out[(..., slice(x.shape[axis]), *after)] = x
-    return out
-
-
 def _resized(x: Any, n: int, axis: int) -> Any:
-    return x if x.shape[axis] == n else resize_axis(x, n=n, axis=axis)
-
-
-linear(resize_axis)(lambda g, out, x, *, n, axis: resize_axis(g, n=x.shape[axis], axis=axis))
+    """`x` with length `n` along `axis`: its beginning, or all of it and then zeros."""
+    further = n - x.shape[axis]
+    if further > 0:
+        return pad(x, widths=((0, further, 0), *[(0, 0, 0)] * (-axis - 1)))
+    return cut(x, axis=axis, start=0, stop=n) if further else x
 
 
 @trailing(work=of_fourier(5))
@@ -80,63 +71,46 @@ def fourier_to_real_vjp(g: Any, out: Any, x: Any, *, n: int, axis: int, norm: st
 # NumPy's spellings.
 
 
-def _checked(
-    call: str, a: Any, n: Any, axis: int, norm: Any, default: Callable[[int], int] = int
-) -> tuple[Any, dict[str, Any]]:
-    """The array, and the parameters of a primitive."""
-    x = operand(a)
-    last = last_axis(axis, len(x.shape), call)
-    length = default(x.shape[last]) if n is None else as_int(call, "n", n)
-    if length < 1:
-        raise ShapeError(call, f"n is {length} for {describe(x)}", "it must be 1 or more")
-    norm = "backward" if norm is None else norm
-    if norm not in REVERSED:
-        raise ArgumentError(call, f"norm is {norm!r}", "it must be 'backward', 'ortho' or 'forward'")
-    return x, {"n": length, "axis": last, "norm": norm}
+def _implement(function: Any, compute: Callable[..., Any], default: Callable[[int], int] = int) -> Callable[..., Any]:
+    """Makes `function` of NumPy, along one axis, run on tracers; of a length n, `default(n)` is that of the result."""
+    call = full_name(function)
+
+    @implements(function)
+    def transform(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
+        x = operand(a)
+        last = last_axis(axis, len(x.shape), call)
+        length = default(x.shape[last]) if n is None else as_int(call, "n", n)
+        if length < 1:
+            raise ShapeError(call, f"n is {length} for {describe(x)}", "it must be 1 or more")
+        norm = "backward" if norm is None else norm
+        if norm not in REVERSED:
+            raise ArgumentError(call, f"norm is {norm!r}", "it must be 'backward', 'ortho' or 'forward'")
+        return into(call, out, compute(x, n=length, axis=last, norm=norm))
+
+    return transform
 
 
-@implements(np.fft.fft)
-def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x, params = _checked("np.fft.fft", a, n, axis, norm)
-    return into("np.fft.fft", out, fourier(x, inverse=False, **params))
-
-
-@implements(np.fft.ifft)
-def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x, params = _checked("np.fft.ifft", a, n, axis, norm)
-    return into("np.fft.ifft", out, fourier(x, inverse=True, **params))
-
-
-@implements(np.fft.rfft)
-def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x, params = _checked("np.fft.rfft", a, n, axis, norm)
+def _of_real(x: Any, **params: Any) -> Any:
     if x.dtype.kind == "c":
         raise DTypeError("np.fft.rfft", f"the array is {describe(x)}", "it must be real", "Use np.fft.fft")
-    return into("np.fft.rfft", out, fourier_of_real(x, **params))
+    return fourier_of_real(x, **params)
+
+
+def _of_hermitian(x: Any, *, norm: str, **params: Any) -> Any:
+    return fourier_to_real(np.conjugate(x), norm=REVERSED[norm], **params)
+
+
+def _to_hermitian(x: Any, *, norm: str, **params: Any) -> Any:
+    return np.conjugate(fourier_of_real(x, norm=REVERSED[norm], **params))
 
 
 def _whole(half: int) -> int:
     return 2 * (half - 1)
 
 
-@implements(np.fft.irfft)
-def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x, params = _checked("np.fft.irfft", a, n, axis, norm, _whole)
-    return into("np.fft.irfft", out, fourier_to_real(x, **params))
-
-
-@implements(np.fft.hfft)
-def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x, params = _checked("np.fft.hfft", a, n, axis, norm, _whole)
-    params["norm"] = REVERSED[params["norm"]]
-    return into("np.fft.hfft", out, fourier_to_real(np.conjugate(x), **params))
-
-
-@implements(np.fft.ihfft)
-def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x, params = _checked("np.fft.ihfft", a, n, axis, norm)
-    params["norm"] = REVERSED[params["norm"]]
-    return into("np.fft.ihfft", out, np.conjugate(fourier_of_real(x, **params)))
+fft, ifft = (_implement(f, partial(fourier, inverse=i)) for f, i in ((np.fft.fft, False), (np.fft.ifft, True)))
+rfft, irfft = _implement(np.fft.rfft, _of_real), _implement(np.fft.irfft, fourier_to_real, _whole)
+hfft, ihfft = _implement(np.fft.hfft, _of_hermitian, _whole), _implement(np.fft.ihfft, _to_hermitian)
 
 
 def _lengths(
@@ -145,8 +119,8 @@ def _lengths(
     """The array, and for each axis to transform its length and its number."""
     x = operand(a)
     s = None if s is None else as_ints(call, "s", s)
-    named = axis_ints(range(-len(x.shape if s is None else s), 0) if axes is None else axes, call, "axes")
-    axes = [last_axis(a, len(x.shape), call) for a in (named if isinstance(named, tuple) else (named,))]
+    axes = range(-len(x.shape if s is None else s), 0) if axes is None else axes
+    axes = listed_axes(axes, len(x.shape), call, "axes")
     if s is None:
         lengths = [x.shape[i] for i in axes]
         lengths[-1:] = [last(n) for n in lengths[-1:]]
@@ -195,24 +169,18 @@ def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any =
     return irfft(_each("np.fft.irfftn", ifft, x, others, norm), *last, norm, out)
 
 
-@implements(np.fft.fft2)
-def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return fftn(a, s, axes, norm, out)
+def _of_two_axes(transform: Callable[..., Any]) -> Callable[..., Any]:
+    def of_two_axes(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
+        return transform(a, s, axes, norm, out)
+
+    return of_two_axes
 
 
-@implements(np.fft.ifft2)
-def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return ifftn(a, s, axes, norm, out)
-
-
-@implements(np.fft.rfft2)
-def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return rfftn(a, s, axes, norm, out)
-
-
-@implements(np.fft.irfft2)
-def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return irfftn(a, s, axes, norm, out)
+for _function, _transform in (
+    *((np.fft.fft2, fftn), (np.fft.ifft2, ifftn)),
+    *((np.fft.rfft2, rfftn), (np.fft.irfft2, irfftn)),
+):
+    implements(_function)(_of_two_axes(_transform))
 
 
 @implements(np.fft.fftshift)
@@ -226,6 +194,5 @@ def ifftshift(x: Any, axes: Any = None) -> Any:
 
 
 def _rolled(call: str, x: Any, axes: Any, shift: Callable[[int], int]) -> Any:
-    axes = axis_ints(range(len(x.shape)) if axes is None else axes, call, "axes")
-    axes = [last_axis(a, len(x.shape), call) for a in (axes if isinstance(axes, tuple) else (axes,))]
+    axes = listed_axes(axes, len(x.shape), call, "axes")
     return np.roll(x, tuple([shift(x.shape[i]) for i in axes]), axes)

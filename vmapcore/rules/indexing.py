@@ -14,7 +14,8 @@ from ..refusals import refuse
 from ..tracer import Tracer
 from ..views import is_contiguous, view_of
 from ._families import as_new_array, link, operand
-from .brackets import CALL, Chosen, IndexPlan, as_array, basic_pattern, out_of_range, plan, split
+from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split
+from .creation import as_array
 from .gather import OutOfRangeError, gather, scatter_set
 from .slicing import slice_read, slice_write
 
@@ -59,12 +60,8 @@ class Row(NamedTuple):
 
     def refuse(self, x: Any, value: Any) -> Any:
         """In place of `write` where `x` is of an outer transform."""
-        raise MutationError(
-            "x[i]",
-            f"a write to this row would go into an array of the outer {x._trace.call}, where it differs by example",
-            "",
-            "Write to a .copy() of the row, or of the array",
-        )
+        fact = f"a write to this row would go into an array of the outer {x._trace.call}, where it differs by example"
+        raise MutationError("x[i]", fact, "", "Write to a .copy() of the row, or of the array")
 
 
 def unknown_count(call: str, mask: Any) -> VmapcoreError:
@@ -181,12 +178,8 @@ def as_value(value: Any, dtype: Any) -> Any:
         return value
     value = as_array(value)
     if value.dtype.kind == "c" and dtype.kind != "c":
-        raise DTypeError(
-            "x[i] = v",
-            f"the value is {describe(value)} and the array {dtype.name}",
-            "",
-            "Write its .real, or np.abs of it",
-        )
+        fact = f"the value is {describe(value)} and the array {dtype.name}"
+        raise DTypeError("x[i] = v", fact, "", "Write its .real, or np.abs of it")
     return value if value.dtype == dtype else NUMPY["cast"](value, dtype, "unsafe")
 
 

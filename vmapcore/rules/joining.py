@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Memory, facts, primitive
+from ..core import Memory, Primitive, facts, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, linear, link, match, operand, spread, trailing
 from ._ints import as_int, as_ints, is_row, last_axis
 from ._work import nothing
 from .creation import as_array
-from .layout import Shape, as_1d, as_2d, as_3d, copy, moveaxis, reshape
+from .layout import Shape, as_1d, as_2d, as_3d, copy, moveaxis, needs, reshape
 
 Width = tuple[int, int, int]
 """How many zeros `pad` puts before the elements of an axis, after them, and between one and the next."""
@@ -83,11 +83,6 @@ def concatenate(xp: Any, *arrays: Any, axis: int) -> Any:
     return xp.concatenate(arrays, axis)
 
 
-@concatenate.def_vmap
-def concatenate_vmap(size: int, mapped: Sequence[bool], *arrays: Any, axis: int) -> Any:
-    return concatenate(*[spread(size, m, x) for m, x in zip(mapped, arrays, strict=True)], axis=axis)
-
-
 @concatenate.def_vjp_all
 def concatenate_vjp(i: int, g: Any, out: Any, *arrays: Any, axis: int) -> Any:
     start = sum([x.shape[axis] for x in arrays[:i]])
@@ -102,28 +97,25 @@ def stack(xp: Any, *arrays: Any, axis: int) -> Any:
     return xp.concatenate([x[at] for x in arrays], axis)
 
 
-@stack.def_vmap
-def stack_vmap(size: int, mapped: Sequence[bool], *arrays: Any, axis: int) -> Any:
-    return stack(*[spread(size, m, x) for m, x in zip(mapped, arrays, strict=True)], axis=axis)
-
-
 @stack.def_vjp_all
 def stack_vjp(i: int, g: Any, out: Any, *arrays: Any, axis: int) -> Any:
     return match(reshape(cut(g, axis=axis, start=i, stop=i + 1), shape=arrays[i].shape), arrays[i])
 
 
-def _all_tangents(tangents: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
-    return [np.zeros_like(x) if t is None else t for t, x in zip(tangents, arrays, strict=True)]
+def _joins(made: Primitive) -> None:
+    """Declares that `made` puts arrays side by side: all need the batch, and all a tangent."""
+
+    @made.def_vmap
+    def joining_vmap(size: int, mapped: Sequence[bool], *arrays: Any, axis: int) -> Any:
+        return made(*[spread(size, m, x) for m, x in zip(mapped, arrays, strict=True)], axis=axis)
+
+    @made.def_jvp
+    def joining_jvp(tangents: Sequence[Any], out: Any, *arrays: Any, axis: int) -> Any:
+        return made(*[np.zeros_like(x) if t is None else t for t, x in zip(tangents, arrays, strict=True)], axis=axis)
 
 
-@concatenate.def_jvp
-def concatenate_jvp(tangents: Sequence[Any], out: Any, *arrays: Any, axis: int) -> Any:
-    return concatenate(*_all_tangents(tangents, arrays), axis=axis)
-
-
-@stack.def_jvp
-def stack_jvp(tangents: Sequence[Any], out: Any, *arrays: Any, axis: int) -> Any:
-    return stack(*_all_tangents(tangents, arrays), axis=axis)
+_joins(concatenate)
+_joins(stack)
 
 
 # Joining.
@@ -151,11 +143,8 @@ def join(
     shapes = [x.shape for x in arrays]
     axis = last_axis(axis, len(shapes[0]), call)
     if len({s[:axis] + s[axis:][1:] for s in shapes}) > 1 or len({len(s) for s in shapes}) > 1:
-        raise ShapeError(
-            call,
-            f"arrays of shapes {', '.join(map(str, shapes))} do not fit along axis {axis}",
-            "their other sizes must be equal",
-        )
+        fact = f"arrays of shapes {', '.join(map(str, shapes))} do not fit along axis {axis}"
+        raise ShapeError(call, fact, "their other sizes must be equal")
     return into(call, out, concatenate(*_converted(arrays, dtype, casting), axis=axis))
 
 
@@ -305,10 +294,7 @@ def split_(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def _split_along(call: str, x: Any, sections: Any, axis: int, ndim: int) -> list[Any]:
-    x = operand(x)
-    if len(x.shape) < ndim:
-        raise ShapeError(call, f"the array is {describe(x)}", f"it needs {ndim} axes or more")
-    return _split_by(call, x, sections, axis, equal=True)
+    return _split_by(call, needs(call, x, ndim), sections, axis, equal=True)
 
 
 @implements(np.hsplit)

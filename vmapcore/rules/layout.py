@@ -137,11 +137,8 @@ def _full_shape(old: Shape, new: Shape) -> Shape:
     if unknown == 1 and known and total % known == 0:
         return tuple([total // known if n == -1 else n for n in new])
     if unknown or known != total or min(new, default=0) < 0:
-        raise ShapeError(
-            "np.reshape",
-            f"an array of shape {old} has {total} elements, which do not fill shape {new}",
-            "one size may be -1",
-        )
+        fact = f"an array of shape {old} has {total} elements, which do not fill shape {new}"
+        raise ShapeError("np.reshape", fact, "one size may be -1")
     return new
 
 
@@ -192,12 +189,8 @@ def _fixed_order(call: str, a: Any, order: str) -> str:
     if len(a.shape) < 2 or is_contiguous(a):
         return "C"
     if isinstance(a, Tracer):
-        raise ArgumentError(
-            call,
-            f"order {order!r} goes by the memory layout of {describe(a)}, which a tracer does not have",
-            "",
-            "Use 'C' or 'F'",
-        )
+        fact = f"order {order!r} goes by the memory layout of {describe(a)}, which a tracer does not have"
+        raise ArgumentError(call, fact, "", "Use 'C' or 'F'")
     return "F" if a.flags.f_contiguous and not a.flags.c_contiguous else "C"
 
 
@@ -234,7 +227,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 @implements(np.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
-    return swapaxes(_needs("np.matrix_transpose", x, 2), -1, -2)
+    return swapaxes(needs("np.matrix_transpose", x, 2), -1, -2)
 
 
 @implements(np.moveaxis)
@@ -284,11 +277,8 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     dropped = last_axes(axis, ndim, "np.squeeze")
     for i in dropped:
         if a.shape[i] != 1:
-            raise ShapeError(
-                "np.squeeze",
-                f"axis {axis} of {describe(a)} has size {a.shape[i]}",
-                "only axes of size 1 can be dropped",
-            )
+            fact = f"axis {axis} of {describe(a)} has size {a.shape[i]}"
+            raise ShapeError("np.squeeze", fact, "only axes of size 1 can be dropped")
     return reshape_(a, tuple([n for i, n in enumerate(a.shape, -ndim) if i not in dropped]))
 
 
@@ -352,7 +342,8 @@ def flip_(m: Any, axis: Any = None) -> Any:
     return rearranged(m, there, there)
 
 
-def _needs(call: str, m: Any, ndim: int) -> Any:
+def needs(call: str, m: Any, ndim: int) -> Any:
+    """Returns `m` as an array, if it has so many axes."""
     m = operand(m)
     if len(m.shape) < ndim:
         raise ShapeError(call, f"the array is {describe(m)}", f"it needs {ndim} axes or more")
@@ -361,12 +352,12 @@ def _needs(call: str, m: Any, ndim: int) -> Any:
 
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
-    return flip_(_needs("np.flipud", m, 1), 0)
+    return flip_(needs("np.flipud", m, 1), 0)
 
 
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
-    return flip_(_needs("np.fliplr", m, 2), 1)
+    return flip_(needs("np.fliplr", m, 2), 1)
 
 
 @implements(np.rot90)

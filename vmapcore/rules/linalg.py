@@ -77,11 +77,8 @@ def solve_(a: Any, b: Any) -> Any:
     vector = len(b.shape) == 1
     y = column(b) if vector else b
     if len(y.shape) < 2 or y.shape[-2] != a.shape[-1] or not _broadcast(a.shape[:-2], y.shape[:-2]):
-        raise ShapeError(
-            "np.linalg.solve",
-            f"shapes {describe(a)} and {describe(b)} do not fit",
-            "b must be one vector, or matrices, with as many rows as a",
-        )
+        fact = f"shapes {describe(a)} and {describe(b)} do not fit"
+        raise ShapeError("np.linalg.solve", fact, "b must be one vector, or matrices, with as many rows as a")
     x = solve(a, y)
     return reshape(x, shape=x.shape[:-1]) if vector else x
 
@@ -111,11 +108,8 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     ind = as_int("np.linalg.tensorinv", "ind", ind)
     rows, columns = a.shape[:ind], a.shape[ind:]
     if ind <= 0 or prod(rows) != prod(columns):
-        raise ShapeError(
-            "np.linalg.tensorinv",
-            f"the array is {describe(a)} and ind {ind}",
-            "the axes before and after ind must have as many elements",
-        )
+        fact = f"the array is {describe(a)} and ind {ind}"
+        raise ShapeError("np.linalg.tensorinv", fact, "the axes before and after ind must have as many elements")
     return reshape(inv(reshape(a, shape=(prod(rows), prod(columns)))), shape=columns + rows)
 
 
@@ -127,11 +121,8 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         a = np.moveaxis(a, named, tuple(range(-len(named), 0)))
     shape = a.shape[len(b.shape) :] or a.shape  # as NumPy has it
     if prod(shape) ** 2 != a.size or b.size != prod(shape):
-        raise ShapeError(
-            "np.linalg.tensorsolve",
-            f"shapes {describe(a)} and {describe(b)} do not fit",
-            "the axes of a after those of b must have as many elements as b",
-        )
+        allowed = "the axes of a after those of b must have as many elements as b"
+        raise ShapeError("np.linalg.tensorsolve", f"shapes {describe(a)} and {describe(b)} do not fit", allowed)
     return reshape(solve_(reshape(a, shape=(b.size, b.size)), reshape(b, shape=(b.size,))), shape=shape)
 
 

@@ -22,12 +22,8 @@ from .selection import select
 def _residual(call: str, input: Any, target: Any) -> Any:
     x, t = inexact(input), operand(target)
     if x.shape != t.shape:
-        raise ShapeError(
-            call,
-            f"input is {describe(x)} and target {describe(t)}",
-            "they must have one shape",
-            "Reshape one of them, or broadcast it with np.broadcast_to",
-        )
+        remedy = "Reshape one of them, or broadcast it with np.broadcast_to"
+        raise ShapeError(call, f"input is {describe(x)} and target {describe(t)}", "they must have one shape", remedy)
     return x - t
 
 
@@ -182,11 +178,8 @@ def _class_axis(call: str, scores: Any) -> int:
 def _check_targets(call: str, scores: Any, targets: Any, axis: int) -> None:
     expected = scores.shape[:axis] + scores.shape[axis + 1 :]
     if targets.shape != expected:
-        raise ShapeError(
-            call,
-            f"input is {describe(scores)} and target {describe(targets)}",
-            f"with the classes on axis {axis} the target must have shape {expected}",
-        )
+        fact = f"input is {describe(scores)} and target {describe(targets)}"
+        raise ShapeError(call, fact, f"with the classes on axis {axis} the target must have shape {expected}")
     if targets.dtype.kind not in "iu":
         raise DTypeError(call, f"target is {describe(targets)}", "it must hold integers, the numbers of classes")
 
@@ -271,12 +264,9 @@ def cross_entropy(
     if t.dtype.kind != "f":
         return _nll("cross_entropy", log_probs, t, weight, ignore_index, reduction, label_smoothing)
     if t.shape != x.shape:
-        raise ShapeError(
-            "cross_entropy",
-            f"input is {describe(x)} and target {describe(t)}",
-            "targets that are floats are probabilities, one for each score",
-            "Give the numbers of classes as integers",
-        )
+        fact = f"input is {describe(x)} and target {describe(t)}"
+        allowed = "targets that are floats are probabilities, one for each score"
+        raise ShapeError("cross_entropy", fact, allowed, "Give the numbers of classes as integers")
     if label_smoothing:
         t = (1 - label_smoothing) * t + label_smoothing / x.shape[axis]
     losses = -np.sum(_weighted(t * log_probs, weight, axis), axis)

@@ -26,11 +26,8 @@ def _gufunc(call: str, core: str, x: Any, y: Any) -> Any:
 
 def _product(call: str, core: str, x: Any, y: Any, subscripts: str | None) -> Any:
     if subscripts is None:
-        raise ShapeError(
-            call,
-            f"shapes {describe(x)} and {describe(y)} do not fit",
-            f"the last axes must fit {core}, the others broadcast",
-        )
+        fact = f"shapes {describe(x)} and {describe(y)} do not fit"
+        raise ShapeError(call, fact, f"the last axes must fit {core}, the others broadcast")
     return contract(x, y, subscripts=subscripts)
 
 
@@ -153,11 +150,8 @@ def _summed(call: str, x: Any, y: Any, x_axes: Shape, y_axes: Shape) -> Any:
     """The sum of products over pairs of axes; the axes left are those of `x`, then those of `y`."""
     subscripts = _pairing(call, x.shape, y.shape, x_axes, y_axes)
     if subscripts is None:
-        raise ShapeError(
-            call,
-            f"shapes {describe(x)} and {describe(y)} do not fit",
-            f"axes {x_axes} of the first must be as long as axes {y_axes} of the second",
-        )
+        fact = f"shapes {describe(x)} and {describe(y)} do not fit"
+        raise ShapeError(call, fact, f"axes {x_axes} of the first must be as long as axes {y_axes} of the second")
     return contract(x, y, subscripts=subscripts)
 
 
@@ -203,11 +197,8 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     shapes = [x.shape for x in values]
     shapes[0], shapes[-1] = ends[0] + shapes[0], shapes[-1] + ends[1]
     if any(len(shape) != 2 for shape in shapes):
-        raise ShapeError(
-            "np.linalg.multi_dot",
-            f"the arrays are {', '.join(map(describe, values))}",
-            "all must be matrices, the first and the last matrices or vectors",
-        )
+        allowed = "all must be matrices, the first and the last matrices or vectors"
+        raise ShapeError("np.linalg.multi_dot", f"the arrays are {', '.join(map(describe, values))}", allowed)
     order = _cheapest_order(tuple([shape[0] for shape in shapes]) + shapes[-1][1:])
 
     def product(i: int, j: int) -> Any:

@@ -31,19 +31,12 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
     """`np.pad`; what mode "empty" leaves undefined is zero."""
     x = operand(array)
     if mode not in ("constant", "empty", "linear_ramp", *GATHERED, *STATISTICS):
-        raise ArgumentError(
-            "np.pad",
-            f"mode is {mode!r}",
-            "functions and unknown names cannot be traced",
-            "Join the parts with np.concatenate",
-        )
+        allowed = "functions and unknown names cannot be traced"
+        raise ArgumentError("np.pad", f"mode is {mode!r}", allowed, "Join the parts with np.concatenate")
     unknown = set(kwargs) - {OPTIONS.get(mode, "")}
     if unknown:
-        raise ArgumentError(
-            "np.pad",
-            f"got {', '.join(sorted(unknown))} with mode {mode!r}",
-            f"it takes {OPTIONS.get(mode, 'no option')}",
-        )
+        fact = f"got {', '.join(sorted(unknown))} with mode {mode!r}"
+        raise ArgumentError("np.pad", fact, f"it takes {OPTIONS.get(mode, 'no option')}")
     widths = _widths(pad_width, len(x.shape))
     option: Any = kwargs.get(OPTIONS.get(mode, ""))
     if "reflect_type" in kwargs and option not in ("even", "odd"):

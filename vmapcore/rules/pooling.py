@@ -402,12 +402,8 @@ def _window(
     win = windows(call, size, kernel, stride, pairs, dilation)
     for n, k, s, p, d, m in zip(*win[:5], win.out, strict=True):
         if len({i for there, _ in taps(n, k, s, p, d) for i in range(there.start, there.stop)}) < m:
-            raise ShapeError(
-                call,
-                f"padding is {padding!r} for a window {kernel} over {describe(x)}",
-                "every window must have an element of x",
-                "Pad by at most half the window",
-            )
+            fact = f"padding is {padding!r} for a window {kernel} over {describe(x)}"
+            raise ShapeError(call, fact, "every window must have an element of x", "Pad by at most half the window")
     return {"kernel": kernel, "stride": stride, "padding": pairs, "dilation": dilation}
 
 

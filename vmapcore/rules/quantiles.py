@@ -42,10 +42,6 @@ def _averaged(n: Any, q: Any) -> Ranks:
     return below, above, np.where(weight == 0, 0.5, 1.0)
 
 
-def _inverted(n: Any, q: Any) -> Ranks:
-    return (np.ceil(n * q - 1),) * 2 + (None,)
-
-
 def _closest(n: Any, q: Any) -> Ranks:
     below, above, weight = _between(n * q - 1.5)
     return (np.where((weight == 0) & (below % 2 == 1), below, above),) * 2 + (None,)
@@ -57,7 +53,7 @@ METHODS: dict[str, Callable[[Any, Any], Ranks]] = {
     "higher": lambda n, q: (np.ceil((n - 1) * q),) * 2 + (None,),
     "nearest": lambda n, q: (np.rint((n - 1) * q),) * 2 + (None,),
     "midpoint": _midpoint,
-    "inverted_cdf": _inverted,
+    "inverted_cdf": lambda n, q: (np.ceil(n * q - 1),) * 2 + (None,),
     "averaged_inverted_cdf": _averaged,
     "closest_observation": _closest,
     "interpolated_inverted_cdf": _plotting(0, 1),

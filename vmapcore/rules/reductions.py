@@ -287,19 +287,11 @@ def _extremum_reduce(extremum: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _logical_reduce(ufunc: Any, test: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(
-        a: Any,
-        axis: Any = 0,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Any:
+    def reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, initial: Any = None, **options: Any) -> Any:
         call = f"np.{ufunc.__name__}.reduce"
         if dtype is not None and np.dtype(dtype) != bool:
             raise DTypeError(call, f"dtype is {dtype}", "it must be bool")
-        result = test(a, axis, None, keepdims, where=where)
+        result = test(a, axis, **options)
         return into(call, out, result if initial is None else ufunc(result, initial))
 
     return reduce

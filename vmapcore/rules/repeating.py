@@ -106,12 +106,9 @@ def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 def unknown_length(call: str, name: str, value: Any) -> ArgumentError:
     """The error for a traced argument that the shape of the result depends on."""
-    return ArgumentError(
-        call,
-        f"{name} is the traced {describe(value)}",
-        "it must be known, for the shape of the result",
-        "Compute it outside the transform, or use np.where or np.take",
-    )
+    fact = f"{name} is the traced {describe(value)}"
+    allowed = "it must be known, for the shape of the result"
+    return ArgumentError(call, fact, allowed, "Compute it outside the transform, or use np.where or np.take")
 
 
 @implements(np.tile)

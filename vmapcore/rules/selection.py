@@ -147,11 +147,8 @@ def clip(
 @implements(np.select)
 def select_(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     if len(condlist) != len(choicelist) or not len(condlist):
-        raise ShapeError(
-            "np.select",
-            f"got {len(condlist)} conditions and {len(choicelist)} choices",
-            "as many of one as of the other",
-        )
+        fact = f"got {len(condlist)} conditions and {len(choicelist)} choices"
+        raise ShapeError("np.select", fact, "as many of one as of the other")
     conditions = [operand(c) for c in condlist]
     for c in conditions:
         if c.dtype != bool:
@@ -204,11 +201,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
             otherwise = otherwise | c
         conditions.append(~otherwise)
     elif len(funclist) != len(conditions):
-        raise ShapeError(
-            "np.piecewise",
-            f"got {len(conditions)} conditions and {len(funclist)} functions",
-            "as many, or one function more",
-        )
+        fact = f"got {len(conditions)} conditions and {len(funclist)} functions"
+        raise ShapeError("np.piecewise", fact, "as many, or one function more")
     y = np.zeros_like(x)
     for c, f in zip(conditions, funclist, strict=True):
         value = f

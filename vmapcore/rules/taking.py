@@ -4,7 +4,9 @@ All are made of gathers and writes, or of `np.where` where a mask has the shape 
 positions (`unravel`, `ravel_multi`) are elementwise and batch as themselves.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import as_new_array, into, operand, trailing
 from ._ints import as_int, as_sizes, is_row, last_axis
-from .brackets import as_array, concrete
+from .brackets import concrete
+from .creation import as_array
 from .gather import OutOfRangeError, gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
 from .slicing import slice_write
@@ -55,13 +58,13 @@ def _line(call: str, a: Any, axis: Any) -> tuple[Any, int]:
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     x, last = _line("np.take", a, axis)
     indices = _positions("np.take", indices, x.shape[last], mode)
-    return into("np.take", out, _gathered("np.take", x, indices, 0, -1 - last))
+    return into("np.take", out, _gathered("np.take", x, indices, tail=-1 - last))
 
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     x, indices, last = _paired("np.take_along_axis", arr, indices, axis)
-    return _gathered("np.take_along_axis", x, indices, len(x.shape) - 1, 0).swapaxes(last, -1)
+    return _gathered("np.take_along_axis", x, indices, paired=len(x.shape) - 1).swapaxes(last, -1)
 
 
 @implements(np.compress)
@@ -72,7 +75,7 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     if mask.ndim != 1:
         raise ShapeError("np.compress", f"the condition is {describe(mask)}", "it must have one axis")
     x, last = _line("np.compress", a, axis)
-    return into("np.compress", out, _gathered("np.compress", x, mask.nonzero()[0], 0, -1 - last, unique=True))
+    return into("np.compress", out, _gathered("np.compress", x, mask.nonzero()[0], tail=-1 - last, unique=True))
 
 
 @implements(np.extract)
@@ -80,15 +83,19 @@ def extract(condition: Any, arr: Any) -> Any:
     return compress(as_array(condition).reshape(-1), operand(arr).reshape(-1))
 
 
-def _gathered(call: str, x: Any, indices: Any, paired: int, tail: int, unique: bool = False) -> Any:
-    try:
+def _gathered(call: str, x: Any, indices: Any, paired: int = 0, tail: int = 0, unique: bool = False) -> Any:
+    with _in_range(call):
         return gather(x, indices, paired=paired, tail=tail, unique=unique)
+
+
+@contextlib.contextmanager
+def _in_range(call: str) -> Iterator[None]:
+    """Has an error for an index that is out of range speak of this call."""
+    try:
+        yield
     except OutOfRangeError as error:
-        raise _beyond(call, error) from None
-
-
-def _beyond(call: str, error: OutOfRangeError) -> IndexingError:
-    return IndexingError(call, f"index {error.index} is out of range for an axis of size {error.size}")
+        fact = f"index {error.index} is out of range for an axis of size {error.size}"
+        raise IndexingError(call, fact) from None
 
 
 def _paired(call: str, arr: Any, indices: Any, axis: Any) -> tuple[Any, Any, int]:
@@ -105,11 +112,8 @@ def _paired(call: str, arr: Any, indices: Any, axis: Any) -> tuple[Any, Any, int
     try:
         lead = np.broadcast_shapes(x.shape[:-1], indices.shape[:-1])
     except ValueError:
-        raise IndexingError(
-            call,
-            f"the indices have shape {indices.shape} and the array {x.shape}, with the axis last",
-            "the others broadcast",
-        ) from None
+        fact = f"the indices have shape {indices.shape} and the array {x.shape}, with the axis last"
+        raise IndexingError(call, fact, "the others broadcast") from None
     return np.broadcast_to(x, lead + x.shape[-1:]), np.broadcast_to(indices, lead + indices.shape[-1:]), last
 
 
@@ -123,10 +127,8 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     values = as_value(as_array(v), x.dtype).reshape(-1)
     if math.prod(values.shape) == 0:
         return
-    try:
+    with _in_range("np.put"):
         flat = scatter_set(x.reshape(-1), _cycled(values, indices.shape[0]), indices, paired=0, tail=0, unique=False)
-    except OutOfRangeError as error:
-        raise _beyond("np.put", error) from None
     into("np.put", a, flat.reshape(x.shape))
 
 
@@ -145,10 +147,8 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
     values = fitting(as_value(values, x.dtype), indices.swapaxes(last, -1).shape)
     if getattr(values, "shape", ()):
         values = np.broadcast_to(values, indices.swapaxes(last, -1).shape).swapaxes(last, -1)
-    try:
+    with _in_range("np.put_along_axis"):
         new = scatter_set(line, values, indices, paired=len(line.shape) - 1, tail=0, unique=False)
-    except OutOfRangeError as error:
-        raise _beyond("np.put_along_axis", error) from None
     into("np.put_along_axis", arr, new.swapaxes(last, -1).reshape(x.shape))
 
 

@@ -123,15 +123,12 @@ def _by_clip(ufunc: Any, bounds: Any) -> Any:
 
     def extremum(x: Any, y: Any) -> Any:
         for array, number in ((x, y), (y, x)):
-            if type(number) in (int, float) and _is_large_single(array):
+            is_single = type(array) is np.ndarray and array.dtype.char == "f"
+            if type(number) in (int, float) and is_single and array.size >= 4096:
                 return array.clip(*bounds(number))
         return ufunc(x, y)
 
     return extremum
-
-
-def _is_large_single(x: Any) -> bool:
-    return type(x) is np.ndarray and x.dtype.char == "f" and x.size >= 4096
 
 
 ON_NUMPY = {

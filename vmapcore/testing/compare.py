@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import describe
-from ..pytree import flatten, paths
+from ..pytree import flatten, paths, tree_map
 
 TOLERANCE = {2: 4e-3, 4: 4e-5, 8: 1e-10}
 """By bytes of a real number: how far two ways to compute one thing may be apart, relative to 1 + |value|."""
@@ -61,6 +61,11 @@ def assert_close(actual: Any, expected: Any, what: str, bound: float) -> None:
 def on_host(x: Any) -> Any:
     """Returns an array, of whatever library, as a NumPy array."""
     return x.get() if hasattr(x, "get") else np.asarray(x)
+
+
+def copies(tree: Any) -> Any:
+    """A pytree with copies in place of its arrays, for a function that may write to its arguments."""
+    return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, tree)
 
 
 @contextlib.contextmanager

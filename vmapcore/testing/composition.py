@@ -13,8 +13,8 @@ from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten
 from .compare import assert_same, untouched
-from .derivatives import MODES, direction, is_inexact
-from .law import SIZES, Mapped, axes_of, nested, nests, of_leaves, patterns
+from .derivatives import MODES, direction, is_inexact, moving_leaves
+from .law import Mapped, axes_of, nested, nests, of_leaves, patterns
 from .oracles import Fun, vmap_loop
 from .reproduction import reproducible
 
@@ -52,10 +52,7 @@ def check_composition(
         >>> check_composition(lambda x: np.exp(x) * x, np.linspace(0, 1, 6).reshape(3, 2))
     """
     leaves, tree = flatten(args)
-    owners = [i for i, arg in enumerate(args) for _ in flatten(arg)[0]]
-    moving = tuple(
-        [j for j, x in enumerate(leaves) if (owners[j] in argnums if argnums is not None else is_inexact(x))]
-    )
+    moving = tuple(moving_leaves(args, argnums))
     f = of_leaves(fun, tree)
     results, _ = flatten(f(*[x[0] for x in leaves]))
     if not moving or not any(map(is_inexact, results)):
@@ -102,14 +99,17 @@ class _Composition:
         if "rev" in modes:
             self._check_empty()
 
+    def _check_vmap(self, fun: Fun, in_axes: Any, values: Sequence[Any], what: str) -> Any:
+        """`vmap` of a function against the loop, whose results are returned."""
+        expected = vmap_loop(fun, in_axes)(*values)
+        assert_same(vmap(fun, in_axes)(*values), expected, what, self.tol)
+        return expected
+
     def _check_gradients(self, mapped: Mapped) -> None:
         """That of each example, and that of a weighted sum over the examples."""
         gradient, point, in_axes = grad(self._scalar, self.moving), self._point(mapped), axes_of(mapped)
-        size = len(self.leaves[0])
-        expected = vmap_loop(gradient, in_axes, axis_size=size)(*point)
-        actual = vmap(gradient, in_axes, axis_size=size)(*point)
-        assert_same(actual, expected, f"vmap(grad({self.name}), {in_axes})", self.tol)
-        factors = asarray(np.linspace(1.0, 2.0, size), self.leaves[0])
+        expected = self._check_vmap(gradient, in_axes, point, f"vmap(grad({self.name}), {in_axes})")
+        factors = asarray(np.linspace(1.0, 2.0, len(self.leaves[0])), self.leaves[0])
         total = grad(lambda *xs: np.sum(factors * vmap(self._scalar, in_axes)(*xs)), self.moving)(*point)
         weighted = [(g * factors.reshape((-1,) + (1,) * (g.ndim - 1))).astype(g.dtype) for g in expected]
         summed = tuple([w if mapped[i] else np.sum(w, axis=0) for i, w in zip(self.moving, weighted, strict=True)])
@@ -121,18 +121,13 @@ class _Composition:
         if "rev" in modes and "fwd" in modes:
             self._check_along(gradient, f"grad({self.name})", mapped)
         if "rev" in modes:
-            values = [*self._point(mapped), *self._tangents(mapped)]
-            axes = (*in_axes, *[in_axes[i] for i in self.moving])
-            curvature = grad(self._slope, self.moving)
-            expected = vmap_loop(curvature, axes)(*values)
-            assert_same(vmap(curvature, axes)(*values), expected, f"vmap(grad(grad({self.name})), {in_axes})", self.tol)
+            values, axes = self._point_and_tangents(mapped)
+            self._check_vmap(grad(self._slope, self.moving), axes, values, f"vmap(grad(grad({self.name})), {in_axes})")
 
     def _check_along(self, fun: Fun, name: str, mapped: Mapped) -> None:
         in_axes = axes_of(mapped)
-        values = [*self._point(mapped), *self._tangents(mapped)]
-        axes = (*in_axes, *[in_axes[i] for i in self.moving])
-        expected = vmap_loop(self._along(fun), axes)(*values)
-        assert_same(vmap(self._along(fun), axes)(*values), expected, f"vmap(jvp({name}), {in_axes})", self.tol)
+        values, axes = self._point_and_tangents(mapped)
+        expected = self._check_vmap(self._along(fun), axes, values, f"vmap(jvp({name}), {in_axes})")
         actual = self._along(vmap(fun, in_axes))(*values)
         assert_same(actual, expected, f"jvp(vmap({name}, {in_axes}))", self.tol)
 
@@ -141,8 +136,7 @@ class _Composition:
         outer, inner = map(axes_of, levels)
         point = [nested(x, True, [level[i] for level in levels]) for i, x in enumerate(self.leaves)]
         gradient, what = grad(self._scalar, self.moving), f"in vmaps {outer} of {inner}"
-        sizes = SIZES[: len(levels)]
-        expected = vmap_loop(vmap_loop(gradient, inner, axis_size=sizes[1]), outer, axis_size=sizes[0])(*point)
+        expected = vmap_loop(vmap_loop(gradient, inner), outer)(*point)
         actual = vmap(vmap(gradient, inner), outer)(*point)
         assert_same(actual, expected, f"vmap(vmap(grad({self.name}))), {what}", self.tol)
 
@@ -177,15 +171,11 @@ class _Composition:
         if "fwd" in modes:
             values = [*point, *self.tangents]
             axes = (*[None] * count, *[0] * len(self.moving))
-            along = self._along(self.fun)
-            expected = vmap_loop(along, axes)(*values)
-            assert_same(vmap(along, axes)(*values), expected, f"vmap(jvp({self.name})) over tangents", self.tol)
+            self._check_vmap(self._along(self.fun), axes, values, f"vmap(jvp({self.name})) over tangents")
         if "rev" in modes:
             gradient = grad(self._weighted, tuple([i + 1 for i in self.moving]))
             values = [[np.stack([w, -2.0 * w]) for w in self.weights], *point]
-            axes = (0, *[None] * count)
-            expected = vmap_loop(gradient, axes)(*values)
-            assert_same(vmap(gradient, axes)(*values), expected, f"vmap(vjp({self.name})) over cotangents", self.tol)
+            self._check_vmap(gradient, (0, *[None] * count), values, f"vmap(vjp({self.name})) over cotangents")
 
     def _check_empty(self) -> None:
         """Of no examples, the gradient of each is none, and that of their sum, by what is not mapped, zero."""
@@ -207,8 +197,10 @@ class _Composition:
     def _point(self, mapped: Mapped) -> list[Any]:
         return [x if m else x[0] for x, m in zip(self.leaves, mapped, strict=True)]
 
-    def _tangents(self, mapped: Mapped) -> list[Any]:
-        return [t if mapped[i] else t[0] for i, t in zip(self.moving, self.tangents, strict=True)]
+    def _point_and_tangents(self, mapped: Mapped) -> tuple[list[Any], tuple[int | None, ...]]:
+        """With their in_axes."""
+        tangents = [t if mapped[i] else t[0] for i, t in zip(self.moving, self.tangents, strict=True)]
+        return [*self._point(mapped), *tangents], axes_of((*mapped, *[mapped[i] for i in self.moving]))
 
     def _scalar(self, *leaves: Any) -> Any:
         return self._weighted(self.weights, *leaves)

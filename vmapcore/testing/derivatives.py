@@ -118,11 +118,16 @@ def is_inexact(x: Any) -> bool:
     return hasattr(x, "dtype") and x.dtype.kind in "fc"
 
 
+def moving_leaves(args: Sequence[Any], argnums: Sequence[int] | None) -> list[int]:
+    """Which leaves of the arguments to differentiate, as numbers: those with a derivative, of the arguments named."""
+    leaves = [(i, x) for i, arg in enumerate(args) for x in flatten(arg)[0]]
+    return [j for j, (i, x) in enumerate(leaves) if is_inexact(x) and (argnums is None or i in argnums)]
+
+
 def of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> tuple[Fun, list[Any]]:
     """`fun` as a function of the leaves to differentiate that returns a list of the leaves with a derivative."""
     leaves, tree = flatten(list(args))
-    owners = [i for i, arg in enumerate(args) for _ in flatten(arg)[0]]
-    moving = [j for j, x in enumerate(leaves) if is_inexact(x) and (argnums is None or owners[j] in argnums)]
+    moving = moving_leaves(args, argnums)
 
     def f(*primals: Any) -> list[Any]:
         values = list(leaves)

@@ -11,7 +11,7 @@ from ..errors import DTypeError, name_of
 from ..forward import jvp
 from ..pytree import flatten, unflatten
 from .compare import TOLERANCE, assert_close, assert_like
-from .derivatives import MODES, direction, is_inexact, of_inexact
+from .derivatives import MODES, direction, is_inexact, moving_leaves, of_inexact
 from .oracles import Fun
 from .reproduction import reproducible
 
@@ -61,12 +61,7 @@ def check_dtypes(
 def _narrowed(args: Sequence[Any], argnums: Sequence[int] | None) -> Iterator[tuple[list[Any], bool]]:
     """The arguments with some leaves in fewer bits, and whether others have more."""
     leaves, tree = flatten(list(args))
-    owners = [i for i, arg in enumerate(args) for _ in flatten(arg)[0]]
-    wide = [
-        j
-        for j, x in enumerate(leaves)
-        if is_inexact(x) and x.dtype.char in NARROW and (argnums is None or owners[j] in argnums)
-    ]
+    wide = [j for j in moving_leaves(args, argnums) if leaves[j].dtype.char in NARROW]
     subsets = [wide, *[[j] for j in wide], *[[i for i in wide if i != j] for j in wide]]
     for narrow in {tuple(s): s for s in subsets if s}.values():
         values = [x.astype(NARROW[x.dtype.char]) if j in narrow else x for j, x in enumerate(leaves)]

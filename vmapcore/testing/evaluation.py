@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import name_of
-from ..pytree import flatten, tree_map, unflatten
-from .compare import aliases, assert_same, untouched
+from ..pytree import flatten, unflatten
+from .compare import aliases, assert_same, copies, untouched
 from .layouts import LAYOUTS, laid_out
 from .oracles import Fun
 
@@ -22,7 +22,7 @@ def check_evaluation(fun: Fun, first: Sequence[Any], second: Sequence[Any], view
     for args in (first, second):
         with untouched(name, flatten(list(args))[0]):
             fun(*args)
-    expected = _copies(fun(*_copies(list(first))))
+    expected = copies(fun(*copies(list(first))))
     result = fun(*first)
     assert_same(result, expected, f"{name}, called again with the same arguments", tol)
     _check_memory(fun, result, first, second, views)
@@ -46,7 +46,3 @@ def _check_memory(fun: Fun, result: Any, first: Sequence[Any], second: Sequence[
         again, _ = flatten([fun(*first), fun(*second)])
     if aliases(leaves, again) and not views:
         raise AssertionError(f"{name}: a result shares memory with that of another call: return an array of its own")
-
-
-def _copies(tree: Any) -> Any:
-    return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, tree)

@@ -10,7 +10,7 @@ import numpy as np
 from ..batching import vmap
 from ..errors import name_of
 from ..pytree import broadcast_prefix, flatten, unflatten
-from .compare import aliases, assert_same, untouched
+from .compare import aliases, assert_same, copies, untouched
 from .oracles import Fun, example, vmap_loop
 from .reproduction import reproducible
 
@@ -251,8 +251,7 @@ class _Law:
         shared = aliases(args, flatten(actual)[0])
         if shared:
             values = [example(x, a, 0) for x, a in zip(args, in_axes, strict=True)]
-            copies = [x.copy() if hasattr(x, "dtype") else x for x in values]
-            own = [aliases(given, flatten(self.oracle(*given))[0]) for given in (values, copies)]
+            own = [aliases(given, flatten(self.oracle(*given))[0]) for given in (values, copies(values))]
             wrong = shared.difference(*own)
             if wrong:
                 raise AssertionError(f"{what}: {min(wrong)}, but for one example it does not")

@@ -17,7 +17,7 @@ from ..derivatives import vjp
 from ..errors import MissingRuleError, PerformanceWarning, VmapcoreError, name_of
 from ..forward import jvp
 from ..pytree import flatten, tree_map, unflatten
-from .compare import assert_same, on_host, real_bytes
+from .compare import assert_same, copies, on_host, real_bytes
 from .composition import check_composition
 from .derivatives import MODES, check_grads, check_layouts, check_point, direction, is_inexact, of_inexact
 from .dtypes import NARROW, WIDE, check_dtypes
@@ -166,7 +166,7 @@ class _Run:
 
     def check_size(self, examples: Sequence[Any]) -> None:
         """The function takes the example, and its results are large enough for mistakes to show."""
-        results = [on_host(y) for y in flatten(self.fun(*_copies(examples)))[0] if is_inexact(y)]
+        results = [on_host(y) for y in flatten(self.fun(*copies(list(examples))))[0] if is_inexact(y)]
         size = max([float(np.max(np.abs(y), initial=0.0)) for y in results], default=1.0)
         if 0 < size < TOO_SMALL:
             raise AssertionError(
@@ -234,7 +234,7 @@ class _Run:
 
     def _check_infinite(self) -> None:
         """Infinities in one example leave the others alone; in what order they meet in sums is left to that one."""
-        expected = self.fun(*_copies(self.points[0]))
+        expected = self.fun(*copies(self.points[0]))
         for point in self._special(INFINITE):
             results = vmap(self.fun)(*stacked([self.points[0], point]))
             what = f"vmap({name_of(self.fun)}) beside an example with infinities"
@@ -368,10 +368,6 @@ def _arrays(tree: Any) -> Any:
     """`tree` with arrays in place of numbers, of the library of the arrays in it."""
     like = next((x for x in flatten(tree)[0] if is_array(x)), None)
     return tree_map(lambda x: asarray(x, like) if isinstance(x, (bool, int, float, complex)) else x, tree)
-
-
-def _copies(args: Sequence[Any]) -> list[Any]:
-    return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, list(args))
 
 
 def _cast(args: list[Any], dtypes: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..pytree import broadcast_prefix, flatten, unflatten
+from .compare import copies
 
 Fun = Callable[..., Any]
 
@@ -30,7 +31,7 @@ def vmap_loop(fun: Fun, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int |
         results = []
         for i in range(size):
             examples = [x if a is None else example(x, a, i) for x, a in zip(leaves, axes, strict=True)]
-            results.append(flatten(fun(*unflatten(tree, [_own(x) for x in examples]))))
+            results.append(flatten(fun(*unflatten(tree, copies(examples)))))
         values, out_tree = results[0]
         columns = zip(*[values for values, _ in results], strict=True)
         out = broadcast_prefix(out_axes, unflatten(out_tree, values))
@@ -44,11 +45,6 @@ def example(x: Any, axis: int | None, i: int) -> Any:
     return x if axis is None else x[(slice(None),) * (axis % len(x.shape)) + (i, ...)]
 
 
-def _own(x: Any) -> Any:
-    """A copy, since `fun` may write to its arguments."""
-    return x.copy() if hasattr(x, "dtype") else x
-
-
 def _joined(column: list[Any], axis: Any) -> Any:
     if axis is None:
         return column[0]
@@ -58,9 +54,8 @@ def _joined(column: list[Any], axis: Any) -> Any:
         return np.mean(np.stack(column), axis=0)
     joined = np.stack(column, axis=axis)
     dtypes = {getattr(x, "dtype", joined.dtype) for x in column}
-    return (
-        joined.astype(dtypes.pop(), copy=False) if len(dtypes) == 1 else joined
-    )  # np.stack turns foreign bytes native
+    # np.stack turns foreign bytes native
+    return joined.astype(dtypes.pop(), copy=False) if len(dtypes) == 1 else joined
 
 
 def numeric_jvp(fun: Fun, primals: Sequence[Any], tangents: Sequence[Any], step: float = 1e-5) -> list[Any]:

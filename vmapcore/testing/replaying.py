@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import name_of
-from ..pytree import flatten, tree_map
+from ..pytree import flatten
 from ..replay import jit
-from .compare import aliases, assert_same, untouched
+from .compare import aliases, assert_same, copies, untouched
 from .oracles import Fun
 from .reproduction import reproducible
 from .variants import variants
@@ -46,7 +46,7 @@ def check_jit(
     with reproducible("check_jit", fun, args, options):
         for i, values in enumerate(calls):
             what = f"call {i + 1} of jit({name_of(fun)})"
-            expected = (like or fun)(*_copies(values))
+            expected = (like or fun)(*copies(list(values)))
             with untouched(what, flatten(values)[0]), untouched(what, earlier, "an earlier result"):
                 results = replayed(*values)
             assert_same(results, expected, what, tol)
@@ -58,7 +58,3 @@ def check_jit(
                 if isinstance(y, np.ndarray) and y.flags.writeable:
                     y[...] = y.dtype.type(3)  # what the plan keeps, or an earlier result, must not see this
             earlier += leaves
-
-
-def _copies(tree: Any) -> Any:
-    return tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, tuple(tree))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import asarray
-from ..pytree import flatten, tree_map, unflatten
-from .compare import on_host
+from ..pytree import flatten, unflatten
+from .compare import copies, on_host
 from .oracles import Fun
 
 Sample = Callable[[np.random.Generator], Sequence[Any]]
@@ -91,7 +91,7 @@ def outcome(fun: Fun, args: Sequence[Any]) -> Any:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            leaves, tree = flatten(fun(*tree_map(lambda x: x.copy() if hasattr(x, "dtype") else x, list(args))))
+            leaves, tree = flatten(fun(*copies(list(args))))
     except Exception:
         return None
     arrays = [on_host(y) for y in leaves]
