@@ -157,7 +157,6 @@ WHOLE = [
     "cross3",
     "custom_jvp_call",
     "custom_vjp_call",
-    "cut",
     "detach",
     "determinant",
     "eig",

@@ -275,7 +275,6 @@ NOTHING = [
     ("pad", [], {"widths": ((0, 0, 0),)}),
     ("tile", [], {"reps": (1, 1)}),
     ("repeat", [], {"repeats": 1, "axis": -1}),
-    ("cut", [], {"axis": -1, "start": 0, "stop": 3}),
     ("concatenate", [], {"axis": -1}),
     ("reduce_max", [], {"axis": (), "keepdims": False}),
 ]

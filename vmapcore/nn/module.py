@@ -21,6 +21,7 @@ from ..errors import (
     describe,
     warn_caller,
 )
+from ..ops.specs import ArraySpec
 from ..pytree import buffers, flatten, names, register_dataclass, tree_map, unflatten
 from ..tracer import Tracer
 from ..words import METHODS, checks_keywords, meant, unknown_name
@@ -288,14 +289,10 @@ def functional_call(net: Module, state: Any, args: Any, kwargs: Mapping[str, Any
     return _with_arrays(net, by_name)(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
 
 
-class Spec:
+class Spec(ArraySpec):
     """What stands in a skeleton for an array: its shape and dtype."""
 
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self.shape = shape
-        self.dtype = dtype
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"Spec({describe(self)})"
@@ -310,7 +307,7 @@ def skeleton(net: M) -> M:
         >>> skeleton(Line(np.ones(2))).slope
         Spec(f64[2])
     """
-    return tree_map(lambda x: Spec(tuple(x.shape), x.dtype) if _is_leaf(x) else x, net)
+    return tree_map(lambda x: Spec(x.shape, x.dtype) if _is_leaf(x) else x, net)
 
 
 def stack(nets: Sequence[M]) -> M:

@@ -116,11 +116,16 @@ def align(mapped: Sequence[bool], args: Sequence[Any], ranks: Sequence[int] | No
     ]
 
 
+def of_rank(x: Any, ndim: int) -> Any:
+    """Gives `x` axes of length 1 in front, so that it has `ndim` axes or more."""
+    return x if len(x.shape) >= ndim else x.reshape((1,) * (ndim - len(x.shape)) + x.shape)
+
+
 def spread(size: int, is_mapped: bool, x: Any) -> Any:
     """Gives `x` the batch on axis 0, as a zero-stride view if it has none."""
     if is_mapped:
         return x
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = operand(x)
     return np.broadcast_to(x, (size, *x.shape))
 
 

@@ -16,6 +16,7 @@ The cotangent of a shared operand sums over members; that sum is folded into the
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .. import memory
@@ -351,10 +352,7 @@ def _convolve(
         )
     windows(call, x.shape[-axes:], w.shape[2:], params["stride"], params["padding"], params["dilation"])
     bias = () if b is None else (_checked_bias(call, b, w.shape[0], axes + 1),)
-    if x.ndim == axes + 2:
-        return conv(x, w, *bias, **params)
-    out = conv(x.reshape((1, *x.shape)), w, *bias, **params)
-    return out.reshape(out.shape[1:])
+    return _of_images(axes, x, lambda images: conv(images, w, *bias, **params))
 
 
 def _convolve_transposed(
@@ -369,12 +367,16 @@ def _convolve_transposed(
         call, x.shape[-axes:], w.shape[2:], each_axis(call, "output_padding", extra, axes, 0), **params
     )
     bias = None if b is None else _checked_bias(call, b, w.shape[1] * groups, axes)
-    if x.ndim == axes + 2:
-        out = conv_input_grad(x, w, size=size, **params)
-        return out if bias is None else out + bias
-    out = conv_input_grad(x.reshape((1, *x.shape)), w, size=size, **params)
-    out = out.reshape(out.shape[1:])
+    out = _of_images(axes, x, lambda images: conv_input_grad(images, w, size=size, **params))
     return out if bias is None else out + bias
+
+
+def _of_images(axes: int, x: Any, convolve: Callable[[Any], Any]) -> Any:
+    """`convolve(x)` of several images, and of one as if it were several."""
+    if x.ndim == axes + 2:
+        return convolve(x)
+    out = convolve(x.reshape((1, *x.shape)))
+    return out.reshape(out.shape[1:])
 
 
 def _transposed_size(

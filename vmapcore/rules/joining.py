@@ -4,6 +4,7 @@
 on last axes, named by negative ints, and batch as themselves.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from ._ints import as_int, as_ints, is_row, last_axis
 from ._work import nothing
 from .creation import as_array
 from .layout import Shape, as_1d, as_2d, as_3d, copy, moveaxis, needs, reshape
+from .slicing import ALL, slice_read
 
 Width = tuple[int, int, int]
 """How many zeros `pad` puts before the elements of an axis, after them, and between one and the next."""
@@ -27,10 +29,9 @@ Width = tuple[int, int, int]
 # Primitives.
 
 
-@trailing(work=nothing, memory=Memory.VIEW)
-def cut(xp: Any, x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
-    """The elements `start:stop:step` of `x` along `axis`; all three are within bounds."""
-    return x[(..., slice(start, stop, step), *[slice(None)] * (-1 - axis))]
+def cut(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
+    """The elements `start:stop:step` of `x` along the negative `axis`; all three are within bounds."""
+    return slice_read(x, index=((start, stop, step), *(ALL,) * (-1 - axis)))
 
 
 @trailing(work=nothing, memory=Memory.COPY)
@@ -42,14 +43,6 @@ def pad(xp: Any, x: Any, *, widths: tuple[Width, ...], value: Any = 0) -> Any:
     out = xp.full((*x.shape[:lead], *shape), value, x.dtype)
     out[(..., *[slice(w[0], w[0] + n, w[2] + 1) for n, w in zip(inner, widths, strict=True)])] = x
     return out
-
-
-@linear(cut)
-def cut_vjp(g: Any, out: Any, x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> Any:
-    count = out.shape[axis]
-    covered = count + max(count - 1, 0) * (step - 1)
-    width = (start, x.shape[axis] - start - covered, step - 1)
-    return pad(g, widths=(width, *[(0, 0, 0)] * (-1 - axis)))
 
 
 @pad.def_vjp
@@ -241,11 +234,6 @@ def _block(nested: Any, depth: int, ndim: int, leaves: Iterator[Any]) -> Any:
 # Cutting. The pieces are views.
 
 
-def _piece(x: Any, axis: int, start: int, stop: int) -> Any:
-    """`x[..., start:stop, ...]` along the negative `axis`, cut anew from what `x` has become."""
-    return cut(x, axis=axis, start=start, stop=stop)
-
-
 def _pieces(call: str, x: Any, at: Sequence[int], axis: int) -> list[Any]:
     """The pieces of `x` between positions, which like those of a slice may be negative or out of bounds."""
     n = x.shape[axis]
@@ -255,16 +243,16 @@ def _pieces(call: str, x: Any, at: Sequence[int], axis: int) -> list[Any]:
     if bounds == list(itertools.pairwise([0, *inner, n])):
         pieces = list(split(x, at=inner, axis=axis))
     else:  # some overlap, or leave a gap
-        pieces = [_piece(x, axis, i, j) for i, j in bounds]
+        pieces = [cut(x, axis=axis, start=i, stop=j) for i, j in bounds]
     return [_as_view(x, piece, axis, i, j) for piece, (i, j) in zip(pieces, bounds, strict=True)]
 
 
 def _as_view(x: Any, piece: Any, axis: int, start: int, stop: int) -> Any:
     def write(base: Any, written: Any) -> Any:
-        before, after = _piece(base, axis, 0, start), _piece(base, axis, stop, base.shape[axis])
+        before, after = (cut(base, axis=axis, start=i, stop=j) for i, j in ((0, start), (stop, base.shape[axis])))
         return concatenate(before, written, after, axis=axis)
 
-    return link(x, piece, lambda base: _piece(base, axis, start, stop), write)
+    return link(x, piece, functools.partial(cut, axis=axis, start=start, stop=stop), write)
 
 
 @implements(np.array_split)

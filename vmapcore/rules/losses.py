@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY
 from ._axes import ALONG
-from ._families import linear, match, operand, trailing
+from ._families import linear, match, of_rank, operand, trailing
 from ._work import each, per_input
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
@@ -100,7 +100,7 @@ def binary_cross_entropy_with_logits(
 def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     """Minus the scores of the targets, which have length 1 on the axis of the classes; 0 for those `ignored`."""
     ndim = max(len(scores.shape), len(targets.shape))
-    scores, targets = _of_rank(scores, ndim), _of_rank(targets, ndim)
+    scores, targets = of_rank(scores, ndim), of_rank(targets, ndim)
     counts, places = _places(xp, scores.shape, targets, axis, ignored)
     return -xp.where(counts, scores[places], 0)
 
@@ -109,7 +109,7 @@ def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) ->
 def nll_transpose(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
     """Minus `g` at the places of the targets, and 0 elsewhere."""
     ndim = max(len(g.shape), len(targets.shape))
-    g, targets = _of_rank(g, ndim), _of_rank(targets, ndim)
+    g, targets = of_rank(g, ndim), of_rank(targets, ndim)
     shape = list(np.broadcast_shapes(g.shape, targets.shape))
     shape[axis] = classes
     out = xp.zeros(shape, g.dtype)
@@ -140,10 +140,6 @@ def _place(xp: Any, targets: Any, ignored: int, classes: int) -> tuple[Any, Any]
     place = xp.where(counts, targets, 0).astype(np.int64)
     xp.refuse((place < 0) | (place >= classes))
     return counts, place
-
-
-def _of_rank(x: Any, ndim: int) -> Any:
-    return x if len(x.shape) == ndim else x.reshape((1,) * (ndim - len(x.shape)) + x.shape)
 
 
 def _places(xp: Any, shape: Any, targets: Any, axis: int, ignored: int) -> tuple[Any, tuple[Any, ...]]:

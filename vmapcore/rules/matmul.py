@@ -12,8 +12,10 @@ from ..errors import ArgumentError, AxisError, ShapeError, describe
 from ..numpy_protocol import implements
 from ._families import as_new_array, bilinear, into, match, operand, trailing
 from ._ints import as_ints, as_size, is_row, last_axis
+from ._matrices import conj
 from ._work import PRODUCT, complexes, parts
 from .contract import LETTERS, broadcasting, contract
+from .joining import flat
 from .layout import moveaxis, reshape
 
 Shape = tuple[int, ...]
@@ -56,23 +58,19 @@ def matvec(x1: Any, x2: Any) -> Any:
 @implements(*[getattr(np, name) for name in ("vecmat",) if hasattr(np, name)])
 def vecmat(x1: Any, x2: Any) -> Any:
     """Conjugated vectors times matrices."""
-    return _gufunc("np.vecmat", "i,ij->j", _conjugate(operand(x1)), operand(x2))
+    return _gufunc("np.vecmat", "i,ij->j", conj(operand(x1)), operand(x2))
 
 
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Sum over `axis` of the products, the first factor conjugated."""
     x, y = (_with_last("np.vecdot", operand(v), axis) for v in (x1, x2))
-    return _gufunc("np.vecdot", "i,i->", _conjugate(x), y)
+    return _gufunc("np.vecdot", "i,i->", conj(x), y)
 
 
 def _with_last(call: str, x: Any, axis: Any) -> Any:
     last = last_axis(axis, len(x.shape), call)
     return x if last == -1 else moveaxis(x, last, -1)
-
-
-def _conjugate(x: Any) -> Any:
-    return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
 @implements(np.dot)
@@ -101,19 +99,15 @@ def vdot(a: Any, b: Any) -> Any:
     """Sum of products of all elements, the first factor conjugated."""
     x, y = operand(a), operand(b)
     if x.shape != y.shape:
-        x, y = _flat(x), _flat(y)
+        x, y = flat(x), flat(y)
     axes = tuple(range(len(x.shape)))
-    return _summed("np.vdot", _conjugate(x), y, axes, axes)
-
-
-def _flat(x: Any) -> Any:
-    return x if len(x.shape) == 1 else reshape(x, shape=(x.size,))
+    return _summed("np.vdot", conj(x), y, axes, axes)
 
 
 @implements(np.outer)
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     """All products of an element of `a` and one of `b`, both flattened."""
-    result = contract(_flat(operand(a)), _flat(operand(b)), subscripts="i,j->ij")
+    result = contract(flat(operand(a)), flat(operand(b)), subscripts="i,j->ij")
     return into("np.outer", out, result)
 
 

@@ -13,12 +13,14 @@ from ..core import Memory
 from ..errors import ArgumentError, ShapeError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
-from ._families import as_new_array, linear, operand, trailing
+from ._families import as_new_array, linear, of_rank, operand, trailing
 from ._ints import as_int, as_ints, as_size, as_sizes, is_row, last_axis
 from ._work import nothing
 from .creation import as_array, library
-from .joining import concatenate, cut, flat, shaped, stack
+from .cumulative import single_axis
+from .joining import concatenate, cut, flat, stack
 from .layout import Shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
+from .taking import line
 
 
 @trailing(work=nothing, memory=Memory.COPY)
@@ -93,9 +95,7 @@ def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
     a = operand(a)
     if isinstance(repeats, Tracer):
         raise unknown_length("np.repeat", "repeats", repeats)
-    if axis is None or not a.shape:
-        a, axis = flat(a), 0 if axis is None else axis
-    axis = last_axis(axis, len(a.shape), "np.repeat")
+    a, axis = single_axis(a, axis, "np.repeat")
     counts = as_ints("np.repeat", "repeats", repeats)
     if (counts and min(counts) < 0) or len(counts) not in (1, a.shape[axis]):
         raise ShapeError("np.repeat", f"repeats is {repeats}", "it must be a count, or one for each element, from 0")
@@ -115,7 +115,7 @@ def unknown_length(call: str, name: str, value: Any) -> ArgumentError:
 def tile_(A: Any, reps: Any) -> Any:
     A = operand(A)
     counts = as_sizes("np.tile", "reps", reps)
-    return as_new_array(tile(shaped(A, (1,) * (len(counts) - len(A.shape)) + A.shape), reps=counts))
+    return as_new_array(tile(of_rank(A, len(counts)), reps=counts))
 
 
 @implements(np.resize)
@@ -133,9 +133,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
     if isinstance(obj, Tracer):
         raise unknown_length("np.delete", "obj", obj)
-    if axis is None:
-        arr, axis = flat(arr), 0
-    axis = last_axis(axis, len(arr.shape), "np.delete")
+    arr, axis = line("np.delete", arr, axis)
     return gather(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
 
 
@@ -144,12 +142,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
     if isinstance(obj, Tracer):
         raise unknown_length("np.insert", "obj", obj)
-    if axis is None:
-        arr, axis = flat(arr), 0
-    axis = last_axis(axis, len(arr.shape), "np.insert")
+    arr, axis = line("np.insert", arr, axis)
     n = arr.shape[axis]
     values = NUMPY["cast"](as_array(values, arr), arr.dtype)
-    values = shaped(values, (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
+    values = of_rank(values, len(arr.shape))
     if not isinstance(obj, slice) and np.ndim(obj) == 0:
         values = moveaxis(values, 0, axis)
     count = np.zeros(n + 1, bool)[obj].size  # positions may be n, past the last element

@@ -14,7 +14,7 @@ from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
-from ._families import into, linear, match, operand, trailing
+from ._families import into, linear, match, of_rank, operand, trailing
 from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
 from .cumulative import along, converted, single_axis
@@ -24,8 +24,7 @@ from .cumulative import along, converted, single_axis
 
 def _same_rank(x: Any, indices: Any) -> tuple[Any, Any]:
     rank = max(x.ndim, indices.ndim)
-    x, indices = (v if v.ndim == rank else v.reshape((1,) * (rank - v.ndim) + v.shape) for v in (x, indices))
-    return x, indices
+    return of_rank(x, rank), of_rank(indices, rank)
 
 
 @trailing(work=nothing, memory=Memory.COPY)

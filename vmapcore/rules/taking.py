@@ -20,6 +20,7 @@ from .brackets import concrete
 from .creation import as_array
 from .gather import OutOfRangeError, gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
+from .joining import flat
 from .slicing import slice_write
 
 MODES = ("raise", "wrap", "clip")
@@ -43,12 +44,10 @@ def _positions(call: str, indices: Any, n: int, mode: str) -> Any:
     return indices % n if mode == "wrap" and n else np.clip(indices, 0, max(n - 1, 0))
 
 
-def _line(call: str, a: Any, axis: Any) -> tuple[Any, int]:
+def line(call: str, a: Any, axis: Any) -> tuple[Any, int]:
     """The array and a negative axis of it; the flat array for no axis."""
     x = operand(a)
-    if axis is None:
-        return x.reshape(-1) if len(x.shape) != 1 else x, -1
-    return x, last_axis(axis, len(x.shape), call)
+    return (flat(x), -1) if axis is None else (x, last_axis(axis, len(x.shape), call))
 
 
 # Reading.
@@ -56,7 +55,7 @@ def _line(call: str, a: Any, axis: Any) -> tuple[Any, int]:
 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    x, last = _line("np.take", a, axis)
+    x, last = line("np.take", a, axis)
     indices = _positions("np.take", indices, x.shape[last], mode)
     return into("np.take", out, _gathered("np.take", x, indices, tail=-1 - last))
 
@@ -74,7 +73,7 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
         raise unknown_count("np.compress", mask)
     if mask.ndim != 1:
         raise ShapeError("np.compress", f"the condition is {describe(mask)}", "it must have one axis")
-    x, last = _line("np.compress", a, axis)
+    x, last = line("np.compress", a, axis)
     return into("np.compress", out, _gathered("np.compress", x, mask.nonzero()[0], tail=-1 - last, unique=True))
 
 
@@ -100,7 +99,7 @@ def _in_range(call: str) -> Iterator[None]:
 
 def _paired(call: str, arr: Any, indices: Any, axis: Any) -> tuple[Any, Any, int]:
     """The array and the indices with `axis` last and the others broadcast, and what it was as a negative int."""
-    x, last = _line(call, arr, axis)
+    x, last = line(call, arr, axis)
     indices = as_array(indices)
     if indices.dtype.kind not in "iu":
         raise IndexingError(call, f"the indices are {describe(indices)}", "they must be ints")
@@ -227,7 +226,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """As in NumPy, a loop over the other axes: what maps over an axis without one is `vmapcore.vmap`."""
-    x, last = _line("np.apply_along_axis", arr, as_int("np.apply_along_axis", "axis", axis))
+    x, last = line("np.apply_along_axis", arr, as_int("np.apply_along_axis", "axis", axis))
     lines = np.moveaxis(x, last, -1)
     if 0 in lines.shape[:-1]:
         raise ShapeError("np.apply_along_axis", f"the array is {describe(x)}", "it must have a line along the axis")

@@ -157,7 +157,7 @@ RULES: dict[Primitive, Rewrite] = {
     transpose: _transpose,
     ufuncs.negative: _negative,
     **dict.fromkeys([convert, convert_to_discrete, real_part, layout.duplicate, detach, constant], _same),
-    **dict.fromkeys([ufuncs.positive, joining.cut, joining.pad], _same),
+    **dict.fromkeys([ufuncs.positive, joining.pad], _same),
     ufuncs.conjugate: _conjugate,
     select: _select,
     ufuncs.multiply: _neutral(1, True),
