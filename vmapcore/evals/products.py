@@ -56,10 +56,7 @@ class ProductPlan(NamedTuple):
         """Returns what `function` takes."""
         if self.swap:
             x, y = y, x
-        return (
-            x if self.x is None else self.x.apply(xp, x),
-            y if self.y is None else self.y.apply(xp, y),
-        )
+        return (x if self.x is None else self.x.apply(xp, x), y if self.y is None else self.y.apply(xp, y))
 
     def result(self, made: Any) -> Any:
         """Returns what `function` gave with the axes of the product."""

@@ -86,18 +86,14 @@ def _first(n: int, at: int) -> tuple[Any, ...]:
 
 def largest(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """`x.max(axis, keepdims=keepdims)`."""
-    columns = _by_columns(xp, np.maximum, x, axis)
-    return (
-        x.max(axis, keepdims=keepdims) if columns is None else columns.reshape(reduced_shape(x.shape, axis, keepdims))
-    )
+    found = _by_columns(xp, np.maximum, x, axis)
+    return x.max(axis, keepdims=keepdims) if found is None else found.reshape(reduced_shape(x.shape, axis, keepdims))
 
 
 def smallest(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """`x.min(axis, keepdims=keepdims)`."""
-    columns = _by_columns(xp, np.minimum, x, axis)
-    return (
-        x.min(axis, keepdims=keepdims) if columns is None else columns.reshape(reduced_shape(x.shape, axis, keepdims))
-    )
+    found = _by_columns(xp, np.minimum, x, axis)
+    return x.min(axis, keepdims=keepdims) if found is None else found.reshape(reduced_shape(x.shape, axis, keepdims))
 
 
 def _by_columns(xp: Any, larger: Any, x: Any, axis: tuple[int, ...]) -> Any:

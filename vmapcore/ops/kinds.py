@@ -73,7 +73,9 @@ class Elementwise(Kind):
                     return op(x, **params)
                 out = evaluate(np, x, **params)
                 if getattr(out, "shape", None) != x.shape:
-                    raise self._misshaped(op.name, out, x)
+                    raise ShapeError(
+                        op.name, f"returned {describe(out)} for {describe(x)}", "it is declared elementwise"
+                    )
                 return out
             args = tuple(align(mapped, args))
             for x in args:
@@ -85,9 +87,6 @@ class Elementwise(Kind):
             return out
 
         return elementwise_vmap
-
-    def _misshaped(self, name: str, out: Any, x: Any) -> ShapeError:
-        return ShapeError(name, f"returned {describe(out)} for {describe(x)}", "it is declared elementwise")
 
     def vjp(self, i: int, rule: Rule) -> Rule:
         def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:

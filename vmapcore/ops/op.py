@@ -73,7 +73,9 @@ class CustomOp(Declarations):
         """A call with parameters or pytrees, or the first one: by the form for these."""
         given, passed = len(args), params
         args, params = self.signature.bind(self.name, args, params)
-        plain = plain and (len(args) == given or all(_is_plain(a) for a in args[given:]))
+        plain = plain and (
+            len(args) == given or all(type(a) in UNTRACED or isinstance(a, Tracer) or is_array(a) for a in args[given:])
+        )
         key: Any = len(args)
         leaves: Sequence[Any] = args
         if not plain:
@@ -201,7 +203,3 @@ class _Vjps:
             return ct
 
         return vjp
-
-
-def _is_plain(x: Any) -> bool:
-    return type(x) in UNTRACED or isinstance(x, Tracer) or is_array(x)

@@ -33,17 +33,8 @@ def broadcasting(shapes: list[Shape], outs: list[Shape], core: int) -> Labels:
     """Labels of axes that broadcast, before `core` core axes of each array; those of the first output count."""
     lead = outs[0][: len(outs[0]) - core]
     return Labels(
-        tuple([leading(shape, core, lead) for shape in shapes]),
-        tuple([leading(shape, core, lead) for shape in outs]),
+        tuple([leading(shape, core, lead) for shape in shapes]), tuple([leading(shape, core, lead) for shape in outs])
     )
-
-
-def _each(shapes: list[Shape], outs: list[Shape], **params: Any) -> Labels:
-    return broadcasting(shapes, outs, 0)
-
-
-def _along(shapes: list[Shape], outs: list[Shape], *, axis: int | tuple[int, ...], **params: Any) -> Labels:
-    return broadcasting(shapes, outs, -min(axis) if isinstance(axis, tuple) else -axis)
 
 
 def _reduced(shapes: list[Shape], outs: list[Shape], *, axis: Any, keepdims: bool, **params: Any) -> Labels:
@@ -53,18 +44,18 @@ def _reduced(shapes: list[Shape], outs: list[Shape], *, axis: Any, keepdims: boo
     return Labels((source,), (tuple([a for i, a in enumerate(source) if keepdims or i - rank not in axes]),))
 
 
-def _summed(shapes: list[Shape], outs: list[Shape], *, axis: tuple[int, ...], keepdims: bool) -> Labels:
-    return Labels((tuple(range(len(shapes[0]))),), _reduced(shapes, outs, axis=axis, keepdims=keepdims).outputs)
-
-
-EACH = Axes(_each)
+EACH = Axes(lambda shapes, outs, **params: broadcasting(shapes, outs, 0))
 """Works element by element, and broadcasts."""
 
-ALONG = Axes(_along)
+ALONG = Axes(
+    lambda shapes, outs, *, axis, **params: broadcasting(shapes, outs, -min(axis) if isinstance(axis, tuple) else -axis)
+)
 """Works along `axis`, whose length it may change but which it keeps."""
 
 REDUCED = Axes(_reduced)
 """Combines what lies along `axis`."""
 
-SUMMED = Axes(_summed)
+SUMMED = Axes(
+    lambda shapes, outs, **params: Labels((tuple(range(len(shapes[0]))),), _reduced(shapes, outs, **params).outputs)
+)
 """Adds up what lies along `axis`: pieces of it give terms."""

@@ -113,14 +113,10 @@ def join_parts(xp: Any, re: Any, im: Any) -> Any:
     return out
 
 
-def _join_jvp(tangents: Any, out: Any, re: Any, im: Any) -> Any:
-    return fit(join_parts(*[0 if t is None else t for t in tangents]), out)
-
-
 linear(real_part)(lambda g, out, x: join_parts(g, 0))
 linear(imaginary_part)(lambda g, out, x: join_parts(0, -g))
 join_parts.def_vjp(lambda g, out, re, im: match(real_part(g), re), lambda g, out, re, im: match(-imaginary_part(g), im))
-join_parts.def_jvp(_join_jvp)
+join_parts.def_jvp(lambda tangents, out, re, im: fit(join_parts(*[0 if t is None else t for t in tangents]), out))
 
 
 @implements(np.real)

@@ -131,18 +131,18 @@ def arange(
 # Like another array.
 
 
-@implements(np.zeros_like)
-def zeros_like(
-    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
-) -> Any:
-    return full_like(a, 0, dtype, order, subok, shape, device=device)
+def _implement_like(function: Any, value: int) -> None:
+    """Makes `function` of NumPy, one that fills an array like another, run on tracers."""
+
+    @implements(function)
+    def like(
+        a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    ) -> Any:
+        return full_like(a, value, dtype, order, subok, shape, device=device)
 
 
-@implements(np.ones_like)
-def ones_like(
-    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
-) -> Any:
-    return full_like(a, 1, dtype, order, subok, shape, device=device)
+_implement_like(np.zeros_like, 0)
+_implement_like(np.ones_like, 1)
 
 
 @implements(np.empty_like)
@@ -237,21 +237,16 @@ def linspace(xp: Any, start: Any, stop: Any, *, num: int, endpoint: bool) -> Any
     return xp.linspace(start, stop, num, endpoint, axis=-1)
 
 
-def _weights(x: Any, num: int, endpoint: bool, rising: bool) -> Any:
-    """By how much each number moves with `x`, the start (falling from 1) or the stop (rising to it)."""
-    none, all_ = np.zeros_like(x), np.ones_like(x)
-    return linspace(*((none, all_) if rising else (all_, none)), num=num, endpoint=endpoint)
+def _end_vjp(g: Any, end: Any, ends: tuple[float, float], **params: Any) -> Any:
+    """The cotangent of an end, by as much of which each number moves as lies between `ends`."""
+    weights = linspace(*[np.full_like(end, e) for e in ends], **params)
+    return match(np.sum(g * weights, axis=-1), end)
 
 
-def linspace_vjp_start(g: Any, out: Any, start: Any, stop: Any, *, num: int, endpoint: bool) -> Any:
-    return match(np.sum(g * _weights(start, num, endpoint, False), axis=-1), start)
-
-
-def linspace_vjp_stop(g: Any, out: Any, start: Any, stop: Any, *, num: int, endpoint: bool) -> Any:
-    return match(np.sum(g * _weights(stop, num, endpoint, True), axis=-1), stop)
-
-
-linspace.def_vjp(linspace_vjp_start, linspace_vjp_stop)
+linspace.def_vjp(
+    lambda g, out, start, stop, **params: _end_vjp(g, start, (1, 0), **params),
+    lambda g, out, start, stop, **params: _end_vjp(g, stop, (0, 1), **params),
+)
 
 
 @linspace.def_jvp

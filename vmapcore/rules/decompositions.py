@@ -50,14 +50,10 @@ def _half(x: Any) -> Any:
     return np.tril(x) - diagonal_matrix(diagonal(x)) / 2
 
 
-def _divided(x: Any, lower: Any) -> Any:
-    """`lower⁻¹ x lower⁻ᴴ`."""
-    return adjoint(np.linalg.solve(lower, adjoint(np.linalg.solve(lower, x))))
-
-
 @cholesky.def_jvp
 def cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
-    return out @ _half(_divided(mirrored(tangents[0], True), out))
+    inner = np.linalg.solve(out, mirrored(tangents[0], True))
+    return out @ _half(adjoint(np.linalg.solve(out, adjoint(inner))))
 
 
 @cholesky.def_vjp

@@ -287,14 +287,15 @@ def _address(xp: Any, x: Any, indices: Sequence[Any], paired: int, tail: int) ->
 
 def _lanes(xp: Any, rank: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
     """An index for each paired axis, that pairs it."""
-    if xp is np:
-        return _numpy_lanes(rank, sizes)
+    return (_kept_grid if xp is np else grid)(xp, rank, sizes)
+
+
+def grid(xp: Any, rank: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    """An index for each of the first of `rank` axes, whose lengths are `sizes`, that names each element in turn."""
     return tuple([xp.arange(n).reshape((n,) + (1,) * (rank - 1 - j)) for j, n in enumerate(sizes)])
 
 
-@functools.lru_cache(maxsize=64)
-def _numpy_lanes(rank: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
-    return tuple([np.arange(n).reshape((n,) + (1,) * (rank - 1 - j)) for j, n in enumerate(sizes)])
+_kept_grid = functools.lru_cache(maxsize=64)(grid)
 
 
 def _flat(xp: Any, indices: Sequence[Any], sizes: tuple[int, ...]) -> Any:

@@ -102,12 +102,8 @@ def setitem(x: Any, index: Any, value: Any, overwrite: bool = False) -> Any:
 
 def _is_own_view(x: Any, value: Any, p: IndexPlan, arrays: tuple[Any, ...]) -> bool:
     """Whether `value` is the view of `x` at this very index, as in `x[i] += v`: it was written through already."""
-    if (
-        not isinstance(x, Tracer)
-        or not isinstance(value, Tracer)
-        or x.storage is None
-        or value.storage is not x.storage
-    ):
+    both = isinstance(x, Tracer) and isinstance(value, Tracer)
+    if not both or x.storage is None or value.storage is not x.storage:
         return False
     base, path = x.storage.path(x), x.storage.path(value)
     if len(path) != len(base) + 1 or path[:-1] != base:

@@ -211,21 +211,16 @@ def _permutation(axes: Any, ndim: int) -> tuple[int, ...]:
     return tuple([a - ndim if a >= 0 else a for a in order])
 
 
-def axis_of(call: str, axis: Any, ndim: int) -> int:
-    """One axis argument, as a non-negative int."""
-    return last_axis(axis, ndim, call) + ndim
-
-
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     a = operand(a)
     order = list(range(len(a.shape)))
-    i, j = axis_of("np.swapaxes", axis1, len(order)), axis_of("np.swapaxes", axis2, len(order))
-    order[i], order[j] = j, i
+    i, j = (last_axis(axis, len(order), "np.swapaxes") for axis in (axis1, axis2))
+    order[i], order[j] = order[j], order[i]
     return transpose_(a, tuple(order))
 
 
-@implements(np.matrix_transpose)
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
     return swapaxes(needs("np.matrix_transpose", x, 2), -1, -2)
 
@@ -247,7 +242,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     a = operand(a)
     ndim = len(a.shape)
-    axis = axis_of("np.rollaxis", axis, ndim)
+    axis = last_axis(axis, ndim, "np.rollaxis") + ndim
     start = as_int("np.rollaxis", "start", start)
     if not -ndim <= start <= ndim:
         raise AxisError("np.rollaxis", f"start {start} is out of range", f"expected {-ndim} <= start <= {ndim}")

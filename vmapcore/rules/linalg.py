@@ -21,7 +21,7 @@ from .casts import inexact
 from .creation import library
 from .diagonals import diagonal as diagonal_of
 from .diagonals import trace as trace_of
-from .layout import matrix_transpose, reshape, transpose
+from .layout import reshape, transpose
 
 # Linear equations.
 
@@ -236,11 +236,6 @@ def matrix_power(a: Any, n: int) -> Any:
         if n:
             x = x @ x
     return result
-
-
-@implements(np.linalg.matrix_transpose)
-def matrix_transpose_(x: Any, /) -> Any:
-    return matrix_transpose(x)
 
 
 @implements(np.linalg.diagonal)

@@ -14,6 +14,7 @@ from ._families import linear, match, of_rank, operand, trailing
 from ._work import each, per_input
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
+from .gather import grid
 from .selection import select
 
 # Regression.
@@ -150,7 +151,7 @@ def _places(xp: Any, shape: Any, targets: Any, axis: int, ignored: int) -> tuple
         wrong = index.min() if index.min() < 0 else index.max()
         allowed = f"there are {shape[axis]} classes: 0 <= target < {shape[axis]}, or ignore_index"
         raise IndexingError("nll_loss", f"a target is {wrong}", allowed)
-    places = [xp.arange(n).reshape((n,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)]
+    places = list(grid(xp, len(shape), shape))
     places[axis] = index
     return counts, tuple(places)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, describe
-from ..evals.reductions import kept_shape, total
+from ..evals.reductions import kept_shape, reduced_shape, total
 from ..numpy_protocol import implements
 from ._axes import REDUCED
 from ._families import cast_like, fit, trailing
@@ -70,7 +70,7 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
         return euclidean(x, axis=tuple(sorted(axis)), keepdims=keepdims)
     if p in (2, -2, "nuc"):
         result = singular_norm(np.moveaxis(x, axis, (-2, -1)), ord=p)
-        return reshape(result, shape=kept_shape(x.shape, axis)) if keepdims else result
+        return reshape(result, shape=reduced_shape(x.shape, axis, keepdims))
     if p not in (1, -1, np.inf, -np.inf):
         raise ArgumentError(
             "np.linalg.norm", f"ord is {p!r} for a matrix", "it must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc'"
@@ -79,10 +79,7 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     summed, compared = (rows, columns) if abs(p) == 1 else (columns, rows)
     sums = np.sum(np.abs(x), axis=summed, keepdims=True)
     result = largest(sums, compared, True) if p > 0 else np.min(sums, axis=compared, keepdims=True)
-    rank = len(x.shape)
-    return (
-        result if keepdims else reshape(result, shape=tuple([n for i, n in enumerate(x.shape, -rank) if i not in axis]))
-    )
+    return reshape(result, shape=reduced_shape(x.shape, axis, keepdims))
 
 
 @implements(np.linalg.norm)

@@ -41,7 +41,8 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
     option: Any = kwargs.get(OPTIONS.get(mode, ""))
     if "reflect_type" in kwargs and option not in ("even", "odd"):
         raise OptionError("np.pad", f"reflect_type is {option!r}", "it must be 'even' or 'odd'")
-    if mode == "empty" or (mode == "constant" and _is_number(option)):
+    is_number = not isinstance(option, (Tracer, list, tuple)) and np.ndim(option) == 0
+    if mode == "empty" or (mode == "constant" and is_number):
         value = 0 if option is None else option.item() if hasattr(option, "item") else option
         return pad(x, widths=tuple([(before, after, 0) for before, after in widths]), value=value)
     sides: Callable[..., Any] = SIDES.get(mode, _statistics)
@@ -57,10 +58,6 @@ def pad_(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
         else:
             x = concatenate(*sides(mode, x, axis, before, after, option), axis=axis - len(x.shape))
     return x if any(map(any, widths)) else copy(x)
-
-
-def _is_number(option: Any) -> bool:
-    return not isinstance(option, (Tracer, list, tuple)) and np.ndim(option) == 0
 
 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:

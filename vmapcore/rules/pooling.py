@@ -393,12 +393,8 @@ def _window(
     pairs = pad_pairs(call, padding, kernel, stride, dilation)
     size = x.shape[-axes:]
     if ceil_mode:
-        pairs = tuple(
-            [
-                _ceil(n, (k - 1) * d + 1, s, p)
-                for n, k, d, s, p in zip(size, kernel, dilation, stride, pairs, strict=True)
-            ]
-        )
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        pairs = tuple(map(_ceil, size, reach, stride, pairs))
     win = windows(call, size, kernel, stride, pairs, dilation)
     for n, k, s, p, d, m in zip(*win[:5], win.out, strict=True):
         if len({i for there, _ in taps(n, k, s, p, d) for i in range(there.start, there.stop)}) < m:

@@ -41,11 +41,10 @@ def _repeated(shapes: Any, outs: Any, *, axis: tuple[int, ...], sizes: Any, keep
     return Labels((kept[len(kept) - len(shapes[0]) :],), (every,))
 
 
-def _resized(params: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
-    return params | {"sizes": tuple([shape[i] for i in params["axis"]])}
+REPEATED = Axes(_repeated, lambda params, shape: params | {"sizes": tuple([shape[i] for i in params["axis"]])})
 
 
-@trailing(work=nothing, axes=Axes(_repeated, _resized), memory=Memory.VIEW, formula=True)
+@trailing(work=nothing, axes=REPEATED, memory=Memory.VIEW, formula=True)
 def repeat_along(xp: Any, x: Any, *, axis: tuple[int, ...], sizes: tuple[int, ...], keepdims: bool) -> Any:
     """`x` repeated `sizes` times along the axes `axis` of the result; `x` has them, of length 1, if `keepdims`."""
     kept, full = _repeated_shapes(x.shape, axis, sizes, keepdims)

@@ -153,25 +153,20 @@ def unique(
     return (values, *extras) if extras else values
 
 
-@implements(np.unique_all)
-def unique_all(x: Any) -> Any:
-    return _ALL(*unique(x, True, True, True, equal_nan=False))
+def _implement_unique(function: Any, *wanted: bool) -> None:
+    """Makes `function` of NumPy, which returns values and what is wanted besides, run on tracers."""
+    made = type(function(np.zeros(0)))  # a named tuple, which has no public name
+
+    @implements(function)
+    def unique_parts(x: Any) -> Any:
+        return made(*unique(x, *wanted, equal_nan=False))
 
 
-@implements(np.unique_counts)
-def unique_counts(x: Any) -> Any:
-    return _COUNTS(*unique(x, return_counts=True, equal_nan=False))
-
-
-@implements(np.unique_inverse)
-def unique_inverse(x: Any) -> Any:
-    return _INVERSE(*unique(x, return_inverse=True, equal_nan=False))
+_implement_unique(np.unique_all, True, True, True)
+_implement_unique(np.unique_counts, False, False, True)
+_implement_unique(np.unique_inverse, False, True)
 
 
 @implements(np.unique_values)
 def unique_values(x: Any) -> Any:
     return unique(x, equal_nan=False)
-
-
-_ALL, _COUNTS, _INVERSE = (type(f(np.zeros(0))) for f in (np.unique_all, np.unique_counts, np.unique_inverse))
-"""NumPy's named tuples, which it does not name in public."""

@@ -18,6 +18,7 @@ from ._families import into, linear, match, of_rank, operand, trailing
 from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
 from .cumulative import along, converted, single_axis
+from .gather import grid
 
 # Picking elements along an axis, and its transpose.
 
@@ -42,7 +43,7 @@ def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, len
     shape = list(x.shape)
     shape[axis] = length
     out = xp.zeros(shape, x.dtype)
-    where = [xp.arange(n).reshape((-1,) + (1,) * (len(shape) - 1 - i)) for i, n in enumerate(shape)]
+    where = list(grid(xp, len(shape), tuple(shape)))
     where[axis] = indices
     if unique:
         out[tuple(where)] = x

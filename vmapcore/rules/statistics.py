@@ -16,16 +16,7 @@ from ..numpy_protocol import implements
 from ..refusals import refuse
 from ..tracer import Tracer
 from ._axes import REDUCED
-from ._families import (
-    Over,
-    as_new_array,
-    by_element,
-    into,
-    loop_dtype,
-    operand,
-    pointwise,
-    trailing,
-)
+from ._families import Over, as_new_array, by_element, into, loop_dtype, operand, pointwise, trailing
 from ._ints import as_size, last_axes, named_axes
 from ._work import per_input
 from .brackets import concrete

@@ -137,10 +137,7 @@ ON_NUMPY = {
 }
 maximum, minimum, fmax, fmin = [
     elementwise(
-        ufunc,
-        lambda out, x, y: share(x, y, out),
-        lambda out, x, y: share(y, x, out),
-        on_numpy=ON_NUMPY.get(ufunc),
+        ufunc, lambda out, x, y: share(x, y, out), lambda out, x, y: share(y, x, out), on_numpy=ON_NUMPY.get(ufunc)
     )
     for ufunc in (np.maximum, np.minimum, np.fmax, np.fmin)
 ]

@@ -19,12 +19,7 @@ Mapped = tuple[bool, ...]
 
 
 def check_vmap(
-    fun: Fun,
-    *args: Any,
-    in_axes: Any = None,
-    out_axes: Any = 0,
-    like: Fun | None = None,
-    tol: float = 1.0,
+    fun: Fun, *args: Any, in_axes: Any = None, out_axes: Any = 0, like: Fun | None = None, tol: float = 1.0
 ) -> None:
     """Checks that `vmap(fun)` equals a loop over `fun`, in value, shape and dtype, and leaves its arguments alone.
 

@@ -154,10 +154,7 @@ class _Run:
         f, primals = of_inexact(self.fun, self.points[0], self.settings.argnums)
         tangents = [direction(x, np.random.default_rng(0)) for x in primals]
         found = []
-        for mode, run in (
-            ("fwd", lambda: jvp(f, tuple(primals), tuple(tangents))),
-            ("rev", lambda: vjp(f, *primals)),
-        ):
+        for mode, run in (("fwd", lambda: jvp(f, tuple(primals), tuple(tangents))), ("rev", lambda: vjp(f, *primals))):
             with contextlib.suppress(MissingRuleError):
                 if primals:
                     run()
@@ -305,11 +302,8 @@ def takes(fun: Fun, points: Sequence[Any]) -> bool:
     if any(p is None for p in points):
         return False
     outcomes = [outcome(fun, p) for p in points]
-    return outcomes[0] is not None and _is_finite(outcomes[0]) and all(o == outcomes[0] for o in outcomes)
-
-
-def _is_finite(found: Any) -> bool:
-    return all(finite for _, _, finite in found[1])
+    first = outcomes[0]
+    return first is not None and all(finite for _, _, finite in first[1]) and all(o == first for o in outcomes)
 
 
 def _like(found: Any, wanted: Any) -> bool:

@@ -26,19 +26,11 @@ SMOOTH: dict[str, Change] = {
     "other signs": lambda x: -x,
 }
 
-FAR: dict[str, Change] = {
-    "large values": lambda x: 1e3 * x,
-    "large values of other signs": lambda x: -1e3 * x,
-}
+FAR: dict[str, Change] = {"large values": lambda x: 1e3 * x, "large values of other signs": lambda x: -1e3 * x}
 
-NAN: dict[str, Change] = {
-    "NaN": lambda x: x + np.nan,
-    "a NaN": lambda x: np.where(_first(x), np.nan, x),
-}
+NAN: dict[str, Change] = {"NaN": lambda x: x + np.nan, "a NaN": lambda x: np.where(_first(x), np.nan, x)}
 
-INFINITE: dict[str, Change] = {
-    "infinities": lambda x: x * np.inf,
-}
+INFINITE: dict[str, Change] = {"infinities": lambda x: x * np.inf}
 
 
 def _first(x: Any) -> Any:

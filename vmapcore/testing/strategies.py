@@ -97,11 +97,7 @@ def arrays(
     plain = st.sampled_from(kinds).flatmap(
         lambda kind: npst.arrays(kind, shapes() if shape is None else shape, elements=of(kind))
     )
-    return st.builds(_laid_out, plain, st.sampled_from(list(layouts)))
-
-
-def _laid_out(x: Any, layout: str) -> Any:
-    return x if layout == "contiguous" else laid_out(x, layout)
+    return st.builds(laid_out, plain, st.sampled_from(list(layouts)))
 
 
 def pytrees(leaves: SearchStrategy[Any] | None = None, max_leaves: int = 5) -> SearchStrategy[Any]:
