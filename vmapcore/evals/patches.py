@@ -173,7 +173,9 @@ def weight_grad(xp: Any, x: Any, g: Any, out: Any, win: Windows) -> None:
     height_of_block = groups * (out.shape[3] + variants * height)
     blocks = list(_blocks(xp, members, images, height_of_block, win, out.dtype.itemsize))
     for start, same in itertools.groupby(blocks, key=lambda found: found[0].start):
-        runs = _runs(list(same))
+        of_members = list(same)
+        length = -(-len(of_members) // RUNS)
+        runs = [of_members[k : k + length] for k in range(0, len(of_members), length)]
         target = out[start : runs[0][0][0].stop]
         parts = [target, *[memory.empty(xp, target.shape, out.dtype) for _ in runs[1:]]]
         tasks += [functools.partial(run_of_blocks, into=into, run=run) for into, run in zip(parts, runs, strict=True)]
@@ -186,12 +188,6 @@ def weight_grad(xp: Any, x: Any, g: Any, out: Any, win: Windows) -> None:
 
 RUNS = 4
 """Into how many sums, at most, blocks that add up to one result are split; never by the count of threads."""
-
-
-def _runs(blocks: list[Any]) -> list[list[Any]]:
-    """Splits blocks of the same members into runs whose sums can be made apart."""
-    length = -(-len(blocks) // RUNS)
-    return [blocks[k : k + length] for k in range(0, len(blocks), length)]
 
 
 def _run(xp: Any, dtype: Any, tasks: Sequence[Callable[["_Scratch"], None]]) -> None:

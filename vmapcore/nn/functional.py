@@ -75,9 +75,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         (2, 4)
     """
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1]:
-        raise ShapeError(
-            "linear", f"x is {describe(x)} and weight {describe(weight)}", "they must be (..., n) and (m, n)"
-        )
+        fact = f"x is {describe(x)} and weight {describe(weight)}"
+        raise ShapeError("linear", fact, "they must be (..., n) and (m, n)")
     out = inner(x, weight)  # not x @ weight.T: the gradient of weight then comes in its own memory order
     return out if bias is None else out + bias
 
@@ -118,9 +117,8 @@ def layer_norm(x: Any, axes: int, weight: Any = None, bias: Any = None, eps: flo
     """
     for name, scale in (("weight", weight), ("bias", bias)):
         if scale is not None and (x.ndim < axes or scale.shape != x.shape[x.ndim - axes :]):
-            raise ShapeError(
-                "layer_norm", f"{name} is {describe(scale)} and x {describe(x)}", f"it must have x's last {axes} axes"
-            )
+            fact = f"{name} is {describe(scale)} and x {describe(x)}"
+            raise ShapeError("layer_norm", fact, f"it must have x's last {axes} axes")
     last = tuple(range(-axes, 0))
     centred = x - np.mean(x, axis=last, keepdims=True)
     out = centred / np.sqrt(np.mean(centred * centred, axis=last, keepdims=True) + eps)

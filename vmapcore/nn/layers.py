@@ -85,15 +85,13 @@ class _Conv(Module):
     ) -> None:
         rng = generator(rng)
         if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ShapeError(
-                type(self).__name__, f"groups={groups} does not divide {in_channels} and {out_channels} channels"
-            )
+            fact = f"groups={groups} does not divide {in_channels} and {out_channels} channels"
+            raise ShapeError(type(self).__name__, fact)
         axes = self._axes
         kernel = (kernel_size,) * axes if isinstance(kernel_size, int) else tuple(kernel_size)
         if len(kernel) != axes:
-            raise ShapeError(
-                type(self).__name__, f"kernel_size is {kernel_size}", f"it must be an int or {axes} of them"
-            )
+            fact = f"kernel_size is {kernel_size}"
+            raise ShapeError(type(self).__name__, fact, f"it must be an int or {axes} of them")
         default = torch_default(in_channels // groups * math.prod(kernel))
         self.weight = resolve(weight_init, default)(rng, (out_channels, in_channels // groups, *kernel), dtype)
         self.bias = resolve(bias_init, default)(rng, (out_channels,), dtype) if bias else None
@@ -145,7 +143,7 @@ class Conv3d(_Conv, init=False):
     _conv = staticmethod(F.conv3d)
 
 
-class _Pool(Module):
+class _Pooling(Module):
     """What pools share."""
 
     kernel_size: Ints = static()
@@ -158,7 +156,7 @@ class _Pool(Module):
         return self._pool(x, self.kernel_size, self.stride, self.padding)
 
 
-class MaxPool2d(_Pool):
+class MaxPool2d(_Pooling):
     """The largest value of each window of the last two axes.
 
     Example:
@@ -169,7 +167,7 @@ class MaxPool2d(_Pool):
     _pool = staticmethod(F.max_pool2d)
 
 
-class AvgPool2d(_Pool):
+class AvgPool2d(_Pooling):
     """The mean of each window of the last two axes.
 
     Example:

@@ -67,9 +67,8 @@ class Module:
         cls._fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for name, value in vars(cls).items():
             if isinstance(value, Module) and name not in cls._fields:
-                raise MutationError(
-                    f"{cls.__name__}.{name}", "is a module, but no field", "", f"Declare it: {name}: <type>"
-                )
+                fact = "is a module, but no field"
+                raise MutationError(f"{cls.__name__}.{name}", fact, "", f"Declare it: {name}: <type>")
         for f in cls._fields.values():
             if isinstance(f.default, FunctionType):  # else a method, where `__init__` leaves the field out
                 setattr(cls, f.name, staticmethod(f.default))
@@ -80,9 +79,8 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         kind = type(self).__name__
         if name not in self._fields:
-            raise MutationError(
-                f"{kind}.{name}", "is not a declared field", "", f"Declare it in the class: {name}: <type>"
-            )
+            fact = "is not a declared field"
+            raise MutationError(f"{kind}.{name}", fact, "", f"Declare it in the class: {name}: <type>")
         if name in self.__dict__:
             remedy = "Make a new one with nn.replace(net, {name: value})"
             raise MutationError(f"{kind}.{name}", "is assigned twice", "models are values", remedy)
@@ -245,9 +243,8 @@ def replace(net: M, values: Mapping[str, Any]) -> M:
     """
     call = f"replace({type(net).__name__})"
     if not isinstance(net, Module) or not isinstance(values, Mapping):
-        raise ArgumentError(
-            call, f"got {describe(net)} and {describe(values)}", "it takes a module and a dict by field"
-        )
+        fact = f"got {describe(net)} and {describe(values)}"
+        raise ArgumentError(call, fact, "it takes a module and a dict by field")
     for name in values:
         if name not in net._fields:
             raise unknown_name(call, "field", name, net._fields)
@@ -331,13 +328,11 @@ def stack(nets: Sequence[M]) -> M:
     leaves, tree = flatten(nets[0])
     for i, net in enumerate(nets):
         if type(net) is not type(nets[0]):
-            raise StructureError(
-                "stack", f"model {i} is a {type(net).__name__}", f"model 0 is a {type(nets[0]).__name__}"
-            )
+            fact = f"model {i} is a {type(net).__name__}"
+            raise StructureError("stack", fact, f"model 0 is a {type(nets[0]).__name__}")
         if flatten(net)[1] != tree:
-            raise StructureError(
-                "stack", f"model {i} differs in structure from model 0", "all must have the same layers"
-            )
+            fact = f"model {i} differs in structure from model 0"
+            raise StructureError("stack", fact, "all must have the same layers")
         for name, x, first in zip(names(tree), flatten(net)[0], leaves, strict=True):
             facts = f"'{name}' of model {i} is {describe(x)}", f"that of model 0 is {describe(first)}"
             if not (hasattr(x, "shape") and hasattr(first, "shape")):

@@ -52,9 +52,8 @@ class _Optimiser(Module):
             raise ArgumentError(call, f"grads have structure {grad_tree}", f"params have {tree}")
         if not isinstance(state, kind) or len(state[1]) != len(leaves):  # type: ignore[index]
             given = f"{describe(state)} of other params" if isinstance(state, kind) else describe(state)
-            raise ArgumentError(
-                call, f"state is {given}", f"it must be the {kind.__name__} of these params", "Call init"
-            )
+            allowed = f"it must be the {kind.__name__} of these params"
+            raise ArgumentError(call, f"state is {given}", allowed, "Call init")
         for i, (p, g, is_trained) in enumerate(zip(leaves, gradients, _trained(leaves, tree), strict=True)):
             if not is_trained:
                 gradients[i] = None
@@ -74,9 +73,8 @@ class _Optimiser(Module):
             return value
         call = f"{type(self).__name__}.step"
         if not (is_array(value) or isinstance(value, Tracer)):
-            raise ArgumentError(
-                call, f"{name} is {describe(value)}", "it must be a number, or an array of one for each member"
-            )
+            fact = f"{name} is {describe(value)}"
+            raise ArgumentError(call, fact, "it must be a number, or an array of one for each member")
         if value.shape != like.shape[: value.ndim]:
             fact = f"{name} is {describe(value)}"
             raise ShapeError(call, fact, f"a parameter is {describe(like)}, without an axis of such members")

@@ -69,9 +69,8 @@ class Declarations(Primitive):
         """Sets the attributes `state`, by which `by` declares these rules; raises if one is declared already."""
         for rule in rules:
             if rule in self._by:
-                raise ArgumentError(
-                    f"{self.name}.{by}", f"the {rule} rule is already declared, by {self._by[rule]}", "", "Keep one"
-                )
+                fact = f"the {rule} rule is already declared, by {self._by[rule]}"
+                raise ArgumentError(f"{self.name}.{by}", fact, "", "Keep one")
         self._by.update(dict.fromkeys(rules, by))
         for name, value in state.items():
             setattr(self, name, value)

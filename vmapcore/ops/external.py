@@ -124,8 +124,7 @@ def external(
     elif result is not None:
         for spec in flatten(result)[0]:
             if not (hasattr(spec, "shape") and hasattr(spec, "dtype")):
-                raise ArgumentError(
-                    f"external({name})", f"result has {describe(spec)}", "it must be made of vmapcore.ops.ArraySpec"
-                )
+                fact = f"result has {describe(spec)}"
+                raise ArgumentError(f"external({name})", fact, "it must be made of vmapcore.ops.ArraySpec")
         op.def_result(lambda *args, **params: result)
     return op

@@ -97,9 +97,8 @@ class Form(Primitive):
         try:
             return tree.flatten_up_to(value)
         except ValueError:
-            raise StructureError(
-                rule, f"the rule returned {_structure(value)}", f"{of} is {_named_structure(tree)}"
-            ) from None
+            fact = f"the rule returned {_structure(value)}"
+            raise StructureError(rule, fact, f"{of} is {_named_structure(tree)}") from None
 
     # Evaluation and batches.
 
@@ -247,9 +246,8 @@ class Form(Primitive):
             return outs, lambda gs: self.pull(wanted, gs, outs, leaves, params)
         pair = rule(*self.arguments(leaves), **params)
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise StructureError(
-                f"{self.name}.def_forward", f"the rule returned {describe(pair)}", "it must return (out, pullback)"
-            )
+            fact = f"the rule returned {describe(pair)}"
+            raise StructureError(f"{self.name}.def_forward", fact, "it must return (out, pullback)")
         outs = self.outputs(pair[0])
         return outs, lambda gs: self.cotangents(pair[1](self._filled(gs, outs)), leaves)
 
@@ -303,9 +301,8 @@ def check_batch(name: str, size: int, out: Any, kind: str | None) -> None:
     shape = getattr(out, "shape", None)
     if not shape or shape[0] != size:
         of = "its vmap rule" if kind == "own" else f"as {kind}, on a batch, it"
-        raise ShapeError(
-            name, f"{of} returned {describe(out)}", f"every result must have the batch, of {size}, on axis 0"
-        )
+        fact = f"{of} returned {describe(out)}"
+        raise ShapeError(name, fact, f"every result must have the batch, of {size}, on axis 0")
 
 
 def _structure(value: Any) -> str:

@@ -73,9 +73,8 @@ class Elementwise(Kind):
                     return op(x, **params)
                 out = evaluate(np, x, **params)
                 if getattr(out, "shape", None) != x.shape:
-                    raise ShapeError(
-                        op.name, f"returned {describe(out)} for {describe(x)}", "it is declared elementwise"
-                    )
+                    fact = f"returned {describe(out)} for {describe(x)}"
+                    raise ShapeError(op.name, fact, "it is declared elementwise")
                 return out
             args = tuple(align(mapped, args))
             for x in args:
@@ -146,9 +145,8 @@ class Gufunc(Kind):
             cut = len(shape) - len(dims)
             for dim, n in zip(dims, shape[cut:], strict=True):
                 if sizes.setdefault(dim, int(dim) if dim.isdigit() else n) != n:
-                    raise ShapeError(
-                        name, f"core axis '{dim}' has {sizes[dim]} and {n}", f"its signature is {self.text}"
-                    )
+                    fact = f"core axis '{dim}' has {sizes[dim]} and {n}"
+                    raise ShapeError(name, fact, f"its signature is {self.text}")
             shapes.append(shape[:cut])
         return shapes
 
@@ -215,7 +213,9 @@ class Reduction(Kind):
                 for x, m in zip(args, mapped, strict=True)
             ]
             outs = made.with_batch(size, made(*flat, **{**params, self.axis: -1}))
-            return outs if not params.get("keepdims") else _kept(outs, size, len(shape))
+            if params.get("keepdims"):
+                outs = tree_map(lambda out: out.reshape((size,) + (1,) * len(shape)), outs)
+            return outs
 
         return reduction_vmap
 
@@ -223,13 +223,6 @@ class Reduction(Kind):
 def _flat(x: Any, size: int | None) -> Any:
     lead = () if size is None else (size,)
     return x.reshape((*lead, math.prod(x.shape[len(lead) :])))
-
-
-def _kept(outs: Any, size: int, ndim: int) -> Any:
-    """Results of a reduction of all axes, with those axes as axes of length 1."""
-    if isinstance(outs, tuple):
-        return tuple([out.reshape((size,) + (1,) * ndim) for out in outs])
-    return outs.reshape((size,) + (1,) * ndim)
 
 
 PLAIN = Kind()

@@ -71,9 +71,8 @@ class UfuncOp(CustomOp):
 
     def elementwise(self, *partials: Any) -> Self:
         if getattr(self.original, "signature", None) is not None:
-            raise ArgumentError(
-                f"{self.name}.elementwise", f"it has the signature {self.original.signature}", "", "Use def_vjp"
-            )
+            fact = f"it has the signature {self.original.signature}"
+            raise ArgumentError(f"{self.name}.elementwise", fact, "", "Use def_vjp")
         return CustomOp.elementwise(self, *partials)
 
     def remedy(self, kind: str) -> str:

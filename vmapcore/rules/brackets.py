@@ -128,9 +128,8 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
         pattern.append(ARRAY)
         arrays.append(array)
     else:
-        raise IndexingError(
-            CALL, f"the index is {describe(e)}", "indices are ints, slices, None, Ellipsis, and arrays of ints or bools"
-        )
+        fact = f"the index is {describe(e)}"
+        raise IndexingError(CALL, fact, "indices are ints, slices, None, Ellipsis, and arrays of ints or bools")
 
 
 def concrete(x: Any) -> Any:

@@ -147,9 +147,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x, points, values = converted(x, np.float64), converted(xp, np.float64), operand(fp)
     values = converted(values, np.complex128 if values.dtype.kind == "c" else np.float64)
     if len(points.shape) != 1 or points.shape != values.shape or not points.shape[0]:
-        raise ShapeError(
-            "np.interp", f"xp has shape {points.shape}, fp {values.shape}", "both need one axis, of one length"
-        )
+        fact = f"xp has shape {points.shape}, fp {values.shape}"
+        raise ShapeError("np.interp", fact, "both need one axis, of one length")
     if period is not None:
         left = right = None
         x, points, values = _wrapped(x, points, values, abs(period))

@@ -67,9 +67,8 @@ def _cast_plain(x: Any, target: Any, casting: Any) -> Any:
 
 
 def _no_cast(x: Any, target: Any, casting: Any) -> DTypeError:
-    return DTypeError(
-        "astype", f"{describe(x)} cannot become {target} by the rule '{casting}'", "", "Convert it with astype first"
-    )
+    fact = f"{describe(x)} cannot become {target} by the rule '{casting}'"
+    return DTypeError("astype", fact, "", "Convert it with astype first")
 
 
 NUMPY["cast"] = cast

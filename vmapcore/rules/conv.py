@@ -347,9 +347,8 @@ def _convolve(
             "they must be as many",
         )
     if w.shape[0] % groups:
-        raise ShapeError(
-            call, f"w is {describe(w)}, so it makes {w.shape[0]} channels", f"groups={groups} must divide them"
-        )
+        fact = f"w is {describe(w)}, so it makes {w.shape[0]} channels"
+        raise ShapeError(call, fact, f"groups={groups} must divide them")
     windows(call, x.shape[-axes:], w.shape[2:], params["stride"], params["padding"], params["dilation"])
     bias = () if b is None else (_checked_bias(call, b, w.shape[0], axes + 1),)
     return _of_images(axes, x, lambda images: conv(images, w, *bias, **params))
@@ -400,14 +399,12 @@ def _checked(call: str, axes: int, x: Any, w: Any, groups: Any) -> tuple[Any, An
         allowed = f"it must have {axes + 1} axes, channels first, or {axes + 2}, images first"
         raise ShapeError(call, f"x is {describe(x)}", allowed, "Use vmap for more leading axes")
     if w.ndim != axes + 2:
-        raise ShapeError(
-            call, f"w is {describe(w)}", f"it must have {axes + 2} axes: output channels, channels per group, kernel"
-        )
+        allowed = f"it must have {axes + 2} axes: output channels, channels per group, kernel"
+        raise ShapeError(call, f"w is {describe(w)}", allowed)
     for name, a in (("x", x), ("w", w)):
         if a.dtype.kind not in "fciu":
-            raise DTypeError(
-                call, f"{name} is {describe(a)}", "it must hold numbers", f"Convert it with {name}.astype(float)"
-            )
+            fact = f"{name} is {describe(a)}"
+            raise DTypeError(call, fact, "it must hold numbers", f"Convert it with {name}.astype(float)")
     if 0 in w.shape[2:]:
         raise ShapeError(call, f"w is {describe(w)}", "its kernel must have at least one element")
     return x, w, each_axis(call, "groups", groups, 1, 1)[0]
@@ -428,7 +425,6 @@ def _checked_bias(call: str, b: Any, channels: int, behind: int) -> Any:
     """Returns b with that many axes of length 1 behind."""
     b = operand(b)
     if b.shape != (channels,):
-        raise ShapeError(
-            call, f"b is {describe(b)}", f"it must have one number for each of the {channels} output channels"
-        )
+        allowed = f"it must have one number for each of the {channels} output channels"
+        raise ShapeError(call, f"b is {describe(b)}", allowed)
     return b.reshape((channels, *(1,) * behind))

@@ -46,9 +46,8 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: An
     subscripts, arrays = _parsed(operands)
     dtype, casting = options.pop("dtype", None), options.pop("casting", "safe")
     if options.keys() - {"order"}:
-        raise ArgumentError(
-            "np.einsum", f"got {', '.join(options)}=", "out=, optimize=, dtype= and casting= are understood"
-        )
+        fact = f"got {', '.join(options)}="
+        raise ArgumentError("np.einsum", fact, "out=, optimize=, dtype= and casting= are understood")
     values = [operand(x) for x in arrays]
     if dtype is None and any(x.dtype != values[0].dtype for x in values):
         dtype = np.result_type(*[x.dtype for x in values])  # sums, too, are in the dtype of the result
@@ -84,9 +83,8 @@ def _parsed(operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
 
 def _spelled(labels: Any) -> str:
     if not isinstance(labels, (list, tuple)):
-        raise ArgumentError(
-            "np.einsum", f"got {describe(labels)} for a list of axes", "arrays and lists of ints must alternate"
-        )
+        fact = f"got {describe(labels)} for a list of axes"
+        raise ArgumentError("np.einsum", fact, "arrays and lists of ints must alternate")
     return "".join(["..." if label is Ellipsis else LETTERS[label] for label in labels])
 
 
@@ -146,9 +144,8 @@ def _program(subscripts: str, shapes: tuple[Shape, ...], optimize: Any) -> _Prog
     size = _sizes(terms, shapes)
     unknown = [c for c in out if c not in size]
     if unknown or len(set(out)) < len(out):
-        raise _MisfitError(
-            f"the result has axis {(unknown or sorted(out))[0]!r}", "it needs axes of the operands, once each"
-        )
+        fact = "it needs axes of the operands, once each"
+        raise _MisfitError(f"the result has axis {(unknown or sorted(out))[0]!r}", fact)
     diagonals, sums = [], []
     for i, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         lengths = dict(zip(term, shape, strict=True))
@@ -174,9 +171,8 @@ def _terms(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
     for term in [*terms, right]:
         wrong = [c for c in term if c not in LETTERS and c != ELLIPSIS]
         if wrong or term.count(ELLIPSIS) > 1:
-            raise _MisfitError(
-                f"the subscripts have {(wrong or ['...'])[0]!r}", "a term has letters and at most one '...'"
-            )
+            fact = "a term has letters and at most one '...'"
+            raise _MisfitError(f"the subscripts have {(wrong or ['...'])[0]!r}", fact)
     spare = [c for c in reversed(LETTERS) if c not in subscripts]  # of the last axis that `...` stands for, and so on
     rank = 0
     for i, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
@@ -187,9 +183,8 @@ def _terms(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
         rank = max(rank, n)
     ellipsis = "".join(spare[:rank][::-1])
     if arrow and rank and ELLIPSIS not in right:
-        raise _MisfitError(
-            "'...' stands for axes that the result does not name", "a term after the arrow must have '...' too"
-        )
+        fact = "a term after the arrow must have '...' too"
+        raise _MisfitError("'...' stands for axes that the result does not name", fact)
     if arrow:
         return terms, right.replace(ELLIPSIS, ellipsis)
     every = "".join(terms)
@@ -203,9 +198,8 @@ def _sizes(terms: Sequence[str], shapes: tuple[Shape, ...]) -> dict[str, int]:
         own: dict[str, int] = {}
         for c, n in zip(term, shape, strict=True):
             if own.setdefault(c, n) != n:
-                raise _MisfitError(
-                    f"axis {c!r} has the lengths {own[c]} and {n} in operand {i}", "a diagonal needs a square"
-                )
+                fact = "a diagonal needs a square"
+                raise _MisfitError(f"axis {c!r} has the lengths {own[c]} and {n} in operand {i}", fact)
         for c, n in own.items():
             if size.setdefault(c, n) == 1:
                 size[c] = n
@@ -258,7 +252,6 @@ def _path(terms: Sequence[str], out: str, size: dict[str, int], optimize: Any) -
     how = optimize if isinstance(optimize, str) else list(optimize)
     path = np.einsum_path(f"{subscripts}->{''.join([names[c] for c in out])}", *stand_ins, optimize=how)[0][1:]
     if any(len(step) < 2 for step in path):
-        raise StructureError(
-            "np.einsum", f"optimize is {optimize!r}", "a step of a path contracts two operands or more"
-        )
+        fact = f"optimize is {optimize!r}"
+        raise StructureError("np.einsum", fact, "a step of a path contracts two operands or more")
     return path

@@ -162,9 +162,8 @@ def result_shape(p: IndexPlan, chosen: Chosen) -> tuple[int, ...]:
     try:
         own = np.broadcast_shapes(*shapes) if len(shapes) > 1 else shapes[0]
     except ValueError:
-        raise IndexingError(
-            CALL, f"index arrays of shapes {', '.join(map(str, shapes))} do not broadcast together"
-        ) from None
+        fact = f"index arrays of shapes {', '.join(map(str, shapes))} do not broadcast together"
+        raise IndexingError(CALL, fact) from None
     return p.region[: p.first] + own + p.region[len(p.region) - p.tail :]
 
 

@@ -156,9 +156,8 @@ def stack_(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, ca
     found = as_arrays("np.stack", arrays)
     shape = found[0].shape
     if any(x.shape != shape for x in found):
-        raise ShapeError(
-            "np.stack", f"arrays have shapes {', '.join([str(x.shape) for x in found])}", "all must be the same"
-        )
+        fact = f"arrays have shapes {', '.join([str(x.shape) for x in found])}"
+        raise ShapeError("np.stack", fact, "all must be the same")
     axis = last_axis(axis, len(shape) + 1, "np.stack")
     return into("np.stack", out, stack(*_converted(found, dtype, casting), axis=axis))
 

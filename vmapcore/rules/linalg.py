@@ -220,9 +220,8 @@ def slogdet_(a: Any) -> Any:
 def matrix_power(a: Any, n: int) -> Any:
     x = operand(a)
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
-        raise ShapeError(
-            "np.linalg.matrix_power", f"the array is {describe(x)}", "its last two axes must have the same length"
-        )
+        fact = f"the array is {describe(x)}"
+        raise ShapeError("np.linalg.matrix_power", fact, "its last two axes must have the same length")
     n = as_int("np.linalg.matrix_power", "n", n)
     if n == 0:
         return np.broadcast_to(identity(x), x.shape) + np.zeros_like(x)

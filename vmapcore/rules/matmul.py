@@ -116,9 +116,8 @@ def linalg_outer(x1: Any, x2: Any) -> Any:
     """All products of an element of `x1` and one of `x2`, both of one axis."""
     x, y = operand(x1), operand(x2)
     if len(x.shape) != 1 or len(y.shape) != 1:
-        raise ShapeError(
-            "np.linalg.outer", f"the arrays are {describe(x)} and {describe(y)}", "both must have one axis"
-        )
+        fact = f"the arrays are {describe(x)} and {describe(y)}"
+        raise ShapeError("np.linalg.outer", fact, "both must have one axis")
     return contract(x, y, subscripts="i,j->ij")
 
 
@@ -134,9 +133,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         n = as_size("np.tensordot", "axes", axes)
         x_axes, y_axes = tuple(range(-n, 0)), tuple(range(n))
     if len(x_axes) != len(y_axes):
-        raise ArgumentError(
-            "np.tensordot", f"axes has {len(x_axes)} axes of a and {len(y_axes)} of b", "it needs as many of each"
-        )
+        fact = f"axes has {len(x_axes)} axes of a and {len(y_axes)} of b"
+        raise ArgumentError("np.tensordot", fact, "it needs as many of each")
     return as_new_array(_summed("np.tensordot", x, y, x_axes, y_axes))
 
 
@@ -154,9 +152,8 @@ def _pairing(call: str, x_shape: Shape, y_shape: Shape, x_axes: Shape, y_axes: S
     x_rank, y_rank = len(x_shape), len(y_shape)
     for a, rank in [*[(a, x_rank) for a in x_axes], *[(a, y_rank) for a in y_axes]]:
         if not -rank <= a < rank:
-            raise AxisError(
-                call, f"axis {a} is out of range for an array of {rank} axes", f"expected {-rank} <= axis < {rank}"
-            )
+            fact = f"axis {a} is out of range for an array of {rank} axes"
+            raise AxisError(call, fact, f"expected {-rank} <= axis < {rank}")
     x_term, y_term = list(LETTERS[:x_rank]), list(LETTERS[x_rank : x_rank + y_rank])
     for a, b in zip(x_axes, y_axes, strict=True):
         if x_shape[a] != y_shape[b]:
@@ -237,9 +234,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         axisa = axisb = axisc = axis
     x, y = _with_last("np.cross", operand(a), axisa), _with_last("np.cross", operand(b), axisb)
     if not {x.shape[-1], y.shape[-1]} <= {2, 3}:
-        raise ShapeError(
-            "np.cross", f"the vectors have {x.shape[-1]} and {y.shape[-1]} components", "they must have 3, or 2"
-        )
+        fact = f"the vectors have {x.shape[-1]} and {y.shape[-1]} components"
+        raise ShapeError("np.cross", fact, "they must have 3, or 2")
     if x.shape[-1] == y.shape[-1] == 2:
         return as_new_array(x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0])
     result = cross3(_in_space(x), _in_space(y))
@@ -255,7 +251,6 @@ def linalg_cross(x1: Any, x2: Any, axis: int = -1) -> Any:
     """Cross product of vectors of three components along `axis`."""
     x, y = (_with_last("np.linalg.cross", operand(v), axis) for v in (x1, x2))
     if not x.shape[-1] == y.shape[-1] == 3:
-        raise ShapeError(
-            "np.linalg.cross", f"the vectors have {x.shape[-1]} and {y.shape[-1]} components", "they must have 3"
-        )
+        fact = f"the vectors have {x.shape[-1]} and {y.shape[-1]} components"
+        raise ShapeError("np.linalg.cross", fact, "they must have 3")
     return cross(x, y, axisc=axis)

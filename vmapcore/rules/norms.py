@@ -72,9 +72,8 @@ def _matrix_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
         result = singular_norm(np.moveaxis(x, axis, (-2, -1)), ord=p)
         return reshape(result, shape=reduced_shape(x.shape, axis, keepdims))
     if p not in (1, -1, np.inf, -np.inf):
-        raise ArgumentError(
-            "np.linalg.norm", f"ord is {p!r} for a matrix", "it must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc'"
-        )
+        fact = f"ord is {p!r} for a matrix"
+        raise ArgumentError("np.linalg.norm", fact, "it must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc'")
     rows, columns = axis
     summed, compared = (rows, columns) if abs(p) == 1 else (columns, rows)
     sums = np.sum(np.abs(x), axis=summed, keepdims=True)
@@ -94,9 +93,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         axes = tuple(range(rank))
     negative = named_axes(axes, rank, "np.linalg.norm")
     if len(negative) not in (1, 2):
-        raise ShapeError(
-            "np.linalg.norm", f"ord is {ord!r} and axis {axis} of {describe(x)}", "one axis holds vectors, two matrices"
-        )
+        fact = f"ord is {ord!r} and axis {axis} of {describe(x)}"
+        raise ShapeError("np.linalg.norm", fact, "one axis holds vectors, two matrices")
     return (_vector_norm if len(negative) == 1 else _matrix_norm)(x, ord, negative, bool(keepdims))
 
 

@@ -93,8 +93,7 @@ def _roll_one(x: Any, shift: Any, axis: int) -> Any:
 @implements(np.repeat)
 def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
     a = operand(a)
-    if isinstance(repeats, Tracer):
-        raise unknown_length("np.repeat", "repeats", repeats)
+    check_known("np.repeat", "repeats", repeats)
     a, axis = single_axis(a, axis, "np.repeat")
     counts = as_ints("np.repeat", "repeats", repeats)
     if (counts and min(counts) < 0) or len(counts) not in (1, a.shape[axis]):
@@ -104,11 +103,12 @@ def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
     return gather(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
 
 
-def unknown_length(call: str, name: str, value: Any) -> ArgumentError:
-    """The error for a traced argument that the shape of the result depends on."""
-    fact = f"{name} is the traced {describe(value)}"
-    allowed = "it must be known, for the shape of the result"
-    return ArgumentError(call, fact, allowed, "Compute it outside the transform, or use np.where or np.take")
+def check_known(call: str, name: str, value: Any) -> None:
+    """Raises if an argument that the shape of the result depends on is traced."""
+    if isinstance(value, Tracer):
+        fact = f"{name} is the traced {describe(value)}"
+        allowed = "it must be known, for the shape of the result"
+        raise ArgumentError(call, fact, allowed, "Compute it outside the transform, or use np.where or np.take")
 
 
 @implements(np.tile)
@@ -131,8 +131,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
-    if isinstance(obj, Tracer):
-        raise unknown_length("np.delete", "obj", obj)
+    check_known("np.delete", "obj", obj)
     arr, axis = line("np.delete", arr, axis)
     return gather(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
 
@@ -140,8 +139,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
-    if isinstance(obj, Tracer):
-        raise unknown_length("np.insert", "obj", obj)
+    check_known("np.insert", "obj", obj)
     arr, axis = line("np.insert", arr, axis)
     n = arr.shape[axis]
     values = NUMPY["cast"](as_array(values, arr), arr.dtype)

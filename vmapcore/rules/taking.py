@@ -104,9 +104,8 @@ def _paired(call: str, arr: Any, indices: Any, axis: Any) -> tuple[Any, Any, int
     if indices.dtype.kind not in "iu":
         raise IndexingError(call, f"the indices are {describe(indices)}", "they must be ints")
     if len(indices.shape) != len(x.shape):
-        raise ShapeError(
-            call, f"the indices are {describe(indices)}", f"the array is {describe(x)}; axes must be as many"
-        )
+        fact = f"the indices are {describe(indices)}"
+        raise ShapeError(call, fact, f"the array is {describe(x)}; axes must be as many")
     x, indices = (v.swapaxes(last, -1) for v in (x, indices))
     try:
         lead = np.broadcast_shapes(x.shape[:-1], indices.shape[:-1])
