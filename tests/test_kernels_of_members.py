@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.test_kernels import close
 from vmapcore.cpu import convolutions
+from vmapcore.planning.plan_primitives import conv_block
 from vmapcore.rules import conv as rules
 from vmapcore.rules import pooling
 
@@ -62,7 +63,7 @@ def test_members(dtype, data):
     close(run(convolutions.Forward, rules.conv, xs, w, b), biased, dtype)
     two_by_two = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0),) * 2, "dilation": (1, 1)}
     if min(expected.shape[-2:]) > 1:
-        block = run(convolutions.Forward, rules.conv, xs, w, b, rectified=True, pooled=True)
+        block = run(convolutions.Forward, conv_block, xs, w, b, rectified=True, pooled=True)
         close(block, np.maximum(pooling.max_pool.eval(np, biased, **two_by_two), 0), dtype)
     made = run(convolutions.InputGrad, rules.conv_input_grad, gs, w, size=size)
     back = rules.conv_input_grad(gs.astype(np.float64), w.astype(np.float64), size=size, **params)

@@ -102,9 +102,6 @@ STACKED_NUMBERS, STACKED_DEPTH = _size(1 << 14, 1), _size(32, 1)
 EAGER_PRODUCT = _size(100_000_000, 8)
 """Multiplications and additions from which, without jit, handing out pieces costs nothing: two milliseconds."""
 
-EAGER_PIECES = 4
-"""Into how many pieces such a product is cut."""
-
 # Convolutions.
 
 WINOGRAD_CHANNELS = _size(8, 1)

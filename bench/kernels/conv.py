@@ -11,7 +11,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from vmapcore.cpu.kernels.direct import Direct
-from vmapcore.cpu.kernels.patches import Columns
 from vmapcore.cpu.kernels.winograd import Winograd
 from vmapcore.cpu.kernels.winograd_numpy import WinogradNumPy
 from vmapcore.evals.windows import windows
@@ -45,18 +44,39 @@ def calls(layer: str, images: int, peers: bool) -> dict[str, Any]:
     small = normal(1, height, *[n // 2 for n in win.out], images)
     out, dx, dw = np.empty_like(g), np.empty_like(x), np.empty_like(w)
     found: dict[str, Any] = {}
-    for kind in (Columns, WinogradNumPy, Direct, Winograd):
+    for kind in (WinogradNumPy, Direct, Winograd):
         if not kind.fits(win, channels, height, images, np.dtype(np.float32)):
             continue
         way, new, name = kind(win, channels, height, images, np.dtype(np.float32)), Scratch(), kind.__name__
+        if isinstance(way, Direct):
+            found |= direct(way, x, w, b, g, out, small, dx, dw)
+            continue
         here, back = way.weights(w, new), way.back_weights(w, new)
         found[f"{name} forward"] = lambda way=way, here=here, new=new: way.forward(x, here, b, True, out, new)
         found[f"{name} pooled"] = lambda way=way, here=here, new=new: way.forward_pooled(x, here, b, True, small, new)
         found[f"{name} dx"] = lambda way=way, back=back, new=new: way.input_grad(g, back, dx, new)
-        found[f"{name} dw"] = lambda way=way, new=new: way.weight_grad(x, g, dw, False, new)
+        found[f"{name} dw"] = lambda way=way, new=new: way.weight_grad(x, g, dw, new)
         found[f"{name} weights"] = lambda way=way, new=new: (way.weights(w, new), way.back_weights(w, new))
     if peers:
         found |= peer(x, w, b, g)
+    return found
+
+
+def direct(way: Direct, *arrays: Any) -> dict[str, Any]:
+    """The calls of all members, of one."""
+    x, w, b, g, out, small, dx, dw = [a.reshape(-1) for a in arrays]
+    lead = (1, 1, 1)
+    forward, pooled = way.forward_all(lead, True, True, False), way.forward_all(lead, True, True, True)
+    found: dict[str, Any] = {
+        "Direct forward": lambda: forward(x, w, b, out),
+        "Direct pooled": lambda: pooled(x, w, b, small),
+    }
+    if way.flips:
+        back = way.input_grad_all(lead, True)
+        found["Direct dx"] = lambda: back(g, w, None, dx)
+    if way.few:
+        grad = way.weight_grad_all(lead, True, True)
+        found["Direct dw"] = lambda: grad(x, g, dw)
     return found
 
 

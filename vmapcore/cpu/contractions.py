@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import threads
 from ..evals.products import Layout, ProductPlan, plan_product
 from ..evals.products import multiplied as multiply_named
+from ..evals.threaded import in_pieces
 from ..graph import Step
 from ..planning.lifetimes import Slot
 from ..planning.plan_primitives import aligned
 from ..rules.contract import contract
-from ..thresholds import TASKS
 from .kernels import gemm, stacks
 from .workspace import Workspace, kept
 
@@ -102,7 +100,7 @@ def _way(subscripts: str, slot: Slot, threaded: bool, epilogue: _Epilogue | None
     product = gemm.product(*laid)
     if product:
         return _Way(plan, slot, _by(lambda x, y, out, b: product(x, y, out)), epilogue)
-    multiply = _multiply if threaded else np.matmul
+    multiply = in_pieces if threaded else np.matmul
     return _Way(plan, slot, lambda x, y, out, b: multiply(x, y, out=out), epilogue)
 
 
@@ -156,38 +154,3 @@ def _is(x: Any, y: Any) -> bool:
     """Whether two views of one array are the same, but for the strides of axes of length 1."""
     lie = [[s for s, n in zip(a.strides, a.shape, strict=True) if n != 1] for a in (x, y)]
     return bool(x.shape == y.shape and lie[0] == lie[1])
-
-
-def _multiply(x: Any, y: Any, out: Any) -> Any:
-    """`np.matmul` in pieces, by the longest axis of the result, on the worker threads."""
-    left, right = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
-    shape = (*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), left.shape[-2], right.shape[-1])
-    if out is None:
-        whole = np.empty(shape, np.result_type(x, y))
-        out = whole[(..., *[0 if a.ndim < 2 else slice(None) for a in (x, y)])]
-    else:
-        whole = out if y.ndim > 1 else out[..., None]
-        whole = whole if x.ndim > 1 else whole[..., None, :]
-    axis = next((i for i, n in enumerate(shape[:-2]) if n >= TASKS), None)
-    if axis is None:
-        axis = max(range(len(shape)), key=lambda i: shape[i])
-    axis -= len(shape)
-    ends = [shape[axis] * i // TASKS for i in range(TASKS + 1)]
-    tasks = []
-    for a, b in pairwise(ends):
-        rows = _cut(left, axis, a, b) if axis != -1 else left
-        columns = _cut(right, axis, a, b) if axis != -2 else right
-        tasks.append(partial(_product, rows, columns, _cut(whole, axis, a, b)))
-    threads.run(tasks, lambda: None)
-    return out
-
-
-def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
-    """A part of an operand along an axis counted from the end; all of one that broadcasts along it."""
-    if x.ndim < -axis or x.shape[axis] == 1:
-        return x
-    return x[(..., slice(start, stop), *[slice(None)] * (-1 - axis))]
-
-
-def _product(x: Any, y: Any, out: Any, state: None) -> None:
-    np.matmul(x, y, out=out)

@@ -16,25 +16,26 @@ from ..planning.plan_primitives import conv_block
 from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
 from . import compiled
 from .kernels.direct import Direct
-from .kernels.patches import Columns
 from .kernels.reorder import copy
 from .kernels.winograd import Winograd
 from .kernels.winograd_numpy import WinogradNumPy
 from .workspace import Workspace, scratch
 
+OfMember = Winograd | WinogradNumPy
+Kernel = Direct | OfMember
 
-def convolution(win: Windows, channels: int, height: int, images: int, dtype: Any) -> Columns:
-    """The fastest way for tiles of so many images of `channels` channels, per group, into `height` channels."""
+
+def convolution(win: Windows, channels: int, height: int, images: int, dtype: Any) -> Kernel | None:
+    """The kernel for tiles of so many images of `channels` channels, per group, into `height` channels, if there is a
+    faster one than what `eval` does."""
     return _convolution(win, channels, height, images, np.dtype(dtype), compiled.AVAILABLE)
 
 
 @lru_cache(maxsize=256)
-def _convolution(win: Windows, channels: int, height: int, images: int, dtype: Any, native: bool) -> Columns:
-    ways: tuple[type[Columns], ...] = (Winograd, Direct) if native else (WinogradNumPy,)
-    for kind in ways:
-        if kind.fits(win, channels, height, images, dtype):
-            return kind(win, channels, height, images, dtype)
-    return Columns(win, channels, height, images, dtype)
+def _convolution(win: Windows, channels: int, height: int, images: int, dtype: Any, native: bool) -> Kernel | None:
+    ways: tuple[Any, ...] = (Winograd, Direct) if native else (WinogradNumPy,)
+    fitting = [kind for kind in ways if kind.fits(win, channels, height, images, dtype)]
+    return fitting[0](win, channels, height, images, dtype) if fitting else None
 
 
 def innermost(x: Any, new: Any, name: str) -> Any:
@@ -75,7 +76,7 @@ class Convolution:
 
     def __init__(self, step: Step, key: Any) -> None:
         params = step.params
-        self.key = key
+        self.step, self.key = step, key
         self.dtype = step.outputs[0].dtype
         self.core = len(params["stride"]) + 2
         self.groups = params["groups"]
@@ -93,6 +94,10 @@ class Convolution:
     def way(self, a: Any, b: Any) -> "Straight | None":
         """What does members that both arrays have, if a kernel takes them as they lie."""
         raise NotImplementedError
+
+    def evaluated(self, arrays: Any) -> Any:
+        """What the primitive itself makes of them."""
+        return self.step.primitive.eval(np, *arrays, **self.step.params)
 
     def windows(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
         return windows("conv", size, kernel, *self.window)
@@ -128,13 +133,8 @@ def _images(made: Any) -> Any:
     return images.transpose(0, images.ndim - 1, *range(1, images.ndim - 1))
 
 
-class Forward(Convolution):
-    """`conv`, and `conv_block`, which pools and rectifies."""
-
-    def __init__(self, step: Step, key: Any) -> None:
-        super().__init__(step, key)
-        self.step = step
-        self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
+class OfImages(Convolution):
+    """What makes images of images and weights: `conv` and its transpose."""
 
     def __call__(self, workspace: Workspace, out: Any, x: Any, w: Any, b: Any = None) -> Any:
         way = self.straight(x, w)
@@ -144,102 +144,84 @@ class Forward(Convolution):
         new = scratch(workspace, self.dtype)
         given = x, w, b
         x, w, split = self.split(x, w)
-        bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
-        if b is not None and bias is None:  # one that has leading axes of its own
-            return copied(self.step.primitive.eval(np, *given, **self.step.params), out)
-        bias = None if bias is None else np.ascontiguousarray(bias)
         images = x.shape[2]
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
-        kernel, size = self._kernel(x.shape, w.shape[1:])
-        n, height = x.shape[1], w.shape[2] // self.groups
-        made = new(self.key, (len(x), w.shape[1], self.groups, height, *size, n))
+        kernel, shape = self.kernel(x.shape, w.shape[1:])
+        bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
+        if kernel is None or (b is not None and bias is None):  # one that has leading axes of its own
+            return copied(self.evaluated(given if b is not None else given[:2]), out)
+        bias = None if bias is None else np.ascontiguousarray(bias)
+        made = new(self.key, (len(x), w.shape[1], self.groups, *shape, x.shape[1]))
         if isinstance(kernel, Direct):
-            lead = (*w.shape[:2], self.groups)
-            laid, innermost = lying(x, new, "x")
+            laid, is_innermost = lying(x, new, "x")
             flat = None if bias is None else bias.reshape(-1)
-            run = kernel.forward_all(lead, innermost, self.relu, self.pooled)
-            run(laid.reshape(-1), kernel.weights(w, new).reshape(-1), flat, made.reshape(-1))
+            run = self.all_members(kernel, (*w.shape[:2], self.groups), is_innermost)
+            run(laid.reshape(-1), np.ascontiguousarray(w).reshape(-1), flat, made.reshape(-1))
         else:
-            self.one_by_one(workspace, kernel, x, w, bias, made)
-        return _given(made, split, (images, w.shape[2], *size), out)
-
-    def _kernel(self, x: Shape, w: Shape) -> tuple[Columns, Shape]:
-        """For images (members, n, C, ...) and weights (members, O, C / groups, ...), and the size of results."""
-        win = self.windows(x[3:], w[3:])
-        kernel = convolution(win, w[2], w[1] // self.groups, x[1], self.dtype)
-        return kernel, tuple([p // 2 for p in win.out]) if self.pooled else win.out
+            for m, v in np.ndindex(*w.shape[:2]):
+                if v == 0:
+                    laid = self.grouped(innermost(x[m], new, "x"))
+                self.one(kernel, laid, self.grouped(w[m, v]), None if bias is None else bias[m, v], made[m, v], new)
+        return _given(made, split, (images, self.groups * shape[0], *shape[1:]), out)
 
     def way(self, x: Any, w: Any) -> Straight | None:
-        kernel, size = self._kernel(x.shape, w.shape)
-        innermost = _lies_innermost(x)
-        if innermost is None or not w.flags.c_contiguous or not isinstance(kernel, Direct):
+        (kernel, shape), is_innermost = self.kernel(x.shape, w.shape), _lies_innermost(x)
+        if is_innermost is None or not w.flags.c_contiguous or not isinstance(kernel, Direct):
             return None
-        run = kernel.forward_all((len(w), 1, self.groups), innermost, self.relu, self.pooled)
-        shape = (len(x), 1, self.groups, w.shape[1] // self.groups, *size, x.shape[1])
-        return Straight(run, self.key, shape, _images)
+        run = self.all_members(kernel, (len(w), 1, self.groups), is_innermost)
+        return Straight(run, self.key, (len(x), 1, self.groups, *shape, x.shape[1]), _images)
 
-    def one_by_one(self, workspace: Workspace, kernel: Columns, x: Any, w: Any, bias: Any, made: Any) -> None:
-        new = scratch(workspace, self.dtype)
-        run = kernel.forward_pooled if self.pooled else kernel.forward
-        for m, v in np.ndindex(*w.shape[:2]):
-            if v == 0:
-                laid = self.grouped(innermost(x[m], new, "x"))
-            weights = kernel.weights(self.grouped(w[m, v]), new)
-            run(laid, weights, None if bias is None else bias[m, v], self.relu, made[m, v], new)
+    def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
+        """For images (members, n, C, ...) and weights (members, O, C / groups, ...); and the shape of an image made of
+        one group."""
+        raise NotImplementedError
+
+    def all_members(self, kernel: Direct, lead: tuple[int, int, int], is_innermost: bool) -> Any:
+        """The kernel's call."""
+        raise NotImplementedError
+
+    def one(self, kernel: OfMember, x: Any, w: Any, bias: Any, made: Any, new: Any) -> None:
+        """Calls a kernel for one member."""
+        raise NotImplementedError
 
 
-class InputGrad(Convolution):
-    """`conv_input_grad`."""
+class Forward(OfImages):
+    """`conv`, and `conv_block`, which pools and rectifies."""
 
     def __init__(self, step: Step, key: Any) -> None:
         super().__init__(step, key)
-        self.size = step.params["size"]
+        self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
 
-    def __call__(self, workspace: Workspace, out: Any, g: Any, w: Any) -> Any:
-        way = self.straight(g, w)
-        if way is not None:
-            return copied(way(workspace, self.dtype, g.ravel("K"), w.reshape(-1), None), out)
-        new = scratch(workspace, self.dtype)
-        g, w, split = self.split(g, w)
-        images = g.shape[2]
-        g = g.reshape(len(g), g.shape[1] * images, *g.shape[3:])
-        kernel = self._kernel(g.shape, w.shape[1:])
-        n, channels = g.shape[1], w.shape[3]
-        made = new(self.key, (len(g), w.shape[1], self.groups, channels, *self.size, n))
-        if isinstance(kernel, Direct) and kernel.flips:
-            laid, innermost = lying(g, new, "g")
-            run = kernel.input_grad_all((*w.shape[:2], self.groups), innermost)
-            run(laid.reshape(-1), kernel.weights(w, new).reshape(-1), None, made.reshape(-1))
-        else:
-            self.one_by_one(workspace, kernel, g, w, made)
-        return _given(made, split, (images, self.groups * channels, *self.size), out)
+    def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
+        win, height = self.windows(x[3:], w[3:]), w[1] // self.groups
+        size = [p // 2 for p in win.out] if self.pooled else win.out
+        return convolution(win, w[2], height, x[1], self.dtype), (height, *size)
 
-    def _kernel(self, g: Shape, w: Shape) -> Columns:
-        """For cotangents (members, n, O, ...) and weights (members, O, C / groups, ...)."""
-        return convolution(self.windows(self.size, w[3:]), w[2], w[1] // self.groups, g[1], self.dtype)
+    def all_members(self, kernel: Direct, lead: tuple[int, int, int], is_innermost: bool) -> Any:
+        return kernel.forward_all(lead, is_innermost, self.relu, self.pooled)
 
-    def way(self, g: Any, w: Any) -> Straight | None:
-        kernel, innermost = self._kernel(g.shape, w.shape), _lies_innermost(g)
-        if innermost is None or not w.flags.c_contiguous or not (isinstance(kernel, Direct) and kernel.flips):
-            return None
-        shape = (len(g), 1, self.groups, w.shape[2], *self.size, g.shape[1])
-        return Straight(kernel.input_grad_all((len(w), 1, self.groups), innermost), self.key, shape, _images)
+    def one(self, kernel: OfMember, x: Any, w: Any, bias: Any, made: Any, new: Any) -> None:
+        run = kernel.forward_pooled if self.pooled else kernel.forward
+        run(x, kernel.weights(w, new), bias, self.relu, made, new)
 
-    def one_by_one(self, workspace: Workspace, kernel: Columns, g: Any, w: Any, made: Any) -> None:
-        new = scratch(workspace, self.dtype)
-        for m, v in np.ndindex(*w.shape[:2]):
-            if v == 0:
-                laid = self.grouped(innermost(g[m], new, "g"))
-            weights = kernel.back_weights(self.grouped(w[m, v]), new)
-            kernel.input_grad(laid, weights, made[m, v], new)
+
+class InputGrad(OfImages):
+    """`conv_input_grad`: images are cotangents."""
+
+    def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
+        size = self.step.params["size"]
+        kernel = convolution(self.windows(size, w[3:]), w[2], w[1] // self.groups, x[1], self.dtype)
+        return None if isinstance(kernel, Direct) and not kernel.flips else kernel, (w[2], *size)
+
+    def all_members(self, kernel: Direct, lead: tuple[int, int, int], is_innermost: bool) -> Any:
+        return kernel.input_grad_all(lead, is_innermost)
+
+    def one(self, kernel: OfMember, x: Any, w: Any, bias: Any, made: Any, new: Any) -> None:
+        kernel.input_grad(x, kernel.back_weights(w, new), made, new)
 
 
 class WeightGrad(Convolution):
     """`conv_weight_grad`."""
-
-    def __init__(self, step: Step, key: Any) -> None:
-        super().__init__(step, key)
-        self.step = step
 
     def __call__(self, workspace: Workspace, out: Any, x: Any, g: Any) -> Any:
         way = self.straight(x, g)
@@ -248,38 +230,36 @@ class WeightGrad(Convolution):
         new = scratch(workspace, self.dtype)
         given = x, g
         x, g, split = self.split(x, g)
-        if x.shape[1] > 1 or g.shape[1] > 1:  # leading axes that only one of them has
-            return copied(conv_weight_grad.eval(np, *given, **self.step.params), out)
+        alone = x.shape[1] > 1 or g.shape[1] > 1  # leading axes that only one of them has
         x, g = x[:, 0], g[:, 0]
         kernel, shape = self._kernel(x.shape, g.shape)
+        if alone or kernel is None:
+            return copied(self.evaluated(given), out)
         made = new(self.key, shape)
-        if isinstance(kernel, Direct) and kernel.few:
+        if isinstance(kernel, Direct):
             (x, x_innermost), (g, g_innermost) = lying(x, new, "x"), lying(g, new, "g")
             run = kernel.weight_grad_all((len(x), 1, self.groups), x_innermost, g_innermost)
             run(x.reshape(-1), g.reshape(-1), made.reshape(-1))
         else:
-            self.one_by_one(workspace, kernel, x, g, made)
+            for m in range(len(x)):
+                laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
+                kernel.weight_grad(laid, cotangent, made[m], new)
         weights = _weights(made)
         return copied(split.scatter(weights[:, None, None], weights.shape[1:]), out)
 
-    def _kernel(self, x: Shape, g: Shape) -> tuple[Columns, Shape]:
+    def _kernel(self, x: Shape, g: Shape) -> tuple[Kernel | None, Shape]:
         """For images (members, n, C, ...) and cotangents (members, n, O, ...), and the shape of its results."""
         win = self.windows(x[3:], self.step.params["kernel"])
         channels, height = x[2] // self.groups, g[2] // self.groups
-        return convolution(win, channels, height, x[1], self.dtype), (x[0], self.groups, height, channels, *win.kernel)
+        kernel, shape = convolution(win, channels, height, x[1], self.dtype), (x[0], self.groups, height, channels)
+        return None if isinstance(kernel, Direct) and not kernel.few else kernel, (*shape, *win.kernel)
 
     def way(self, x: Any, g: Any) -> Straight | None:
         (kernel, shape), lie = self._kernel(x.shape, g.shape), (_lies_innermost(x), _lies_innermost(g))
-        if None in lie or not (isinstance(kernel, Direct) and kernel.few):
+        if None in lie or not isinstance(kernel, Direct):
             return None
         run = kernel.weight_grad_all((len(x), 1, self.groups), bool(lie[0]), bool(lie[1]))
         return Straight(run, self.key, shape, _weights)
-
-    def one_by_one(self, workspace: Workspace, kernel: Columns, x: Any, g: Any, made: Any) -> None:
-        new = scratch(workspace, self.dtype)
-        for m in range(len(x)):
-            laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
-            kernel.weight_grad(laid, cotangent, made[m], False, new)
 
 
 def _weights(made: Any) -> Any:

@@ -23,7 +23,7 @@ from .cuts import Cut, cuts_of, images_dimension
 from .kernels.lanes import lanes
 from .program import Program
 from .steps import Roots
-from .units import is_scalar, units_of
+from .units import Unit, is_scalar, units_of
 from .workspace import Workspace, borrowed, scratch
 
 Tile = tuple[slice, ...]
@@ -50,10 +50,10 @@ class Blocks:
         return block.transpose(*range(lead), block.ndim - 1, *range(lead, block.ndim - 1))
 
 
-class TiledGroup:
-    """A group, ready to run on arrays of its graph's shapes: a unit of a plan."""
+class TiledGroup(Unit):
+    """A group, ready to run on arrays of its graph's shapes. It overwrites nothing, which other tiles may read."""
 
-    writes = shares = True
+    shares = True
 
     def __init__(self, graph: Graph, group: Group, idle: list[Workspace]) -> None:
         self.group, self.idle = group, idle
@@ -105,14 +105,6 @@ class TiledGroup:
     def needs(self, told: Collection[Any]) -> list[Need]:
         sizes = [v.nbytes * (prod(self._parts(v)) if v in self.group.sums else v not in told) for v in self.outputs]
         return [Need(n) for n in sizes]
-
-    def overwrites(self, v: Var, given: Var) -> bool:
-        """False: tiles may read what others have written."""
-        return False
-
-    def direct(self, told: bool) -> Any:
-        """None: it is called with all arrays at once."""
-        return None
 
     def _result(self, workspace: Workspace, v: Var, slot: Slot) -> Any:
         """Memory for a result: an array, or terms of a sum, or blocks."""

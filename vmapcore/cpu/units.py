@@ -1,10 +1,4 @@
-"""Units: what a program calls one after the other. A step, a fused run of steps, or a convolution with what follows it.
-
-Every unit has `inputs` and `outputs`, and is called as `unit(workspace, outs, arrays)`: `outs` has an array for each
-output that is to be put somewhere, and None where the unit may choose. It returns its results, in those arrays where it
-was given them. It has a slot for each output, and `needs` says what each needs if some are `told` where to go. It
-`shares` what it does if a team may take part.
-"""
+"""Units: what a program calls one after the other. A step, a fused run of steps, or a group in tiles."""
 
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -30,8 +24,27 @@ from .steps import SHARING, Roots, kernel_of, reusable, shared
 from .workspace import Workspace, scratch
 
 
-class StepUnit:
-    """One step."""
+class Unit:
+    """Has `inputs` and `outputs`, and is called as `unit(workspace, outs, arrays)`.
+
+    `outs` has an array for each output that is to be put somewhere, and None where the unit may choose. It returns its
+    results, in those arrays where it was given them. It has a slot for each output, and `needs` says what each needs if
+    some are `told` where to go. It `shares` what it does if a team may take part.
+    """
+
+    writes = True
+
+    def overwrites(self, v: Var, given: Var) -> bool:
+        """Whether it can write a result into the memory of this input; from then on it must be told to."""
+        return False
+
+    def direct(self, told: bool) -> Any:
+        """What computes the one result, as `run(workspace, out, *arrays)`, if it does what it is `told`; or None."""
+        return None
+
+
+class StepUnit(Unit):
+    """One step. A ufunc could overwrite an input, but its kernel is not asked."""
 
     def __init__(self, step: Step, reuse: int | None, threaded: bool) -> None:
         self.inputs = list(step.inputs)
@@ -61,12 +74,7 @@ class StepUnit:
             return [Need(v.nbytes if self.detours else 0)]
         return [Need(v.nbytes) if self.reuse is None else Need(shared=[step.inputs[self.reuse]])]
 
-    def overwrites(self, v: Var, given: Var) -> bool:
-        """Whether it can write a result into the memory of this input: a ufunc could, but its kernel is not asked."""
-        return False
-
     def direct(self, told: bool) -> Any:
-        """What computes the one result, as `run(workspace, out, *arrays)`, if it does what it is `told`."""
         return None if self.multiple or (told and not self.writes) else self.run
 
 
@@ -77,10 +85,8 @@ def _put(made: Any, out: Any) -> Any:
     return out
 
 
-class FusedUnit:
+class FusedUnit(Unit):
     """A run of steps as one kernel, made anew for each order in which the axes of its arguments lie in memory."""
-
-    writes = True
 
     def __init__(self, fused: Fused, inputs: Sequence[Var], outputs: Sequence[Var], threaded: bool) -> None:
         self.inputs, self.outputs = inputs, outputs
@@ -137,18 +143,10 @@ class FusedUnit:
         return [Need(0 if v in told else v.nbytes) for v in self.outputs]
 
     def overwrites(self, v: Var, given: Var) -> bool:
-        """Makes it write a result into the memory of an input that it reads in the same places only, if it can.
-
-        From then on it must be told to.
-        """
         old, in_place = self.fused, {self.outputs.index(v): self.inputs.index(given)}
         new = fuse(old.steps, old.inputs, old.outputs, {**old.in_place, **in_place})
         self.fused = new or old
         return new is not None
-
-    def direct(self, told: bool) -> Any:
-        """None: it is called with all arrays at once."""
-        return None
 
     def _kernel(self, orders: Sequence[Any]) -> Any:
         """The kernel for arguments and results that lie so, how results lie that are not given, and which arguments
@@ -196,8 +194,6 @@ def _order(x: Any) -> tuple[int, ...] | None:
     order = tuple(sorted(range(x.ndim), key=lambda i: (-x.strides[i], i)))
     return order if x.transpose(order).flags.c_contiguous else None
 
-
-Unit = StepUnit | FusedUnit
 
 MOST_CALLS = 4
 """Calls for a tile, for each byte of an element: more short ones wait for the interpreter longer than they take."""

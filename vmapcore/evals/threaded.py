@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory, threads
-from ..thresholds import EAGER_PIECES, EAGER_PRODUCT, LARGE
+from ..thresholds import EAGER_PRODUCT, LARGE, TASKS
 from .products import multiplied
 
 
@@ -27,16 +27,39 @@ def product(function: str, x: Any, y: Any) -> Any:
     dtype = x.dtype if x.dtype == y.dtype else np.result_type(x, y)
     if dtype.char not in "fdFD":
         return getattr(np, function)(x, y)
-    out = memory.empty(np, (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]), dtype)
-    tasks = []
-    for piece in _pieces(len(out)):
-        if out.ndim == 2:
-            rows, columns = x[piece], y
-        else:
-            rows, columns = (a[piece] if a.ndim == out.ndim and len(a) > 1 else a for a in (x, y))
-        tasks.append(functools.partial(_multiply, rows, columns, out[piece]))
-    threads.run(tasks, lambda: None)
+    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1])
+    return in_pieces(x, y, memory.empty(np, shape, dtype))
+
+
+def in_pieces(x: Any, y: Any, out: Any = None) -> Any:
+    """`np.matmul(x, y, out=out)`, a piece at a time of an axis that stacks enough products, or else of the longest."""
+    left, right = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
+    shape = (*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), left.shape[-2], right.shape[-1])
+    if out is None:
+        whole = np.empty(shape, np.result_type(x, y))
+        out = whole[(..., *[0 if a.ndim < 2 else slice(None) for a in (x, y)])]
+    else:
+        whole = out if y.ndim > 1 else out[..., None]
+        whole = whole if x.ndim > 1 else whole[..., None, :]
+    axis = next((i for i, n in enumerate(shape[:-2]) if n >= TASKS), None)
+    if axis is None:
+        axis = max(range(len(shape)), key=lambda i: shape[i])
+    axis -= len(shape)
+
+    def multiply(state: None, piece: slice) -> None:
+        rows = _cut(left, axis, piece) if axis != -1 else left
+        columns = _cut(right, axis, piece) if axis != -2 else right
+        np.matmul(rows, columns, out=_cut(whole, axis, piece))
+
+    threads.run([functools.partial(multiply, piece=piece) for piece in _pieces(shape[axis])], lambda: None)
     return out
+
+
+def _cut(x: Any, axis: int, piece: slice) -> Any:
+    """A part of an operand along an axis counted from the end; all of one that broadcasts along it."""
+    if x.ndim < -axis or x.shape[axis] == 1:
+        return x
+    return x[(..., piece, *[slice(None)] * (-1 - axis))]
 
 
 def products(names: str, x: Any, y: Any) -> Any:
@@ -60,9 +83,5 @@ def products(names: str, x: Any, y: Any) -> Any:
 
 
 def _pieces(length: int) -> list[slice]:
-    ends = [length * i // EAGER_PIECES for i in range(EAGER_PIECES + 1)]
+    ends = [length * i // TASKS for i in range(TASKS + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(ends) if a < b]
-
-
-def _multiply(x: Any, y: Any, out: Any, state: None) -> None:
-    np.matmul(x, y, out=out)

@@ -33,29 +33,18 @@ def block_of(height: int, table: dict[int, int] = REGISTERS) -> tuple[int, int]:
 
 
 @kernel
-def product(
-    w: Any,
-    first: int,
-    next_block: int,
-    block: Any,
-    bias: Any,
-    height: int,
-    floor: Any,
-    x: Any,
-    start: int,
-    steps: Any,
-    depth: int,
-    out: Any,
-    to: int,
-    step: int,
-    run: int,
-) -> None:
-    """Writes rows of `run` results, at least a register, to `out` at `to`, a row every `step` numbers.
+def product(block: Any, packed: Any, finish: Any, source: Any, into: Any) -> None:
+    """Writes rows of results, as many at a time as `block`, of `block_of`, says. All arrays are flat.
 
-    `w` are packed weights, flat, from `first` on, as many side by side as `block`, of `block_of`, says, and the next
-    ones `next_block` numbers on. All arrays are flat.
+    Args:
+        packed: weights, from which number on, and how many numbers on the next ones are: a block's side by side.
+        finish: bias, rows, floor.
+        source: x, start, steps, and how many terms a sum has.
+        into: `out`, from which number on, the distance of rows, and the length of each, at least a register.
     """
     rows, most = block
+    x, start, steps, depth = source
+    out, to, step, run = into
     wide = width(zeros(x))
     count = (run + wide - 1) // wide
     parts = (count + most - 1) // most
@@ -63,29 +52,13 @@ def product(
         begin, end = count * part // parts, count * (part + 1) // parts
         j = min(begin * wide, run - wide)
         last = min((end - 1) * wide, run - wide) - j
-        more = height, floor, x, start + j, steps, depth, out, to + j, step, last
-        outer(rows, end - begin, w, first, next_block, bias, *more)
+        outer(rows, end - begin, packed, finish, (x, start + j, steps, depth), (out, to + j, step, last))
 
 
-def outer(
-    rows: int,
-    registers: int,
-    w: Any,
-    first: int,
-    next_block: int,
-    bias: Any,
-    height: int,
-    floor: Any,
-    x: Any,
-    start: int,
-    steps: Any,
-    depth: int,
-    out: Any,
-    to: int,
-    step: int,
-    last: int,
-) -> None:
+def outer(rows: int, registers: int, packed: Any, finish: Any, source: Any, into: Any) -> None:
     """All rows, `rows` at a time, of so many registers; the last of them begins at number `last`."""
+    (w, first, next_block), (bias, height, floor) = packed, finish
+    (x, start, steps, depth), (out, to, step, last) = source, into
     wide = width(zeros(x))
     for o in range(height):
         begin = min(o // rows * rows, height - rows)
@@ -98,33 +71,20 @@ def outer(
             out[to + o * step + j : to + o * step + j + wide] = np.maximum(total, floor)
 
 
-def inner(
-    rows: int,
-    g: Any,
-    at: int,
-    step: int,
-    x: Any,
-    start: int,
-    steps: Any,
-    k: int,
-    down: int,
-    runs: int,
-    run: int,
-    sums: Any,
-    to: int,
-    stride: int,
-) -> None:
-    """Writes rows by `COLUMNS[rows]` sums of products along memory into `sums` at `to`, a row every `stride` numbers.
+def inner(rows: int, columns: int, left: Any, right: Any, lengths: Any, into: Any) -> None:
+    """Writes rows by columns, of a size in `COLUMNS`, of sums of products along memory.
 
-    The rows of g are at `at`, `step` apart; those of x at `start` + place(steps, k) and the next ones. A row is `runs`
-    runs of `run` numbers, at least a register of them. In x runs lie `down` apart; in g they lie one after the other as
-    whole registers, as `spread_run` lays them out: the last register of a run overlaps the one before, and has zeros
-    there.
+    The rows of g = left[0] are at `at`, `step` apart; those of x = right[0] at `start` + place(steps, k) and the next
+    ones. A row is `runs` runs of `run` numbers, at least a register of them. In x runs lie `down` apart; in g they lie
+    one after the other as whole registers, as `spread_run` lays them out: the last register of a run overlaps the one
+    before, and has zeros there. Sums go to sums = into[0] at `to`, a row every `stride` numbers.
     """
+    (g, at, step), (x, start, steps, k, down) = left, right
+    (runs, run), (sums, to, stride) = lengths, into
     wide = width(zeros(x))
     whole = (run + wide - 1) // wide
     for r in range(rows):
-        for c in range(COLUMNS[rows]):
+        for c in range(columns):
             total = 0
             for q in range(runs * whole):
                 first = min(q % whole * wide, run - wide)
@@ -158,4 +118,5 @@ def spread_run(x: Any, start: int, step: int, run: int, room: Any, to: int) -> N
 
 
 if numba is not None:
-    outer, inner = inner_loops.functions([(r, c) for r, most in REGISTERS.items() for c in range(1, most + 1)], COLUMNS)
+    outer = inner_loops.outer([(r, c) for r, most in REGISTERS.items() for c in range(1, most + 1)])
+    inner = inner_loops.inner([*COLUMNS.items()])

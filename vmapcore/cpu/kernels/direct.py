@@ -12,7 +12,6 @@ from .. import compiled, team
 from .blocks import COLUMNS, block_of
 from .direct_loops import Geometry, Lengths, convolve, needed_for, weight_grads
 from .lanes import WIDE, lanes
-from .patches import Columns, New
 
 LEAST_TERMS, LEAST_HEIGHT = 8, 3
 """Sums of fewer terms are no dearer as columns and a matrix product; and that many rows are multiplied at a time."""
@@ -29,7 +28,7 @@ Lead = tuple[int, int, int]
 Call = Callable[..., None]
 
 
-class Direct(Columns):
+class Direct:
     """Compiled sums over the images as they lie, for windows next to each other in a row.
 
     The methods whose names end in `all` return a call for all members of a tile at once, `lead` members, variants and
@@ -37,40 +36,15 @@ class Direct(Columns):
     variants, G * O, C, *kernel). Results have their images innermost.
     """
 
+    def __init__(self, win: Windows, channels: int, height: int, images: int, dtype: Any) -> None:
+        self.win, self.channels, self.height, self.images, self.dtype = win, channels, height, images, dtype
+        self.depth = channels * math.prod(win.kernel)
+
     @staticmethod
     def fits(win: Windows, channels: int, height: int, images: int, dtype: Any) -> bool:
         if len(win.size) != 2 or win.stride[1] != 1 or not compiled.is_plain_float(dtype) or height < LEAST_HEIGHT:
             return False
         return channels * math.prod(win.kernel) >= LEAST_TERMS and win.out[1] * images >= lanes(dtype)
-
-    def weights(self, w: Any, new: New) -> Any:
-        return np.ascontiguousarray(w)
-
-    def back_weights(self, w: Any, new: New) -> Any:
-        return np.ascontiguousarray(w) if self.flips else super().back_weights(w, new)
-
-    def forward(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
-        self._forward(x, weights, bias, relu, False, out)
-
-    def forward_pooled(self, x: Any, weights: Any, bias: Any, relu: bool, out: Any, new: New) -> None:
-        self._forward(x, weights, bias, relu, True, out)
-
-    def _forward(self, x: Any, weights: Any, bias: Any, relu: bool, pooled: bool, out: Any) -> None:
-        run = self.forward_all((1, 1, len(x)), True, relu, pooled)
-        run(x.reshape(-1), weights.reshape(-1), None if bias is None else bias.ravel(), out.reshape(-1))
-
-    def input_grad(self, g: Any, weights: Any, out: Any, new: New) -> None:
-        if self.flips:
-            self.input_grad_all((1, 1, len(g)), True)(g.reshape(-1), weights.reshape(-1), None, out.reshape(-1))
-        else:
-            super().input_grad(g, weights, out, new)
-
-    def weight_grad(self, x: Any, g: Any, out: Any, accumulate: bool, new: New) -> None:
-        if self.few:
-            run = self.weight_grad_all((1, 1, len(x)), True, True, accumulate)
-            run(x.reshape(-1), g.reshape(-1), out.reshape(-1))
-        else:
-            super().weight_grad(x, g, out, accumulate, new)
 
     def forward_all(self, lead: Lead, innermost: bool, relu: bool, pooled: bool) -> Call:
         """forward(x, w, bias, out) of flat arrays; `bias` is of all weights' rows, of one group's for all, or None."""
@@ -80,23 +54,24 @@ class Direct(Columns):
         """input_grad(g, w, None, out) of flat arrays, if it `flips`."""
         return self._flipped._convolving(lead, innermost, True, False, False)
 
-    def weight_grad_all(self, lead: Lead, x_innermost: bool, g_innermost: bool, accumulate: bool = False) -> Call:
+    def weight_grad_all(self, lead: Lead, x_innermost: bool, g_innermost: bool) -> Call:
         """weight_grad(x, g, out) of flat arrays, of members without variants, if the weights are `few`."""
         pieces = self._pieces(lead, math.prod(self.win.out))
-        more = self._places, self._needed, self._lengths(lead), self._geometry, block_of(self.height, COLUMNS), pieces
+        layer = self._places, self._needed, self._lengths(lead), self._geometry, block_of(self.height, COLUMNS)
 
         def run(x: Any, g: Any, out: Any) -> None:
-            weight_grads(x, x_innermost, g, g_innermost, out, accumulate, *more)
+            weight_grads(x, x_innermost, g, g_innermost, out, layer, pieces)
 
         return run
 
     def _convolving(self, lead: Lead, innermost: bool, flipped: bool, relu: bool, pooled: bool) -> Call:
         floor, none = self._floors[relu], self._zeros
         pieces = self._pieces(lead, lead[1] * math.prod(self.win.out))
-        more = self._places_by_rows, self._needed, self._lengths(lead), self._geometry, self._block, pieces
+        layer = self._places_by_rows, self._needed, self._lengths(lead), self._geometry, block_of(self.height)
 
         def run(x: Any, w: Any, bias: Any, out: Any) -> None:
-            convolve(x, innermost, w, flipped, none if bias is None else bias, floor, out, pooled, *more)
+            finish = none if bias is None else bias, floor, pooled
+            convolve(x, innermost, w, flipped, finish, out, layer, pieces)
 
         return run
 
@@ -123,10 +98,6 @@ class Direct(Columns):
         (above, below), (left, right) = self.win.padding
         (tall, across), (dilation, apart), (down, over) = self.win.kernel, self.win.dilation, self.win.out
         return tall, across, self.win.stride[0], dilation, apart, above, below, left, right, down, over
-
-    @cached_property
-    def _block(self) -> tuple[int, int]:
-        return block_of(self.height)
 
     @cached_property
     def _floors(self) -> tuple[Any, Any]:

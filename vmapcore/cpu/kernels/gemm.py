@@ -158,7 +158,8 @@ def _products(begin: int, end: int, gemm: Any, x: int, y: int, out: Any, sizes: 
             _touch(gemm[2], (start - x) // size, x_transposed, x_step, small[0], depth)
             _touch(gemm[3], (other - y) // size, y_transposed, y_step, depth, small[1])
             _touch(out, to, AS_IT_IS, columns, small[0], small[1])
+        left, right = (start, x_step), (other, y_step)
         if bits == 64:
-            call_64(address, transposed, small, start, x_step, other, y_step, out, to, columns)
+            call_64(address, transposed, small, left, right, out, to, columns)
         else:
-            call_32(address, transposed, small, start, x_step, other, y_step, out, to, columns)
+            call_32(address, transposed, small, left, right, out, to, columns)

@@ -28,8 +28,7 @@ def max_pool(x: Any, out: Any, win: Windows) -> None:
         if _is_2x2(win):
             pool_2x2(x.reshape(-1), x.shape, out.reshape(-1), _pieces(x))
             return
-        geometry = x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation
-        _pool(x.reshape(-1), out.reshape(-1), *geometry, _pieces(x))
+        _pool(x.reshape(-1), out.reshape(-1), _geometry(x, out, win), _pieces(x))
         return
     positions = _positions(win)
     there, inside = positions[0]
@@ -56,7 +55,7 @@ def max_pool_scatter(g: Any, x: Any, out: Any, result: Any, win: Windows, relu: 
         if is_2x2:
             scatter_2x2(*flat, x.shape, relu, _pieces(x))
             return
-        _scatter(*flat, x.shape, out.shape, win.kernel, win.stride, _low(win), win.dilation, relu, _pieces(x))
+        _scatter(flat, _geometry(x, out, win), relu, _pieces(x))
         return
     bits = BITS[g.dtype.itemsize]
     by_winner = relu and bool(np.isnan(out).any())  # which is not the largest of its window then
@@ -85,8 +84,10 @@ def _is_2x2(win: Windows) -> bool:
     return win.kernel == win.stride == (2, 2) and win.dilation == (1, 1) and not win.is_padded
 
 
-def _low(win: Windows) -> tuple[int, int]:
-    return win.padding[0][0], win.padding[1][0]
+def _geometry(x: Any, out: Any, win: Windows) -> Any:
+    """What the compiled kernels are told of two axes: shapes, and for each axis kernel, stride, padding, dilation."""
+    axes = zip(win.kernel, win.stride, [low for low, _ in win.padding], win.dilation, strict=True)
+    return x.shape, out.shape, *axes
 
 
 def _everywhere(win: Windows) -> tuple[slice, ...]:
@@ -105,11 +106,14 @@ def _positions(win: Windows) -> list[tuple[Any, Any]]:
 
 
 @compiled.kernel
-def _clip(start: int, step: int, count: int, length: int) -> Any:
-    """Which of `count` places, from `start` on in steps, lie between 0 and `length`: the first, and the one behind."""
-    if start >= 0 and start + (count - 1) * step < length:
-        return 0, count
-    return max(0, -(start // step)), min(count, (length - 1 - start) // step + 1)
+def _clip(q: int, axis: Any, length: int) -> Any:
+    """Where window number q begins along an axis of this length, inside of it, and how many elements it has there."""
+    kernel, stride, low, dilation = axis
+    start = q * stride - low
+    if start >= 0 and start + (kernel - 1) * dilation < length:
+        return start, kernel
+    first = max(0, -(start // dilation))
+    return start + first * dilation, min(kernel, (length - 1 - start) // dilation + 1) - first
 
 
 @compiled.kernel
@@ -136,120 +140,72 @@ def _larger_lines(x: Any, start: int, step: int, count: int, out: Any, to: int, 
 
 
 @compiled.kernel
-def _pool(
-    x: Any, out: Any, size: Any, shape: Any, kernel: Any, stride: Any, low: Any, dilation: Any, pieces: int
-) -> None:
-    share(_pool_channels, size[0], pieces, (x, out, size, shape, kernel, stride, low, dilation))
+def _pool(x: Any, out: Any, geometry: Any, pieces: int) -> None:
+    share(_pool_channels, geometry[0][0], pieces, (x, out, geometry))
 
 
 @compiled.kernel
-def _pool_channels(
-    begin: int, end: int, x: Any, out: Any, size: Any, shape: Any, kernel: Any, stride: Any, low: Any, dilation: Any
-) -> None:
+def _pool_channels(begin: int, end: int, x: Any, out: Any, geometry: Any) -> None:
     """Down each column of windows first, into `line`, then along it."""
-    _, rows, columns, n = size
+    (_, rows, columns, n), (_, down, across, _), vertical, horizontal = geometry
     line = room_for(x, columns * n)
-    to = begin * shape[1] * shape[2] * n
+    to = begin * down * across * n
     for c in range(begin, end):
-        for p in range(shape[1]):
-            top = p * stride[0] - low[0]
-            i0, i1 = _clip(top, dilation[0], kernel[0], rows)
-            start = (c * rows + top + i0 * dilation[0]) * columns * n
-            _larger_lines(x, start, dilation[0] * columns * n, i1 - i0, line, 0, columns * n)
+        for p in range(down):
+            top, high = _clip(p, vertical, rows)
+            start, step = (c * rows + top) * columns * n, vertical[3] * columns * n
+            _larger_lines(x, start, step, high, line, 0, columns * n)
             if n < width(zeros(x)):
-                _along(line, columns, n, out, to, shape[2], kernel[1], stride[1], low[1], dilation[1])
+                _along(line, columns, n, out, to, across, horizontal)
             else:
-                for q in range(shape[2]):
-                    left = q * stride[1] - low[1]
-                    j0, j1 = _clip(left, dilation[1], kernel[1], columns)
-                    _larger_lines(line, (left + j0 * dilation[1]) * n, dilation[1] * n, j1 - j0, out, to + q * n, n)
-            to += shape[2] * n
+                for q in range(across):
+                    left, wide = _clip(q, horizontal, columns)
+                    _larger_lines(line, left * n, horizontal[3] * n, wide, out, to + q * n, n)
+            to += across * n
 
 
 @compiled.kernel
-def _along(
-    line: Any, columns: int, n: int, out: Any, to: int, count: int, kernel: int, stride: int, low: int, dilation: int
-) -> None:
+def _along(line: Any, columns: int, n: int, out: Any, to: int, across: int, horizontal: Any) -> None:
     """The maxima of the windows over `line`, of few images, number by number."""
-    for q in range(count):
-        left = q * stride - low
-        j0, j1 = _clip(left, dilation, kernel, columns)
-        start = (left + j0 * dilation) * n
-        for k in range(start, start + n):
+    for q in range(across):
+        left, wide = _clip(q, horizontal, columns)
+        for k in range(left * n, left * n + n):
             best = pick(line, k)
-            for j in range(1, j1 - j0):
-                v = pick(line, k + j * dilation * n)
+            for j in range(1, wide):
+                v = pick(line, k + j * horizontal[3] * n)
                 best = v if (v > best) | (v != v) else best
             put(out, to, best)
             to += 1
 
 
 @compiled.kernel
-def _scatter(
-    g: Any,
-    x: Any,
-    out: Any,
-    result: Any,
-    size: Any,
-    shape: Any,
-    kernel: Any,
-    stride: Any,
-    low: Any,
-    dilation: Any,
-    relu: bool,
-    pieces: int,
-) -> None:
-    args = g, x, out, result, size, shape, kernel, stride, low, dilation, relu
-    share(_scatter_channels, size[0], pieces, args)
+def _scatter(arrays: Any, geometry: Any, relu: bool, pieces: int) -> None:
+    """`arrays` are (g, x, out, result)."""
+    share(_scatter_channels, geometry[0][0], pieces, (arrays, geometry, relu))
 
 
 @compiled.kernel
-def _scatter_channels(
-    begin: int,
-    end: int,
-    g: Any,
-    x: Any,
-    out: Any,
-    result: Any,
-    size: Any,
-    shape: Any,
-    kernel: Any,
-    stride: Any,
-    low: Any,
-    dilation: Any,
-    relu: bool,
-) -> None:
-    _, rows, columns, n = size
-    down, right = dilation[0] * columns * n, dilation[1] * n
-    at = begin * shape[1] * shape[2] * n
+def _scatter_channels(begin: int, end: int, arrays: Any, geometry: Any, relu: bool) -> None:
+    (_, rows, columns, n), (_, down, across, _), vertical, horizontal = geometry
+    at = begin * down * across * n
     for c in range(begin, end):
-        for p in range(shape[1]):
-            top = p * stride[0] - low[0]
-            i0, i1 = _clip(top, dilation[0], kernel[0], rows)
-            for q in range(shape[2]):
-                left = q * stride[1] - low[1]
-                j0, j1 = _clip(left, dilation[1], kernel[1], columns)
-                start = ((c * rows + top + i0 * dilation[0]) * columns + left + j0 * dilation[1]) * n
-                _scatter_window(g, x, out, result, at, start, i1 - i0, down, j1 - j0, right, n, relu)
+        for p in range(down):
+            top, high = _clip(p, vertical, rows)
+            for q in range(across):
+                left, wide = _clip(q, horizontal, columns)
+                start = ((c * rows + top) * columns + left) * n
+                lines, line = (high, vertical[3] * columns * n), (wide, horizontal[3] * n)
+                _scatter_window(arrays, at, start, lines, line, n, relu)
                 at += n
 
 
 @compiled.kernel
-def _scatter_window(
-    g: Any,
-    x: Any,
-    out: Any,
-    result: Any,
-    at: int,
-    start: int,
-    high: int,
-    down: int,
-    wide: int,
-    right: int,
-    n: int,
-    relu: bool,
-) -> None:
-    """Hands the cotangent `rest` to the first element that is not less than the maximum: the next ones get nothing."""
+def _scatter_window(arrays: Any, at: int, start: int, lines: Any, line: Any, n: int, relu: bool) -> None:
+    """Hands the cotangent `rest` to the first element that is not less than the maximum: the next ones get nothing.
+
+    `lines` and `line` are how many elements a window has each way, and how far they are apart.
+    """
+    (g, x, out, result), (high, down), (wide, right) = arrays, lines, line
     none = zeros(x)
     whole = n - n % width(none)
     for k in range(0, whole, width(none)):

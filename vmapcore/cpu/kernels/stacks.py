@@ -58,9 +58,10 @@ class Stack:
         else:
             transposed = x.swapaxes(1, 2)  # a view of what `x` views, or else a copy
             laid, steps = np.ascontiguousarray(transposed), (rows * depth, 1, rows)
-        flat = laid.reshape(-1), steps, (y.swapaxes(1, 2) if self.along else y).reshape(-1)
-        more = self.none if bias is None else bias.ravel(), self.floors[relu]
-        _multiply(*flat, *more, out.reshape(-1), self.sizes, self.along, self.block, self.pieces)
+        columns = (y.swapaxes(1, 2) if self.along else y).reshape(-1)
+        finish = self.none if bias is None else bias.ravel(), self.floors[relu]
+        shape = self.sizes, self.block
+        _multiply((laid.reshape(-1), *steps), columns, self.along, finish, out.reshape(-1), shape, self.pieces)
 
 
 def stack(x: Any, y: Any, finished: bool = False) -> Stack | None:
@@ -102,20 +103,11 @@ def takes(x: Any, y: Any) -> bool:
 
 
 @kernel
-def _multiply(
-    x: Any,
-    steps: Any,
-    y: Any,
-    bias: Any,
-    floor: Any,
-    out: Any,
-    sizes: Any,
-    along: bool,
-    block: Any,
-    pieces: int,
-) -> None:
+def _multiply(x: Any, y: Any, along: bool, finish: Any, out: Any, shape: Any, pieces: int) -> None:
+    """`x` is numbers with the distances of members, rows and terms; `finish` a bias and a floor."""
+    (bias, floor), (sizes, _) = finish, shape
     bias_step = -1 if bias.size == 0 else sizes[3] if bias.size > sizes[3] else 0
-    args = x, steps, y, bias, bias_step, floor, out, sizes, block
+    args = x, y, (bias, bias_step, floor), out, shape
     if along:
         share(_along, sizes[0] * sizes[4], pieces, args)
     else:
@@ -123,21 +115,10 @@ def _multiply(
 
 
 @kernel
-def _across(
-    begin: int,
-    end: int,
-    x: Any,
-    steps: Any,
-    y: Any,
-    bias: Any,
-    bias_step: int,
-    floor: Any,
-    out: Any,
-    sizes: Any,
-    block: Any,
-) -> None:
+def _across(begin: int, end: int, left: Any, y: Any, finish: Any, out: Any, shape: Any) -> None:
     """y by rows: registers of columns, and rows of x packed side by side."""
-    _, rows, depth, columns, parts = sizes
+    (_, rows, depth, columns, parts), block = shape
+    x, x_member, x_row, x_term = left
     side, height = block[0], max(rows, 3)
     zeros_at = (height + side - 1) // side * side * depth
     spare = zeros_at + height
@@ -147,23 +128,23 @@ def _across(
     packed = -1
     for which in range(begin, end):
         d, part = which // parts, which % parts
-        left, right = columns * part // parts, columns * (part + 1) // parts
+        first, last = columns * part // parts, columns * (part + 1) // parts
         if d != packed:
-            _pack(x, d * steps[0], steps, (rows, depth, height, side), room)
+            _pack(x, d * x_member, x_row, x_term, (rows, depth, height, side), room)
             packed = d
-        start, to = d * depth * columns + left, d * rows * columns + left
+        to = d * rows * columns + first
         made, at = (bare(room), spare) if rows < height else (bare(out), to)
-        rest = height, number(x, -np.inf), y, start, columns, depth, made, at, columns, right - left
-        product(room, 0, side * depth, block, behind(room, zeros_at), *rest)
-        first = d * max(bias_step, 0) + left
+        none, source = behind(room, zeros_at), (y, d * depth * columns + first, columns, depth)
+        into = made, at, columns, last - first
+        product(block, (room, 0, side * depth), (none, height, number(x, -np.inf)), source, into)
         for o in range(rows):
-            for k in range(right - left):
+            for k in range(last - first):
                 value = pick(made, at + o * columns + k)
-                put(out, to + o * columns + k, _finished(value, bias, bias_step, first + k, floor))
+                put(out, to + o * columns + k, _finished(value, finish, d, first + k))
 
 
 @kernel
-def _pack(x: Any, at: int, steps: Any, sizes: Any, room: Any) -> None:
+def _pack(x: Any, at: int, row: int, term: int, sizes: Any, room: Any) -> None:
     """The rows of one member, `side` side by side; rows that are too few become zeros, the last ones may come twice."""
     rows, depth, height, side = sizes
     to = 0
@@ -171,35 +152,25 @@ def _pack(x: Any, at: int, steps: Any, sizes: Any, room: Any) -> None:
         first = min(begin, height - side)
         for k in range(depth):
             for o in range(first, first + side):
-                put(room, to, pick(x, at + o * steps[1] + k * steps[2]) if o < rows else number(x, 0))
+                put(room, to, pick(x, at + o * row + k * term) if o < rows else number(x, 0))
                 to += 1
 
 
 @kernel
-def _finished(value: Any, bias: Any, bias_step: int, at: int, floor: Any) -> Any:
-    more = value + pick(bias, at) if bias_step >= 0 else value
+def _finished(value: Any, finish: Any, d: int, column: int) -> Any:
+    """A number of member `d` with its bias, cut from below."""
+    bias, bias_step, floor = finish
+    more = value + pick(bias, d * bias_step + column) if bias_step >= 0 else value
     return floor if more < floor else more
 
 
 @kernel
-def _along(
-    begin: int,
-    end: int,
-    x: Any,
-    steps: Any,
-    y: Any,
-    bias: Any,
-    bias_step: int,
-    floor: Any,
-    out: Any,
-    sizes: Any,
-    block: Any,
-) -> None:
+def _along(begin: int, end: int, left: Any, y: Any, finish: Any, out: Any, shape: Any) -> None:
     """y by columns: registers of the numbers of a sum."""
-    _, rows, depth, columns, parts = sizes
-    side, across = block
+    (_, rows, depth, columns, parts), (side, across) = shape
+    x, x_member, x_row, x_term = left
     height, whole = max(rows, side), registers(zeros(x), depth)
-    as_it_lies = steps[2] == 1 and whole == depth and rows == height
+    as_it_lies = x_term == 1 and whole == depth and rows == height
     laid = 0 if as_it_lies else height * whole
     room = room_for(x, laid + side * across)
     for k in range(rows * whole, laid):
@@ -209,52 +180,36 @@ def _along(
         d, part = which // parts, which % parts
         if not as_it_lies and d != there:
             for o in range(rows):
-                spread_run(x, d * steps[0] + o * steps[1], steps[2], depth, room, o * whole)
+                spread_run(x, d * x_member + o * x_row, x_term, depth, room, o * whole)
             there = d
-        source, at = (bare(x), d * steps[0]) if as_it_lies else (bare(room), 0)
+        source, at = (bare(x), d * x_member) if as_it_lies else (bare(room), 0)
         span = columns * part // parts, columns * (part + 1) // parts
-        finish = bias, d * max(bias_step, 0), bias_step, floor
-        more = out, d * rows * columns, room, laid, span, sizes, block, whole
-        _sums(source, at, y, d * columns * depth, finish, *more)
+        _sums((source, at, whole), y, d, span, finish, out, (room, laid), shape)
 
 
 @kernel
-def _sums(
-    x: Any,
-    x_at: int,
-    y: Any,
-    y_at: int,
-    finish: Any,
-    out: Any,
-    to: int,
-    room: Any,
-    sums: int,
-    span: Any,
-    sizes: Any,
-    block: Any,
-    whole: int,
-) -> None:
-    """Some columns of one member, a chunk of the sums after the other."""
-    _, rows, depth, columns, _ = sizes
-    side, across = block
+def _sums(left: Any, y: Any, d: int, span: Any, finish: Any, out: Any, spare: Any, shape: Any) -> None:
+    """Some columns of one member, a chunk of the sums after the other; `spare` is a room, and a place for a block."""
+    (_, rows, depth, columns, _), (side, across) = shape
+    (x, x_at, whole), (room, sums) = left, spare
     for begin in range(0, depth, CHUNK):
-        run = min(CHUNK, depth - begin)
+        lengths = 1, min(CHUNK, depth - begin)
         for c in range(span[0], span[1], across):
             column = min(c, span[1] - across)
+            right = y, (d * columns + column) * depth + begin, depth, 0, 0
             for r in range(0, rows, side):
                 row = max(min(r, rows - side), 0)
-                at, start, into = x_at + row * whole + begin, y_at + column * depth + begin, to + row * columns + column
+                packed, into = (x, x_at + row * whole + begin, whole), (d * rows + row) * columns + column
                 if begin == 0 and side <= rows:
-                    inner(side, x, at, whole, y, start, depth, 0, 0, 1, run, out, into, columns)
+                    inner(side, across, packed, right, lengths, (out, into, columns))
                     continue
-                inner(side, x, at, whole, y, start, depth, 0, 0, 1, run, room, sums, across)
+                inner(side, across, packed, right, lengths, (room, sums, across))
                 # ends of rows and of columns come twice, and are added once
                 for i in range(r - row, min(side, rows - row)):
                     for j in range(c - column, across):
                         before = pick(out, into + i * columns + j) if begin else number(x, 0)
                         put(out, into + i * columns + j, before + pick(room, sums + i * across + j))
-    bias, first, bias_step, floor = finish
     for r in range(rows):
         for k in range(span[0], span[1]):
-            into = to + r * columns + k
-            put(out, into, _finished(pick(out, into), bias, bias_step, first + k, floor))
+            into = (d * rows + r) * columns + k
+            put(out, into, _finished(pick(out, into), finish, d, k))

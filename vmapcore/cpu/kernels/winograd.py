@@ -9,9 +9,8 @@ from ...locks import cached_property
 from ...thresholds import WINOGRAD_CACHE, WINOGRAD_CHANNELS
 from .blocks import block_of
 from .lanes import lanes
-from .patches import New
 from .winograd_loops import GAP, inputs, inputs_back, outputs, outputs_back, pack, pooled_outputs, products
-from .winograd_tiles import Tiles
+from .winograd_tiles import New, Tiles
 
 
 class Winograd(Tiles):
@@ -50,7 +49,7 @@ class Winograd(Tiles):
         size, shape = (self.channels, *self._reach, self.images), out.shape[1:]
         none, block = np.zeros(self.height, self.dtype), block_of(self.height)
         for group in range(len(x)):
-            laid = self._padded(x[group], self._reach, new).reshape(-1)
+            laid = self._padded(x[group], new).reshape(-1)
             flat, u, more = out[group].reshape(-1), weights[group].reshape(-1), none if bias is None else bias[group]
             for first, count in self._steps:
                 inputs(laid, size, v, first, count, self._across)
@@ -74,13 +73,13 @@ class Winograd(Tiles):
             if not direct:
                 out[group] = image[self._inside]
 
-    def weight_grad(self, x: Any, g: Any, out: Any, accumulate: bool, new: New) -> None:
+    def weight_grad(self, x: Any, g: Any, out: Any, new: New) -> None:
         v, m = self._room("inputs", self.channels, new), self._room("outputs", self.height, new)
         size, shape = (self.channels, *self._reach, self.images), (self.height, *self._whole, self.images)
         total, more = (new(name, (36, self.height, self.channels)) for name in ("total", "more"))
         for group in range(len(x)):
             laid, back = (
-                self._padded(x[group], self._reach, new).reshape(-1),
+                self._padded(x[group], new).reshape(-1),
                 self._cotangent(g[group], new).reshape(-1),
             )
             for first, count in self._steps:
@@ -90,7 +89,7 @@ class Winograd(Tiles):
                 np.matmul(a, b.swapaxes(1, 2), out=more if first else total)
                 if first:
                     total += more
-            self._put_weight_grad(total, out[group], accumulate)
+            self._put_weight_grad(total, out[group])
 
     @cached_property
     def _low(self) -> Any:

@@ -278,5 +278,6 @@ def products(u: Any, block: Any, none: Any, low: Any, v: Any, depth: int, m: Any
     next_block = block[0] * depth
     matrix = (height + block[0] - 1) // block[0] * next_block
     for p in range(36):
-        v_at, m_at = p * (depth * run + GAP), p * (height * run + GAP)
-        product(u, p * matrix, next_block, block, none, height, low, v, v_at, run, depth, m, m_at, run, run)
+        source = v, p * (depth * run + GAP), run, depth
+        into = m, p * (height * run + GAP), run, run
+        product(block, (u, p * matrix, next_block), (none, height, low), source, into)

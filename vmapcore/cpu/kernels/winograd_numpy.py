@@ -7,8 +7,7 @@ import numpy as np
 from ...evals.windows import Windows
 from ...locks import cached_property
 from ...thresholds import WINOGRAD_NUMPY_CACHE, WINOGRAD_NUMPY_CHANNELS, WINOGRAD_NUMPY_IMAGES
-from .patches import New
-from .winograd_tiles import INPUT, OUTPUT, Tiles
+from .winograd_tiles import INPUT, OUTPUT, New, Tiles
 
 
 class WinogradNumPy(Tiles):
@@ -46,7 +45,7 @@ class WinogradNumPy(Tiles):
         """A tile makes `side` by `side` results: 4, or 2 by taking maxima."""
         rows, columns = out.shape[2:4]
         for group in range(len(x)):
-            laid = self._padded(x[group], self._reach, new)
+            laid = self._padded(x[group], new)
             for first, count in self._steps:
                 m = self._product(weights[group], self._gather(INPUT, "inputs", laid, first, count, new), new)
                 made = new("results", (16, m[0].size))
@@ -85,17 +84,17 @@ class WinogradNumPy(Tiles):
             if not direct:
                 out[group] = image[self._inside]
 
-    def weight_grad(self, x: Any, g: Any, out: Any, accumulate: bool, new: New) -> None:
+    def weight_grad(self, x: Any, g: Any, out: Any, new: New) -> None:
         total, more = (new(name, (36, self.height, self.channels)) for name in ("total", "more"))
         for group in range(len(x)):
-            laid, back = self._padded(x[group], self._reach, new), self._cotangent(g[group], new)
+            laid, back = self._padded(x[group], new), self._cotangent(g[group], new)
             for first, count in self._steps:
                 a = self._gather(OUTPUT.T, "outputs", back, first, count, new)
                 b = self._gather(INPUT, "inputs", laid, first, count, new)
                 np.matmul(a, b.swapaxes(1, 2), out=more if first else total)
                 if first:
                     total += more
-            self._put_weight_grad(total, out[group], accumulate)
+            self._put_weight_grad(total, out[group])
 
     @cached_property
     def _steps(self) -> list[tuple[int, int]]:

@@ -151,6 +151,9 @@ def outlined(typing: Any, rows: Any, args: Any) -> Any:
 
 
 def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.BaseTuple):
+        inside = [_without_owner(context, builder, k, builder.extract_value(value, i)) for i, k in enumerate(kind)]
+        return context.make_tuple(builder, kind, inside)
     if not isinstance(kind, types.Array):
         return value
     array = context.make_array(kind)(context, builder, value)

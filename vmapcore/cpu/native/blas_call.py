@@ -4,6 +4,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 ENUM: Any = ir.IntType(32)
@@ -12,24 +13,13 @@ ROW_MAJOR = 101
 
 def _call(bits: int) -> Any:
     """gemm(order, transposed x, transposed y, rows, columns, depth, 1, x, step, y, step, 0, out, step):
-    rows from `to` on in `out`, `step` apart, become x @ y."""
+    rows from `to` on in `out`, `step` apart, become x @ y. Operands are addresses, and the distances of rows."""
     number: Any = ir.IntType(bits)
 
-    def call(
-        typing: Any,
-        gemm: Any,
-        transposed: Any,
-        sizes: Any,
-        x: Any,
-        x_step: Any,
-        y: Any,
-        y_step: Any,
-        out: Any,
-        to: Any,
-        step: Any,
-    ) -> Any:
+    def call(typing: Any, gemm: Any, transposed: Any, sizes: Any, x: Any, y: Any, out: Any, to: Any, step: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            address, flips, lengths, first, first_step, second, second_step, array, start, apart = args
+            address, flips, lengths, *operands, array, start, apart = args
+            (first, first_step), (second, second_step) = [cgutils.unpack_tuple(builder, a, 2) for a in operands]
 
             def whole(value: Any) -> Any:
                 return builder.trunc(value, number) if bits < 64 else value
@@ -48,7 +38,7 @@ def _call(bits: int) -> Any:
             return context.get_dummy_value()
 
         word = types.int64
-        return types.none(word, transposed, sizes, word, word, word, word, out, word, word), code
+        return types.none(word, transposed, sizes, x, y, out, word, word), code
 
     return intrinsic(call)
 

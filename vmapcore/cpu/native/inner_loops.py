@@ -4,7 +4,7 @@ A function of LLVM is made for each size of a block, and kept apart from its cal
 Imported where Numba is installed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -119,23 +119,8 @@ def _place_of(code: Code, steps: Any, k: Any) -> Any:
 def _outer_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
     """Blocks of so many rows of weights by so many registers."""
 
-    def body(
-        builder: Any,
-        w: Any,
-        first: Any,
-        block: Any,
-        bias: Any,
-        height: Any,
-        floor: Any,
-        x: Any,
-        start: Any,
-        steps: Any,
-        depth: Any,
-        out: Any,
-        to: Any,
-        step: Any,
-        last: Any,
-    ) -> None:
+    def body(builder: Any, *given: Any) -> None:
+        w, first, block, bias, height, floor, x, start, steps, depth, out, to, step, last = given
         code = Code(builder, real)
         sums = _Registers(builder, code.vector, rows, columns)
         places = [*[WORD(c * code.wide) for c in range(columns - 1)], last]
@@ -161,50 +146,6 @@ def _outer_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
                     code.store(code.at_least(sums.get(r, c), least), into, places[c])
 
     return body
-
-
-def _outer(sizes: list[tuple[int, int]]) -> Any:
-    @intrinsic
-    def outer(
-        typing: Any,
-        rows: Any,
-        columns: Any,
-        w: Any,
-        first: Any,
-        block: Any,
-        bias: Any,
-        height: Any,
-        floor: Any,
-        x: Any,
-        start: Any,
-        steps: Any,
-        depth: Any,
-        out: Any,
-        to: Any,
-        step: Any,
-        last: Any,
-    ) -> Any:
-        n = types.intp
-
-        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            rows, columns, *rest = args
-            given = [address_of(context, builder, k, a) for k, a in zip(signature.args[2:], rest, strict=True)]
-            real = number_at(given[0])
-            kinds = [a.type for a in given]
-            named = f"vmapcore.outer.{real}.{'equal' if given[8].type == WORD else 'places'}"
-            for r, c in sizes:
-                function = apart(builder, f"{named}.{r}.{c}", kinds, _outer_code(r, c, real))
-                fits = builder.and_(
-                    builder.icmp_signed("==", rows, WORD(r)), builder.icmp_signed("==", columns, WORD(c))
-                )
-                with builder.if_then(fits):
-                    call_apart(context, builder, function, given)
-            return context.get_dummy_value()
-
-        steps = n if isinstance(steps, types.Integer) else steps
-        return types.void(n, n, w, n, n, bias, n, w.dtype, x, n, steps, n, out, n, n, n), code
-
-    return outer
 
 
 def _add_products(
@@ -239,22 +180,8 @@ def _store_totals(code: Code, totals: _Registers, sums: Any, stride: Any) -> Non
 def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
     """One block: so many rows of one side by so many of the other."""
 
-    def body(
-        builder: Any,
-        g: Any,
-        at: Any,
-        step: Any,
-        x: Any,
-        start: Any,
-        steps: Any,
-        k: Any,
-        down: Any,
-        runs: Any,
-        run: Any,
-        sums: Any,
-        to: Any,
-        stride: Any,
-    ) -> None:
+    def body(builder: Any, *given: Any) -> None:
+        g, at, step, x, start, steps, k, down, runs, run, sums, to, stride = given
         code = Code(builder, real)
         totals = _Registers(builder, code.vector, rows, columns)
         zero = code.vector([0.0] * code.wide)
@@ -280,45 +207,44 @@ def _inner_code(rows: int, columns: int, real: Any) -> Callable[..., None]:
     return body
 
 
-def _inner(columns_of: dict[int, int]) -> Any:
-    @intrinsic
-    def inner(
-        typing: Any,
-        side: Any,
-        g: Any,
-        at: Any,
-        step: Any,
-        x: Any,
-        start: Any,
-        steps: Any,
-        k: Any,
-        down: Any,
-        runs: Any,
-        run: Any,
-        sums: Any,
-        to: Any,
-        stride: Any,
-    ) -> Any:
-        n = types.intp
+def _of_sizes(name: str, sizes: Sequence[tuple[int, int]], code_of: Callable[..., Any]) -> Any:
+    """A function of the size of a block, one of `sizes`, and of four tuples: what the code of that size takes."""
 
+    @intrinsic
+    def loop(typing: Any, rows: Any, columns: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            side, *rest = args
-            given = [address_of(context, builder, k, a) for k, a in zip(signature.args[1:], rest, strict=True)]
+            wanted, given = args[:2], _flat(context, builder, signature.args[2:], args[2:])
+            kinds = [v.type for v in given]
             real = number_at(given[0])
-            kinds = [a.type for a in given]
-            named = f"vmapcore.inner.{real}.{'equal' if given[5].type == WORD else 'places'}"
-            for r, c in columns_of.items():
-                function = apart(builder, f"{named}.{r}.{c}", kinds, _inner_code(r, c, real))
-                with builder.if_then(builder.icmp_signed("==", side, WORD(r))):
+            named = f"vmapcore.{name}.{real}.{kinds.count(WORD)}"  # a word more if steps are no array of places
+            for size in sizes:
+                function = apart(builder, f"{named}.{size[0]}.{size[1]}", kinds, code_of(*size, real))
+                same = [builder.icmp_signed("==", n, WORD(m)) for n, m in zip(wanted, size, strict=True)]
+                with builder.if_then(builder.and_(*same)):
                     call_apart(context, builder, function, given)
             return context.get_dummy_value()
 
-        steps = n if isinstance(steps, types.Integer) else steps
-        return types.void(n, g, n, n, x, n, steps, n, n, n, n, sums, n, n), code
+        return types.void(types.intp, types.intp, a, b, c, d), code
 
-    return inner
+    return loop
 
 
-def functions(outer: list[tuple[int, int]], inner: dict[int, int]) -> tuple[Any, Any]:
-    """Both loops, for blocks of these sizes: rows by registers, and for so many rows how many of the other side."""
-    return _outer(outer), _inner(inner)
+def _flat(context: Any, builder: Any, kinds: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """What is in tuples, with the addresses of arrays."""
+    found: list[Any] = []
+    for kind, value in zip(kinds, values, strict=True):
+        if isinstance(kind, types.BaseTuple):
+            found += _flat(context, builder, [*kind], [builder.extract_value(value, i) for i in range(len(kind))])
+        else:
+            found.append(address_of(context, builder, kind, value))
+    return found
+
+
+def outer(sizes: Sequence[tuple[int, int]]) -> Any:
+    """The loop over terms of rows by registers: of `blocks.outer`."""
+    return _of_sizes("outer", sizes, _outer_code)
+
+
+def inner(sizes: Sequence[tuple[int, int]]) -> Any:
+    """The loop along memory for rows by rows: of `blocks.inner`."""
+    return _of_sizes("inner", sizes, _inner_code)

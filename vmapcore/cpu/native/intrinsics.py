@@ -21,20 +21,11 @@ def _intrinsic(function: Callable[..., Any]) -> Any:
 
 def _of_one(emit: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """A function of one float from what emits its instructions."""
-
-    def typed(context: Any, x: Any) -> Any:
-        return x(x), lambda target, builder, signature, args: emit(builder, args[0])
-
-    typed.__name__ = emit.__name__.strip("_")
-    return _intrinsic(typed)
+    return _intrinsic(lambda context, x: (x(x), lambda target, builder, signature, args: emit(builder, *args)))
 
 
 def _of_two(emit: Callable[[Any, Any, Any], Any]) -> Callable[..., Any]:
-    def typed(context: Any, x: Any, y: Any) -> Any:
-        return x(x, y), lambda target, builder, signature, args: emit(builder, *args)
-
-    typed.__name__ = emit.__name__.strip("_")
-    return _intrinsic(typed)
+    return _intrinsic(lambda context, x, y: (x(x, y), lambda target, builder, signature, args: emit(builder, *args)))
 
 
 # Memory.
@@ -81,34 +72,14 @@ get, put = _intrinsic(_get), _intrinsic(_put)
 # Reductions.
 
 
-def _plus(builder: Any, x: Any, y: Any) -> Any:
-    return builder.fadd(x, y, flags=("reassoc",))
-
-
-def _larger(builder: Any, x: Any, y: Any) -> Any:
-    return mathematics.call(builder, "maximum", x, y)
-
-
-def _smaller(builder: Any, x: Any, y: Any) -> Any:
-    return mathematics.call(builder, "minimum", x, y)
-
-
-plus, larger, smaller = _of_two(_plus), _of_two(_larger), _of_two(_smaller)
+plus = _of_two(lambda builder, x, y: builder.fadd(x, y, flags=("reassoc",)))
+larger = _of_two(lambda builder, x, y: mathematics.call(builder, "maximum", x, y))
+smaller = _of_two(lambda builder, x, y: mathematics.call(builder, "minimum", x, y))
 
 
 # Functions.
 
 
-def _exp(builder: Any, x: Any) -> Any:
-    return mathematics.exponential(builder, x)
-
-
-def _log(builder: Any, x: Any) -> Any:
-    return mathematics.logarithm(builder, x)
-
-
-def _tanh(builder: Any, x: Any) -> Any:
-    return mathematics.hyperbolic_tangent(builder, x)
-
-
-exp, log, tanh = _of_one(_exp), _of_one(_log), _of_one(_tanh)
+exp = _of_one(mathematics.exponential)
+log = _of_one(mathematics.logarithm)
+tanh = _of_one(mathematics.hyperbolic_tangent)
