@@ -171,6 +171,32 @@ class _Custom:
                 )
         return static, [x if hasattr(x, "dtype") else np.asarray(x) for x in leaves], tree
 
+    def _flat(self, static: list[Any], tree: Any, trees: dict[str, Any]) -> Flat:
+        """The function as one of leaves, which notes under "out" how its results are structured."""
+
+        def fun(*xs: Any) -> Any:
+            outs, trees["out"] = flatten(self.fun(*self._join(static, unflatten(tree, xs))))
+            return outs
+
+        fun.__name__ = name_of(self.fun)
+        return fun
+
+    def _pair(self, rule: str, found: Any, parts: str) -> tuple[Any, Any]:
+        """What a rule returned, if that is a pair."""
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise StructureError(self.call, f"{rule} returned {describe(found)}", f"it must return ({parts})")
+        return found
+
+    def _check_like(self, rule: str, what: str, found: Any, like: str, other: Any) -> list[Any]:
+        """The leaves of what a rule returned, if it is structured like `other`, and leaves are shaped alike."""
+        (leaves, tree), (others, wanted) = flatten(found), flatten(other)
+        if tree != wanted:
+            raise StructureError(self.call, f"{rule} returned a {what} of structure {tree}", f"{like} has {wanted}")
+        for x, y in zip(leaves, others, strict=True):
+            if np.shape(x) != np.shape(y):
+                raise ShapeError(self.call, f"{rule} returned the {what} {describe(x)}", f"{like} is {describe(y)}")
+        return leaves
+
     def _join(self, static: list[Any], others: list[Any]) -> list[Any]:
         args = list(others)
         for i, value in sorted(zip(self.nondiff_argnums, static, strict=True)):
@@ -217,25 +243,19 @@ class custom_vjp(_Custom):  # noqa: N801  a decorator, named like the function i
         static, leaves, tree = self._split(args, kwargs)
         trees: dict[str, Any] = {}
 
-        def fun(*xs: Any) -> Any:
-            outs, trees["out"] = flatten(self.fun(*self._join(static, unflatten(tree, xs))))
-            return outs
-
         def fwd(*xs: Any) -> Any:
             assert self._fwd is not None
-            pair = self._fwd(*self._join(static, unflatten(tree, xs)))
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise StructureError(self.call, f"fwd returned {describe(pair)}", "it must return (out, residuals)")
-            outs, trees["out"] = flatten(pair[0])
-            residuals, trees["residuals"] = flatten(pair[1])
+            out, kept = self._pair("fwd", self._fwd(*self._join(static, unflatten(tree, xs))), "out, residuals")
+            outs, trees["out"] = flatten(out)
+            residuals, trees["residuals"] = flatten(kept)
             return outs, residuals
 
         def bwd(residuals: Any, gs: Any) -> Any:
             cotangents = self._bwd(*static, unflatten(trees["residuals"], residuals), unflatten(trees["out"], gs))
             return self._leaf_cotangents(unflatten(tree, leaves), cotangents)
 
-        fun.__name__ = name_of(self.fun)
-        return unflatten_later(trees, custom_vjp_call(*leaves, fun=fun, fwd=fwd, bwd=bwd))
+        outs = custom_vjp_call(*leaves, fun=self._flat(static, tree, trees), fwd=fwd, bwd=bwd)
+        return unflatten(trees["out"], outs)
 
     def _leaf_cotangents(self, args: list[Any], cotangents: Any) -> list[Any]:
         if not isinstance(cotangents, (tuple, list)) or len(cotangents) != len(args):
@@ -246,21 +266,10 @@ class custom_vjp(_Custom):  # noqa: N801  a decorator, named like the function i
             )
         flat: list[Any] = []
         for arg, ct in zip(args, cotangents, strict=True):
-            leaves, tree = flatten(arg)
             if ct is None:
-                flat += [None] * len(leaves)
-                continue
-            found, ct_tree = flatten(ct)
-            if ct_tree != tree:
-                raise StructureError(
-                    self.call, f"bwd returned a cotangent of structure {ct_tree}", f"its argument has {tree}"
-                )
-            for g, x in zip(found, leaves, strict=True):
-                if np.shape(g) != np.shape(x):
-                    raise ShapeError(
-                        self.call, f"bwd returned the cotangent {describe(g)}", f"its argument is {describe(x)}"
-                    )
-            flat += found
+                flat += [None] * len(flatten(arg)[0])
+            else:
+                flat += self._check_like("bwd", "cotangent", ct, "its argument", arg)
         return flat
 
 
@@ -296,34 +305,11 @@ class custom_jvp(_Custom):  # noqa: N801  a decorator, named like the function i
         static, leaves, tree = self._split(args, kwargs)
         trees: dict[str, Any] = {}
 
-        def fun(*xs: Any) -> Any:
-            outs, trees["out"] = flatten(self.fun(*self._join(static, unflatten(tree, xs))))
-            return outs
-
         def rule(primals: Any, tangents: Any) -> Any:
             assert self._rule is not None
-            pair = self._rule(*static, tuple(unflatten(tree, primals)), tuple(unflatten(tree, tangents)))
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise StructureError(self.call, f"its rule returned {describe(pair)}", "it must return (out, tangent)")
-            outs, out_tree = flatten(pair[0])
-            found, found_tree = flatten(pair[1])
-            if found_tree != out_tree:
-                raise StructureError(
-                    self.call,
-                    f"its rule returned a tangent of structure {found_tree}",
-                    f"the result has {out_tree}",
-                )
-            for t, o in zip(found, outs, strict=True):
-                if np.shape(t) != np.shape(o):
-                    raise ShapeError(
-                        self.call, f"its rule returned the tangent {describe(t)}", f"the result is {describe(o)}"
-                    )
-            return found
+            found = self._rule(*static, tuple(unflatten(tree, primals)), tuple(unflatten(tree, tangents)))
+            out, tangent = self._pair("its rule", found, "out, tangent")
+            return self._check_like("its rule", "tangent", tangent, "the result", out)
 
-        fun.__name__ = name_of(self.fun)
-        return unflatten_later(trees, custom_jvp_call(*leaves, fun=fun, rule=rule))
-
-
-def unflatten_later(trees: dict[str, Any], outs: Any) -> Any:
-    """Puts results back in the structure that the function, by now run, has noted under "out"."""
-    return unflatten(trees["out"], outs)
+        outs = custom_jvp_call(*leaves, fun=self._flat(static, tree, trees), rule=rule)
+        return unflatten(trees["out"], outs)
