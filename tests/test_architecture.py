@@ -34,6 +34,7 @@ FLOORS = [
     {"arguments", "axes", "keys"},
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
+    {"jacobians"},
     {"custom"},
     {"planning"},
     {"cpu"},
@@ -46,7 +47,18 @@ FLOORS = [
 ]
 """From the ground up; a module that is not named here may be imported by none that is."""
 
-TRANSFORMS = {"batching", "reverse", "forward", "recording", "derivatives", "custom", "ops", "arguments", "axes"}
+TRANSFORMS = {
+    "batching",
+    "reverse",
+    "forward",
+    "recording",
+    "derivatives",
+    "jacobians",
+    "custom",
+    "ops",
+    "arguments",
+    "axes",
+}
 
 
 def tree(path):

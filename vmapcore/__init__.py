@@ -3,10 +3,11 @@
 from . import errors, numpy, ops, rules
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
-from .derivatives import grad, hessian, jacfwd, jacrev, stop_gradient, value_and_grad, vjp
+from .derivatives import grad, stop_gradient, value_and_grad, vjp
 from .errors import PerformanceWarning
 from .explain import explain
 from .forward import jvp
+from .jacobians import hessian, jacfwd, jacrev
 from .numpy_protocol import implements, supported
 from .ops import custom_op, external, strict
 from .pytree import register_pytree, tree_map

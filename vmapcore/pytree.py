@@ -154,11 +154,7 @@ def tree_map(fun: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 def paths(tree: Any) -> list[str]:
     """Returns for each leaf how it is reached, as Python source: `['img'][0].weight`."""
     _, treedef = flatten(tree)
-    return ["".join(_step(entry) for entry in accessor) for accessor in treedef.accessors()]
-
-
-def _step(entry: Any) -> str:
-    return str(entry.codify(""))
+    return ["".join([str(entry.codify("")) for entry in accessor]) for accessor in treedef.accessors()]
 
 
 def buffers(treedef: Treedef) -> list[bool]:

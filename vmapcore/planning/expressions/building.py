@@ -213,7 +213,7 @@ class Builder:
             if parts.shape[i] > 1:
                 folded, *rows = np.split(parts, parts.shape[i], i)
                 for row in rows:
-                    folded = _both(lambda p, q: self.emit(Statement(combine, (p, q), dtype, ())), folded, row)
+                    folded = _each(lambda p, q: self.emit(Statement(combine, (p, q), dtype, ())), folded, row)
                 parts = folded
         over = tuple([self.find(n) for i in axis if (n := x.nodes[i]) is not None])
         if over:
@@ -269,15 +269,8 @@ def _typed(x: Value, dtype: Any) -> Value:
     return Value((), (), one_part((), Constant(scalar)), dtype)
 
 
-def _each(function: Callable[[Any], Any], parts: Any) -> Any:
-    made = np.empty(parts.shape, object)
-    for i in np.ndindex(parts.shape):
-        made[i] = function(parts[i])
-    return made
-
-
-def _both(function: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
-    made = np.empty(x.shape, object)
-    for i in np.ndindex(x.shape):
-        made[i] = function(x[i], y[i])
+def _each(function: Callable[..., Any], *parts: Any) -> Any:
+    made = np.empty(parts[0].shape, object)
+    for i in np.ndindex(made.shape):
+        made[i] = function(*[p[i] for p in parts])
     return made
