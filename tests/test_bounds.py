@@ -21,7 +21,7 @@ from vmapcore.cpu.compiled import kernel
 from vmapcore.cpu.fusion import cache as generated
 from vmapcore.cpu.fusion.loop_source import HEAD
 from vmapcore.cpu.kernels import gemm
-from vmapcore.cpu.kernels.blocks import block_of, inner, product
+from vmapcore.cpu.kernels.blocks import COLUMNS, block_of, inner, product
 from vmapcore.cpu.kernels.lanes import behind, lanes, load, pick, place, put, room_for, store, zeros
 from vmapcore.cpu.kernels.reorder import square
 from vmapcore.cpu.team import share
@@ -31,6 +31,7 @@ needs_numba = pytest.mark.skipif(compiled.numba is None, reason="no numba")
 LENGTH = 320
 WIDE = lanes(np.float64)
 FLOAT = np.dtype(np.float64)
+ACROSS = COLUMNS[3]
 
 
 @kernel
@@ -81,7 +82,7 @@ def _shared(x, i):
 
 @kernel
 def _sums(x, run, out):
-    inner(3, x, 0, 0, x, 0, 0, 0, 0, 1, run, out, 0, 6)
+    inner(3, ACROSS, (x, 0, 0), (x, 0, 0, 0, 0), (1, run), (out, 0, 6))
 
 
 @kernel
@@ -92,7 +93,7 @@ def _square(x, at):
 def products(x, depth):
     """Three rows by a register, out of x from its first number on."""
     rows, weights, out = block_of(3), np.ones(3 * LENGTH), np.zeros(3 * WIDE)
-    product(weights, 0, 0, rows, np.zeros(3), 3, -np.inf, x, 0, WIDE, depth, out, 0, WIDE, WIDE)
+    product(rows, (weights, 0, 0), (np.zeros(3), 3, -np.inf), (x, 0, WIDE, depth), (out, 0, WIDE, WIDE))
 
 
 def blas(x, missing):

@@ -216,7 +216,9 @@ def _of_sizes(name: str, sizes: Sequence[tuple[int, int]], code_of: Callable[...
             wanted, given = args[:2], _flat(context, builder, signature.args[2:], args[2:])
             kinds = [v.type for v in given]
             real = number_at(given[0])
-            named = f"vmapcore.{name}.{real}.{kinds.count(WORD)}"  # a word more if steps are no array of places
+            arrays = [kind for group in signature.args[2:] for kind in group if hasattr(kind, "dtype")]
+            of_places = any(isinstance(kind.dtype, types.Integer) for kind in arrays)
+            named = f"vmapcore.{name}.{real}.{'places' if of_places else 'equal'}"
             for size in sizes:
                 function = apart(builder, f"{named}.{size[0]}.{size[1]}", kinds, code_of(*size, real))
                 same = [builder.icmp_signed("==", n, WORD(m)) for n, m in zip(wanted, size, strict=True)]
