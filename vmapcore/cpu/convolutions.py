@@ -16,7 +16,7 @@ from ..planning.plan_primitives import conv_block
 from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
 from . import compiled
 from .kernels.direct import Direct
-from .kernels.reorder import copy
+from .kernels.reorder import copied, copy
 from .kernels.winograd import Winograd
 from .kernels.winograd_numpy import WinogradNumPy
 from .workspace import Workspace, scratch
@@ -276,13 +276,6 @@ def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
     images = made.reshape(members, variants, groups * channels, *rest)
     images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
     return copied(lead.scatter(images, tail), out)
-
-
-def copied(made: Any, out: Any) -> Any:
-    if out is None:
-        return made
-    copy(out, made)
-    return out
 
 
 KERNELS = {conv: Forward, conv_block: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}

@@ -10,9 +10,8 @@ from ..evals.windows import Windows, windows
 from ..graph import Step
 from ..planning.plan_primitives import max_pool_scatter_rectified
 from ..rules.pooling import max_pool, max_pool_scatter
-from .convolutions import copied
 from .kernels import pooling
-from .kernels.reorder import copy
+from .kernels.reorder import copied, copy
 from .workspace import Workspace, scratch
 
 

@@ -19,7 +19,7 @@ from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from ..thresholds import ENOUGH, TASKS, TILED
 from . import compiled
 from .fusion.fused import Fused, can_fuse, fuse, worth_compiling
-from .kernels.reorder import copy
+from .kernels.reorder import copied
 from .steps import SHARING, Roots, kernel_of, reusable, shared
 from .workspace import Workspace, scratch
 
@@ -63,7 +63,7 @@ class StepUnit(Unit):
             return (self.run(workspace, outs[0], *arrays),)
         else:
             made = (self.run(workspace, None, *arrays),)
-        return [_put(m, out) for m, out in zip(made, outs, strict=True)]
+        return [copied(m, out) for m, out in zip(made, outs, strict=True)]
 
     def needs(self, told: Collection[Any]) -> list[Need]:
         step, v = self.steps[0], self.outputs[0]
@@ -76,13 +76,6 @@ class StepUnit(Unit):
 
     def direct(self, told: bool) -> Any:
         return None if self.multiple or (told and not self.writes) else self.run
-
-
-def _put(made: Any, out: Any) -> Any:
-    if out is None:
-        return made
-    copy(out, made)
-    return out
 
 
 class FusedUnit(Unit):

@@ -11,7 +11,7 @@ from ...locks import cached_property
 from ...planning.expressions.expression import Dimensions, Expression
 from .cache import function
 from .elements import IN_A_ROW, WRITEABLE, exact
-from .tile_source import TileSource, loads, tile_source, whole_source
+from .tile_source import TileSource, loads, tile_source
 
 Order = tuple[int, ...] | None
 Bound = Callable[[int, int], Any]
@@ -33,7 +33,7 @@ class Shape(NamedTuple):
 
 
 class FusedKernel:
-    """Runs a fused group on arrays: `kernel(ins, outs, lo, hi)`, or `kernel.bind(ins, outs)(lo, hi)` many times.
+    """Runs a fused group on arrays: `kernel(ins, outs)`, or `kernel.bind(ins, outs)(lo, hi)` for some of the rows.
 
     Rows `lo` to `hi` are of the outermost axis; where the group does not split they must be all. Outputs share no
     memory with inputs but those in place. It is safe to call from several threads. An input that is not contiguous is
@@ -51,10 +51,7 @@ class FusedKernel:
         self.transposed = any(order is not None for order, _ in (*self.inputs, *self.outputs))
         self.all = backend.all(shape)
 
-    def __call__(self, ins: Sequence[Any], outs: Sequence[Any], lo: int = 0, hi: int | None = None) -> None:
-        if hi is not None:
-            self.bind(ins, outs)(lo, hi)
-            return
+    def __call__(self, ins: Sequence[Any], outs: Sequence[Any]) -> None:
         given, wanted = list(ins), outs
         if self.transposed:
             given = [_transposed(x, order) for x, (order, _) in zip(ins, self.inputs, strict=True)]
@@ -160,12 +157,6 @@ class Tiled:
         """For some of the rows, tile by tile."""
         return Calls(self.expression, tile_source(self.expression, self.in_place))
 
-    @cached_property
-    def whole(self) -> "Calls":
-        """For all rows."""
-        source = whole_source(self.expression, self.in_place) if self.expression.splits else None
-        return self.calls if source is None else Calls(self.expression, source)
-
     def all(self, shape: Shape) -> Callable[[Sequence[Any], Sequence[Any]], Any]:
         """Runs all rows of arrays that lie as they must."""
 
@@ -173,17 +164,13 @@ class Tiled:
             for y in outs:
                 if not y.flags.c_contiguous:
                     raise TypeError("a result that would be reshaped by a copy")
-            return self.whole(0, self.rows, self._arrays(shape, ins, outs))
+            return self.calls(0, self.rows, self._arrays(shape, ins, outs))
 
         return run
 
     def bind(self, shape: Shape, ins: Sequence[Any], outs: Sequence[Any]) -> Bound:
         arrays = self._arrays(shape, ins, outs)
-
-        def run(lo: int, hi: int) -> Any:
-            return (self.whole if hi - lo == self.rows else self.calls)(lo, hi, arrays)
-
-        return run
+        return lambda lo, hi: self.calls(lo, hi, arrays)
 
     def _arrays(self, shape: Shape, ins: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
         if shape.captured:

@@ -44,13 +44,7 @@ class TileSource(NamedTuple):
 
 def tile_source(expression: Expression, in_place: Mapping[int, int]) -> TileSource:
     """The source, and the scratch arrays it wants."""
-    return _TileWriter(expression, in_place, expression.splits).source()
-
-
-def whole_source(expression: Expression, in_place: Mapping[int, int]) -> TileSource | None:
-    """The source of what does all rows at once, if they are one tile."""
-    writer = _TileWriter(expression, in_place, expression.splits)
-    return _TileWriter(expression, in_place, False).source() if writer.rows() == writer.count() else None
+    return _TileWriter(expression, in_place).source()
 
 
 def loads(expression: Expression) -> list[int]:
@@ -59,8 +53,8 @@ def loads(expression: Expression) -> list[int]:
 
 
 class _TileWriter:
-    def __init__(self, expression: Expression, in_place: Mapping[int, int], tiled: bool) -> None:
-        self.expression, self.in_place, self.tiled = expression, in_place, tiled
+    def __init__(self, expression: Expression, in_place: Mapping[int, int]) -> None:
+        self.expression, self.in_place, self.tiled = expression, in_place, expression.splits
         self.statements = expression.statements
         self.scratch: list[Scratch] = []
         self.free: list[int] = []
@@ -102,13 +96,9 @@ class _TileWriter:
         """How many rows make a tile."""
         lengths = self.expression.lengths
         if not self.tiled:
-            return self.count()
+            return lengths[0] if lengths else 1
         row = max([prod([lengths[a] for a in s.evaluated if a]) for s in self.statements if 0 in s.axes], default=1)
         return min(lengths[0], max(1, TILED // row))
-
-    def count(self) -> int:
-        """How many rows there are."""
-        return self.expression.lengths[0] if self.expression.lengths else 1
 
     def line(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)

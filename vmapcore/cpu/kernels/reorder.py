@@ -32,6 +32,14 @@ def copy(out: Any, x: Any) -> None:
     np.copyto(out, x)
 
 
+def copied(made: Any, out: Any) -> Any:
+    """What was made, in `out` if that is given."""
+    if out is None:
+        return made
+    copy(out, made)
+    return out
+
+
 @lru_cache(maxsize=4096)
 def _matrices(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> tuple[int, int, int] | None:
     """How many matrices, their rows and columns, if after some axes that lie outermost the next ones together are the
