@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import DTypeError, OptionError
 from ..evals.reductions import kept_shape, reduced_shape
 from ..numpy_protocol import ACCUMULATE, NUMPY, REDUCE
 from ._families import into, operand
 from ._ints import last_axes
 from .cumulative import along, converted, single_axis
-from .reductions import masked
+from .reductions import masked, starting
 
 
 def _folded(ufunc: Any, x: Any, axis: int) -> Any:
@@ -23,9 +23,14 @@ def _folded(ufunc: Any, x: Any, axis: int) -> Any:
     return x
 
 
-def _converted(ufunc: Any, a: Any, dtype: Any) -> Any:
+def _converted(call: str, ufunc: Any, a: Any, dtype: Any) -> Any:
+    """`a` in the dtype in which NumPy would combine it, for a result of `dtype`."""
     x = operand(a)
-    return converted(x, ufunc.resolve_dtypes((x.dtype, x.dtype, None))[0] if dtype is None else dtype)
+    wanted = (None if dtype is None else np.dtype(dtype),) * 3
+    try:
+        return converted(x, ufunc.resolve_dtypes((x.dtype, x.dtype, None), signature=wanted, casting="unsafe")[0])
+    except TypeError as error:
+        raise DTypeError(call, f"the numbers are {x.dtype}", str(error)) from error
 
 
 def _implement_grouping(ufunc: Any) -> None:
@@ -39,7 +44,9 @@ def _implement_grouping(ufunc: Any) -> None:
         where: Any = True,
     ) -> Any:
         call = f"np.{ufunc.__name__}.reduce"
-        x, start = _converted(ufunc, a, dtype), initial if ufunc.identity is None else ufunc.identity
+        x = _converted(call, ufunc, a, dtype)
+        initial, own = [None if n is None else starting(n, x.dtype) for n in (initial, ufunc.identity)]
+        start = initial if own is None else own
         axes = last_axes(axis, len(x.shape), call)
         if start is None and (where is not True or any(x.shape[i] == 0 for i in axes)):
             raise OptionError(call, "there may be nothing to combine", "it has no identity", "Pass initial=")
@@ -51,7 +58,7 @@ def _implement_grouping(ufunc: Any) -> None:
 
     def accumulate(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         call = f"np.{ufunc.__name__}.accumulate"
-        x, at = single_axis(_converted(ufunc, a, dtype), axis, call)
+        x, at = single_axis(_converted(call, ufunc, a, dtype), axis, call)
         step = 1
         while step < x.shape[at]:
             later = ufunc(x[along(at, None, -step)], x[along(at, step, None)])
@@ -65,7 +72,7 @@ def _implement_grouping(ufunc: Any) -> None:
 
 GROUPING: tuple[Any, ...] = (
     *(np.logaddexp, np.logaddexp2, np.hypot, np.fmax, np.fmin),
-    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm),
+    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd),
 )
 for _ufunc in GROUPING:
     _implement_grouping(_ufunc)

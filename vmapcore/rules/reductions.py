@@ -174,7 +174,7 @@ def masked(call: str, x: Any, where: Any, fill: Any) -> Any:
     return np.where(mask, x, fill)
 
 
-def _start(initial: Any, dtype: Any) -> Any:
+def starting(initial: Any, dtype: Any) -> Any:
     """`initial` as NumPy takes it, in the dtype of the result."""
     return initial.astype(dtype) if hasattr(initial, "shape") else dtype.type(initial)
 
@@ -197,7 +197,7 @@ def sum_(
     axes = last_axes(axis, len(x.shape), "np.sum")
     result = reduce_sum(x, axis=axes, keepdims=bool(keepdims))
     if initial is not None:
-        result = result + _start(initial, result.dtype)
+        result = result + starting(initial, result.dtype)
     return into("np.sum", out, result if dtype is None else converted(result, dtype))
 
 
@@ -221,7 +221,7 @@ def prod(
         result = reduce_prod(flat, axis=-1, keepdims=False)
         result = result.reshape(kept_shape(x.shape, axes)) if keepdims else result
     if initial is not None:
-        result = result * _start(initial, result.dtype)
+        result = result * starting(initial, result.dtype)
     return into("np.prod", out, result if dtype is None else converted(result, dtype))
 
 
@@ -258,7 +258,7 @@ def _extremum(
         if where is not True:
             raise OptionError(call, "got where= without initial=", "where nothing is selected there is no result")
         return made(x, axis=axes, keepdims=bool(keepdims))
-    start = _start(initial, x.dtype)
+    start = starting(initial, x.dtype)
     if any(x.shape[i] == 0 for i in axes):
         return reduce_sum(x, axis=axes, keepdims=bool(keepdims)).astype(x.dtype) + start
     return larger(made(masked(call, x, where, start), axis=axes, keepdims=bool(keepdims)), start)
