@@ -105,7 +105,7 @@ ROWS = [
         row(f"{ufunc.__name__}.{method}", of_last_axis(getattr(ufunc, method)), SPREAD, kinds=kind)
         for kind, ufuncs in {
             "f": (np.logaddexp2, np.hypot, np.fmax, np.fmin),
-            "i": (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm),
+            "i": (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd),
         }.items()
         for ufunc in ufuncs
         for method in ("reduce", "accumulate")
