@@ -148,7 +148,8 @@ def eventually(condition):
 
 
 def at_rest():
-    return threads._waiting.value == team._team.coming == team._team.there == 0
+    """No worker of a team is awake or called; where there is no team nobody reads how many are waited for."""
+    return threads._idle is None or threads._waiting.value == team._team.coming == team._team.there == 0
 
 
 def check_unharmed(blas):

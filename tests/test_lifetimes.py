@@ -162,8 +162,8 @@ def test_the_number_is_true(name, alone):
     assert abs(found - plan.peak_memory) < 0.02 * found + 50_000, (found, plan.peak_memory)
 
 
-ROOM = 1_000_000 if compiled.AVAILABLE else 0
-"""Bytes that a compiled kernel may take and give back."""
+ROOM = 1_000_000 if compiled.AVAILABLE else 3_500_000
+"""Bytes that a kernel may take and give back: patches of convolutions where it is not compiled."""
 
 SEED_WORKLOADS = [name for name, w in WORKLOADS.items() if w.task in TASKS]
 

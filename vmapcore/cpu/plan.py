@@ -105,8 +105,8 @@ class Plan:
         """The most bytes that a call holds beyond its arguments, what earlier calls have left for it included.
 
         What kernels keep for themselves, in each thread, is known once they have run. Not counted is what they take and
-        give back: reshapes and operands of products that NumPy copies, and the rooms of compiled convolutions. Results
-        are counted even where they go into donated arguments.
+        give back: reshapes and operands of products that NumPy copies, patches and rooms of convolutions. Results are
+        counted even where they go into donated arguments.
         """
         needed = self.program.needed
         return needed.fresh + self.copied_bytes + max(needed.block, self.held)
