@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evals import patches
 from ..evals.patches import Lead, split_lead
 from ..evals.windows import Windows, windows
 from ..graph import Step
@@ -114,6 +115,11 @@ class Convolution:
         return x.reshape(self.groups, x.shape[0] // self.groups, *x.shape[1:])
 
 
+def _grouped(a: Any, groups: int) -> Any:
+    """(members, n, C, ...) as (members, n, groups, C / groups, ...)."""
+    return a.reshape(*a.shape[:2], groups, a.shape[2] // groups, *a.shape[3:])
+
+
 class Straight:
     """A call of a kernel for all members, of arrays that lie as it wants them: nothing is split, cast or laid out."""
 
@@ -148,11 +154,15 @@ class OfImages(Convolution):
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
         kernel, shape = self.kernel(x.shape, w.shape[1:])
         bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
-        if kernel is None or (b is not None and bias is None):  # one that has leading axes of its own
+        if (kernel is None and self.whole) or (b is not None and bias is None):  # one that has leading axes of its own
             return copied(self.evaluated(given if b is not None else given[:2]), out)
         bias = None if bias is None else np.ascontiguousarray(bias)
         made = new(self.key, (len(x), w.shape[1], self.groups, *shape, x.shape[1]))
-        if isinstance(kernel, Direct):
+        if kernel is None:
+            into = made.transpose(0, 1, made.ndim - 1, *range(2, made.ndim - 1))
+            if made.size:
+                self.by_patches(_grouped(x, self.groups), _grouped(w, self.groups), bias, into)
+        elif isinstance(kernel, Direct):
             laid, is_innermost = lying(x, new, "x")
             flat = None if bias is None else bias.reshape(-1)
             run = self.all_members(kernel, (*w.shape[:2], self.groups), is_innermost)
@@ -184,6 +194,13 @@ class OfImages(Convolution):
         """Calls a kernel for one member."""
         raise NotImplementedError
 
+    whole = False
+    """Whether what no kernel takes is left to `eval`."""
+
+    def by_patches(self, x: Any, w: Any, bias: Any, made: Any) -> None:
+        """Does what no kernel takes as `eval` does, and puts the results where the next convolution wants them."""
+        raise NotImplementedError
+
 
 class Forward(OfImages):
     """`conv`, and `conv_block`, which pools and rectifies."""
@@ -191,6 +208,7 @@ class Forward(OfImages):
     def __init__(self, step: Step, key: Any) -> None:
         super().__init__(step, key)
         self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
+        self.whole = self.pooled
 
     def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
         win, height = self.windows(x[3:], w[3:]), w[1] // self.groups
@@ -203,6 +221,11 @@ class Forward(OfImages):
     def one(self, kernel: OfMember, x: Any, w: Any, bias: Any, made: Any, new: Any) -> None:
         run = kernel.forward_pooled if self.pooled else kernel.forward
         run(x, kernel.weights(w, new), bias, self.relu, made, new)
+
+    def by_patches(self, x: Any, w: Any, bias: Any, made: Any) -> None:
+        patches.forward(np, x, w, bias, made, self.windows(x.shape[4:], w.shape[5:]))
+        if self.relu:
+            np.maximum(made, 0, out=made)
 
 
 class InputGrad(OfImages):
@@ -218,6 +241,9 @@ class InputGrad(OfImages):
 
     def one(self, kernel: OfMember, x: Any, w: Any, bias: Any, made: Any, new: Any) -> None:
         kernel.input_grad(x, kernel.back_weights(w, new), made, new)
+
+    def by_patches(self, x: Any, w: Any, bias: Any, made: Any) -> None:
+        patches.input_grad(np, x, w, made, self.windows(self.step.params["size"], w.shape[5:]))
 
 
 class WeightGrad(Convolution):
