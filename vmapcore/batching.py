@@ -27,7 +27,7 @@ REDUCTIONS = ("sum", "mean")
 class BatchedTensor(Tracer):
     """vmap's tracer: `value` holds every example along axis 0, and the tracer shows one."""
 
-    __slots__ = ()
+    __slots__ = ("row",)
 
     def __init__(self, trace: "BatchTrace", value: Any) -> None:
         self._trace = trace
@@ -46,6 +46,47 @@ class BatchedTensor(Tracer):
         return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE)
 
 
+class SharedTensor(BatchedTensor):
+    """vmap's tracer of a value that is the same for all examples, `row`: not mapped to rules, known to who asks.
+
+    It becomes an ordinary one when a mapped value is written into it.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, trace: "BatchTrace", row: Any) -> None:
+        self._trace = trace
+        self.row = row
+        self.storage = None
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        return np.broadcast_to(self.row, (self._trace.size, *self.row.shape))
+
+    @value.setter
+    def value(self, row: Any) -> None:  # what has no value any more has no row
+        self.row = row
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.row.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.row.dtype
+
+    def _known(self, wanted: str) -> Any:
+        return self.row
+
+    def rebind(self, other: Any) -> None:
+        if type(other) is SharedTensor:
+            self.row = other.row
+        else:
+            self.row = None
+            self.__class__ = BatchedTensor  # type: ignore[assignment]
+            self.value = other.value
+
+
 class BatchTrace(Trace):
     """One running vmap."""
 
@@ -62,9 +103,7 @@ class BatchTrace(Trace):
         if self.ended:
             raise self.leaked()
         rule = primitive.vmap
-        if rule is None:
-            raise self._without_rule(primitive)
-        if len(args) == 1:
+        if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
             out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
         else:
             values = []
@@ -74,12 +113,24 @@ class BatchTrace(Trace):
                     values.append(a.value)
                     mapped.append(True)
                 else:
+                    if type(a) is SharedTensor and a._trace is self:
+                        a = a.row
                     values.append(np.asarray(a) if type(a) in SEQUENCES else a)
                     mapped.append(False)
+            if True not in mapped:
+                return self._once(primitive(*values, **params))
+            if rule is None:
+                raise self._without_rule(primitive)
             out = rule(self.size, mapped, *values, **params)
         if primitive.multiple:
             return tuple([BatchedTensor(self, o) for o in out])
         return BatchedTensor(self, out)
+
+    def _once(self, out: Any) -> Any:
+        """The result of an operation on values that are the same for all examples; a scalar is never written to."""
+        if type(out) is tuple:
+            return tuple([self._once(x) for x in out])
+        return SharedTensor(self, out) if out.shape else out
 
     def _without_rule(self, primitive: Primitive) -> VmapcoreError:
         if primitive.dynamic is None:
@@ -89,11 +140,11 @@ class BatchTrace(Trace):
         return refuse(self, call, fact, "", instead)
 
     def lift(self, value: Any) -> BatchedTensor:
-        if isinstance(value, BatchedTensor) and value._trace is self:
+        if type(value) is BatchedTensor and value._trace is self:
             return BatchedTensor(self, value.value)
-        if not hasattr(value, "shape"):
-            value = np.asarray(value)
-        return BatchedTensor(self, np.broadcast_to(value, (self.size, *value.shape)))
+        if type(value) is SharedTensor and value._trace is self:
+            value = value.row
+        return SharedTensor(self, value if hasattr(value, "shape") else np.asarray(value))
 
 
 class TangentTrace(BatchTrace):
@@ -207,7 +258,9 @@ class _Door:
     def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
         if isinstance(x, Tracer) and x._trace.ended:
             raise x._trace.leaked()
-        if isinstance(x, BatchedTensor) and x._trace is trace:
+        if type(x) is SharedTensor and x._trace is trace:
+            x = x.row
+        if type(x) is BatchedTensor and x._trace is trace:
             return self._mapped_result(trace, x.value, axis, path)
         if axis is None:
             return x

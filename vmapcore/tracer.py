@@ -129,7 +129,10 @@ class Tracer:
         return NUMPY["namespace"]()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+        known = self._known(ARRAY)
+        if known is None:
+            raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+        return np.array(known, dtype)
 
     @property
     def differs(self) -> str:
