@@ -8,6 +8,7 @@ import numpy as np
 from .arguments import Split, check_callable, check_differentiable, separate
 from .core import SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
+from .names import call_user
 from .pytree import flatten, unflatten
 from .refusals import DERIVATIVE, may_lose_derivative, without_derivative
 from .tracer import Tracer
@@ -126,7 +127,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         tracers.append(as_argument(x, tracer))
 
     def run() -> tuple[Any, list[Any], list[Any]]:
-        out_leaves, out_tree = flatten(fun(*split.put(tracers)))
+        out_leaves, out_tree = flatten(call_user(fun, split.put(tracers)))
         return out_tree, *_unwrap(trace, out_leaves)
 
     out_tree, outs, out_tangents = trace.run(run)
