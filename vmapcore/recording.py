@@ -84,6 +84,8 @@ class RecordTrace(Trace):
                 values.append(value)
                 inputs.append(self.literal(value))
         out = primitive.eval(namespace(values), *values, **params)
+        if primitive.pure and all(type(atom) is Literal for atom in inputs):
+            return self._constant(out)
         if not primitive.multiple:
             variable = Var(out.shape, out.dtype)
             if PRIMITIVES.get(primitive.name) is not primitive:
@@ -96,6 +98,12 @@ class RecordTrace(Trace):
         variables = tuple([Var(o.shape, o.dtype) for o in outs])
         self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
         return tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
+
+    def _constant(self, out: Any) -> Any:
+        """The result of an operation on constants, which is one; a scalar is never written to."""
+        if type(out) is tuple:
+            return tuple([self._constant(x) for x in out])
+        return RecordTracer(self, out, Literal(out.copy())) if out.shape else out
 
     def _spelled_out(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """What an author's function makes of tracers; None, and no steps, where it does more than NumPy's functions do:
