@@ -102,7 +102,7 @@ class BatchTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         rule = primitive.vmap
         if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
             out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
@@ -258,7 +258,7 @@ class _Door:
 
     def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
         if isinstance(x, Tracer) and x._trace.ended:
-            raise x._trace.leaked()
+            x = x._trace.settled(x)
         if type(x) is SharedTensor and x._trace is trace:
             x = x.row
         if type(x) is BatchedTensor and x._trace is trace:

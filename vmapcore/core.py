@@ -285,6 +285,19 @@ class Trace:
         """Applies `primitive` to values among which this trace's tracers have the highest level."""
         raise NotImplementedError
 
+    def settled(self, x: Tracer) -> Any:
+        """The value of one of its tracers after the end: known of what does not depend on its inputs."""
+        value = x._known("its value")
+        if value is None:
+            raise self.leaked()
+        return value
+
+    def after(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Applies `primitive` after the end, to values that do not depend on its inputs: a function may keep them."""
+        return primitive(
+            *[self.settled(a) if isinstance(a, Tracer) and a._trace is self else a for a in args], **params
+        )
+
     def lift(self, value: Any) -> Tracer:
         """Wraps a value that does not depend on this trace's inputs."""
         raise NotImplementedError

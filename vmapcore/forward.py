@@ -47,7 +47,7 @@ class JVPTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         values = []
         tangents = []
         moving = False
@@ -138,7 +138,7 @@ def _unwrap(trace: JVPTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:
     outs, tangents = [], []
     for x in leaves:
         if isinstance(x, Tracer) and x._trace.ended:
-            raise x._trace.leaked()
+            x = x._trace.settled(x)
         mine = isinstance(x, JVPTracer) and x._trace is trace
         outs.append(x.value if mine else x)
         tangent = x.tangent if mine else None

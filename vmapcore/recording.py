@@ -66,7 +66,7 @@ class RecordTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         if primitive.transparent:
             return primitive.eval(np, *args, **params)
         if primitive.spelled is not None and (out := self._spelled_out(primitive, args, params)) is not None:
@@ -136,7 +136,9 @@ class RecordTrace(Trace):
         if type(value) in (float, int):
             return Literal(value)
         if isinstance(value, Tracer):
-            raise self._foreign(value)
+            if not value._trace.ended:
+                raise self._foreign(value)
+            value = value._trace.settled(value)
         if not is_array(value) or isinstance(value, np.generic):
             return Literal(value)
         seen, found = self.literals.get(id(value), (None, None))
@@ -175,9 +177,7 @@ class RecordTrace(Trace):
                 raise refuse(self, call, fact, "", instead)
 
     def _foreign(self, tracer: Tracer) -> VmapcoreError:
-        """The error for a value of another transform: one that has ended, or that runs around this one."""
-        if tracer._trace.ended:
-            return tracer._trace.leaked()
+        """The error for a value of a transform that runs around this one."""
         return ArgumentError(
             self.call,
             f"the function uses {describe(tracer)} at {callers_line()}, which {tracer._trace.call} traces around it",

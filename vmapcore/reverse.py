@@ -62,7 +62,7 @@ class GradTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         values = []
         parents = []
         constants = False
@@ -232,7 +232,7 @@ def _unwrap(trace: GradTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:
     values, nodes = [], []
     for x in leaves:
         if isinstance(x, Tracer) and x._trace.ended:
-            raise x._trace.leaked()
+            x = x._trace.settled(x)
         mine = isinstance(x, GradTracer) and x._trace is trace
         values.append(x.value if mine else x)
         nodes.append(x.node if mine else None)
