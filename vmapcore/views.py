@@ -140,6 +140,9 @@ class Unknown:
     def lift(self, value: Any) -> Any:
         raise self.leaked()
 
+    def settled(self, x: Any) -> Any:
+        raise self.leaked()
+
     def holds(self, dtype: Any) -> bool:
         raise self.leaked()
 
