@@ -147,7 +147,7 @@ def random_line(draw):
                     draw.values[n][...] = x
                 continue
             return line, operation.smooth
-        except (UnfitError, ValueError, TypeError, IndexError, OverflowError, np.linalg.LinAlgError):
+        except (UnfitError, ValueError, TypeError, IndexError, OverflowError, MemoryError, np.linalg.LinAlgError):
             continue
     return None
 
