@@ -14,7 +14,7 @@ from ..evals.patches import Lead, split_lead
 from ..evals.windows import Windows, windows
 from ..graph import Step
 from ..planning.plan_primitives import conv_block
-from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad
+from ..rules.conv import bias_of, conv, conv_input_grad, conv_weight_grad, grouped
 from . import compiled
 from .kernels.direct import Direct
 from .kernels.reorder import copied, copy
@@ -110,15 +110,6 @@ class Convolution:
             return a[:, None], b[:, None], Lead((len(a),), (0,), (), ())
         return split_lead(a, b, self.core)
 
-    def grouped(self, x: Any) -> Any:
-        """(C, ...) as (groups, C / groups, ...)."""
-        return x.reshape(self.groups, x.shape[0] // self.groups, *x.shape[1:])
-
-
-def _grouped(a: Any, groups: int) -> Any:
-    """(members, n, C, ...) as (members, n, groups, C / groups, ...)."""
-    return a.reshape(*a.shape[:2], groups, a.shape[2] // groups, *a.shape[3:])
-
 
 class Straight:
     """A call of a kernel for all members, of arrays that lie as it wants them: nothing is split, cast or laid out."""
@@ -154,14 +145,15 @@ class OfImages(Convolution):
         x = x.reshape(len(x), x.shape[1] * images, *x.shape[3:])
         kernel, shape = self.kernel(x.shape, w.shape[1:])
         bias = None if b is None else bias_of(np, b, split, self.core, self.groups)
-        if (kernel is None and self.whole) or (b is not None and bias is None):  # one that has leading axes of its own
+        own_axes = b is not None and bias is None  # leading ones, which neither x nor w has
+        if own_axes or (kernel is None and self.pooled):
             return copied(self.evaluated(given if b is not None else given[:2]), out)
         bias = None if bias is None else np.ascontiguousarray(bias)
         made = new(self.key, (len(x), w.shape[1], self.groups, *shape, x.shape[1]))
         if kernel is None:
             into = made.transpose(0, 1, made.ndim - 1, *range(2, made.ndim - 1))
             if made.size:
-                self.by_patches(_grouped(x, self.groups), _grouped(w, self.groups), bias, into)
+                self.by_patches(grouped(x, 2, self.groups), grouped(w, 2, self.groups), bias, into)
         elif isinstance(kernel, Direct):
             laid, is_innermost = lying(x, new, "x")
             flat = None if bias is None else bias.reshape(-1)
@@ -170,8 +162,15 @@ class OfImages(Convolution):
         else:
             for m, v in np.ndindex(*w.shape[:2]):
                 if v == 0:
-                    laid = self.grouped(innermost(x[m], new, "x"))
-                self.one(kernel, laid, self.grouped(w[m, v]), None if bias is None else bias[m, v], made[m, v], new)
+                    laid = grouped(innermost(x[m], new, "x"), 0, self.groups)
+                self.one(
+                    kernel,
+                    laid,
+                    grouped(w[m, v], 0, self.groups),
+                    None if bias is None else bias[m, v],
+                    made[m, v],
+                    new,
+                )
         return _given(made, split, (images, self.groups * shape[0], *shape[1:]), out)
 
     def way(self, x: Any, w: Any) -> Straight | None:
@@ -194,8 +193,8 @@ class OfImages(Convolution):
         """Calls a kernel for one member."""
         raise NotImplementedError
 
-    whole = False
-    """Whether what no kernel takes is left to `eval`."""
+    pooled = False
+    """Whether only the maxima of windows are wanted: what no kernel takes is left to `eval` then."""
 
     def by_patches(self, x: Any, w: Any, bias: Any, made: Any) -> None:
         """Does what no kernel takes as `eval` does, and puts the results where the next convolution wants them."""
@@ -208,7 +207,6 @@ class Forward(OfImages):
     def __init__(self, step: Step, key: Any) -> None:
         super().__init__(step, key)
         self.pooled, self.relu = [step.params.get(name, False) for name in ("pooled", "rectified")]
-        self.whole = self.pooled
 
     def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
         win, height = self.windows(x[3:], w[3:]), w[1] // self.groups
@@ -268,7 +266,9 @@ class WeightGrad(Convolution):
             run(x.reshape(-1), g.reshape(-1), made.reshape(-1))
         else:
             for m in range(len(x)):
-                laid, cotangent = [self.grouped(innermost(a[m], new, name)) for a, name in ((x, "x"), (g, "g"))]
+                laid, cotangent = [
+                    grouped(innermost(a[m], new, name), 0, self.groups) for a, name in ((x, "x"), (g, "g"))
+                ]
                 kernel.weight_grad(laid, cotangent, made[m], new)
         weights = _weights(made)
         return copied(split.scatter(weights[:, None, None], weights.shape[1:]), out)

@@ -79,7 +79,7 @@ def conv(xp: Any, x: Any, w: Any, b: Any = None, *, stride: Any, padding: Any, d
     images, height = x.shape[-core], w.shape[-core]
     agree("conv", x.shape[1 - core], w.shape[1 - core] * groups)
     x, w, lead = patches.split_lead(x.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
-    x, w = _grouped(x.reshape(len(x), x.shape[1] * images, *x.shape[3:]), 2, groups), _grouped(w, 2, groups)
+    x, w = grouped(x.reshape(len(x), x.shape[1] * images, *x.shape[3:]), 2, groups), grouped(w, 2, groups)
     out = memory.empty(xp, (len(x), w.shape[1], x.shape[1], *w.shape[2:4], *win.out), dtype)
     fused = None if b is None else bias_of(xp, b, lead, core, groups)
     if out.size:
@@ -101,7 +101,7 @@ def conv_input_grad(
     images, channels = g.shape[-core], w.shape[1 - core]
     agree("conv_input_grad", g.shape[1 - core :], (w.shape[-core], *win.out))
     g, w, lead = patches.split_lead(g.astype(dtype, copy=False), w.astype(dtype, copy=False), core)
-    g, w = _grouped(g.reshape(len(g), g.shape[1] * images, *g.shape[3:]), 2, groups), _grouped(w, 2, groups)
+    g, w = grouped(g.reshape(len(g), g.shape[1] * images, *g.shape[3:]), 2, groups), grouped(w, 2, groups)
     out = memory.empty(xp, (len(g), w.shape[1], g.shape[1], groups, channels, *size), dtype)
     if g.size and w.size:
         patches.input_grad(xp, g, w, out, win)
@@ -121,7 +121,7 @@ def conv_weight_grad(
     channels, height = x.shape[1 - core] // groups, g.shape[1 - core]
     agree("conv_weight_grad", (g.shape[-core], *g.shape[2 - core :]), (x.shape[-core], *win.out))
     x, g, lead = patches.split_lead(x.astype(dtype, copy=False), g.astype(dtype, copy=False), core)
-    x, g = _grouped(x, 3, groups), _grouped(g, 3, groups)
+    x, g = grouped(x, 3, groups), grouped(g, 3, groups)
     members, own, variants = len(x), x.shape[1], g.shape[1]
     out = memory.empty(xp, (own, members, groups, variants * height // groups, channels * math.prod(kernel)), dtype)
     if x.size and g.size:
@@ -133,7 +133,7 @@ def conv_weight_grad(
     return lead.scatter(out, (height, channels, *kernel))
 
 
-def _grouped(a: Any, axis: int, groups: int) -> Any:
+def grouped(a: Any, axis: int, groups: int) -> Any:
     """Returns `a` with `axis` split into groups."""
     return a.reshape(*a.shape[:axis], groups, a.shape[axis] // groups, *a.shape[axis + 1 :])
 
@@ -147,7 +147,7 @@ def bias_of(xp: Any, b: Any, lead: patches.Lead, core: int, groups: int) -> Any:
         return None
     height = b.shape[-core]
     b = xp.broadcast_to(b.reshape(*own, height), (*shape, height))
-    return _grouped(lead.gather(b, lead.both, lead.second), 2, groups)
+    return grouped(lead.gather(b, lead.both, lead.second), 2, groups)
 
 
 # Derivatives.
