@@ -1,11 +1,13 @@
 """What formulas about matrices are made of: adjoints, rows and columns, diagonals; no operations."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..core import Primitive
 from ..errors import ShapeError, describe
-from ._families import cast_like
+from ._families import add_tangents, cast_like, fit, match
 from .casts import inexact
 from .creation import library
 from .diagonals import get_diagonal, set_diagonal, triangle
@@ -69,20 +71,21 @@ def identity(x: Any) -> Any:
     return library(x).eye(x.shape[-2], dtype=x.dtype)
 
 
-def _triangle(x: Any, lower: bool) -> tuple[Any, Any]:
+def _triangle(x: Any, uplo: str) -> tuple[Any, Any]:
     """What lies strictly below the diagonal, or above it, and the real part of the diagonal, as matrices."""
+    lower = uplo == "L"
     return triangle(x, k=-1 if lower else 1, upper=not lower), diagonal_matrix(cast_like(np.real(diagonal(x)), x))
 
 
-def mirrored(x: Any, lower: bool) -> Any:
+def mirrored(x: Any, uplo: str = "L") -> Any:
     """The Hermitian matrices that are read from one triangle of `x`."""
-    part, middle = _triangle(x, lower)
+    part, middle = _triangle(x, uplo)
     return part + middle + adjoint(part)
 
 
-def folded(x: Any, lower: bool) -> Any:
+def folded(x: Any, uplo: str = "L") -> Any:
     """The transpose of `mirrored`: the cotangent of what is read, of that of the Hermitian matrices."""
-    part, middle = _triangle(x + adjoint(x), lower)
+    part, middle = _triangle(x + adjoint(x), uplo)
     return part + middle / 2
 
 
@@ -125,3 +128,43 @@ def largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
     if 0 in sizes.shape:
         return np.max(sizes, axis=axis, keepdims=keepdims, initial=0)
     return np.max(sizes, axis=axis, keepdims=keepdims)
+
+
+def spectral(
+    values: Primitive,
+    total: Primitive,
+    parts: Primitive,
+    turn: Callable[..., Any],
+    read: Callable[..., Any] = lambda x: x,
+    fold: Callable[..., Any] = lambda x: x,
+) -> None:
+    """Declares derivatives of the `values` of matrices, and of what these are made of but for the jvp of `parts`.
+
+    `total(a, g)` has the row `g` in place of the values, `parts(a, x)` are those of `x` along the vectors: each is the
+    transpose of the other. `turn(x, a, g, fixed)` is the derivative of `total` by the matrices, along `x`; also its
+    transpose. `read` makes the matrices that are meant of those that are given, and `fold` is the transpose of that.
+    """
+    values.def_jvp(lambda tangents, out, a, **params: parts(a, read(tangents[0], **params), **params))
+    values.def_vjp(lambda g, out, a, **params: conj(fold(total(a, row(g), **params), **params)))
+
+    @total.def_jvp
+    def total_jvp(tangents: Sequence[Any], out: Any, a: Any, g: Any, **params: Any) -> Any:
+        da, dg = tangents
+        by_a = None if da is None else turn(read(da, **params), a, g, dg is None, **params)
+        return fit(add_tangents([by_a, None if dg is None else total(a, dg, **params)]), out)
+
+    @total.def_forward
+    def total_forward(wanted: Sequence[bool], a: Any, g: Any, **params: Any) -> Any:
+        def pullback(ct: Any) -> Any:
+            ct = conj(ct)
+            return (
+                match(conj(fold(turn(ct, a, g, not wanted[1], **params), **params)), a) if wanted[0] else None,
+                match(row(parts(a, ct, **params)), g) if wanted[1] else None,
+            )
+
+        return total(a, g, **params), pullback
+
+    parts.def_vjp(
+        lambda g, out, a, x, **params: match(conj(fold(turn(x, a, row(g), False, **params), **params)), a),
+        lambda g, out, a, x, **params: match(conj(total(a, row(g), **params)), x),
+    )

@@ -14,7 +14,7 @@ from ..core import Dynamic, Memory
 from ..errors import ArgumentError, MissingRuleError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import add_tangents, cast_like, fit, match, trailing
+from ._families import add_tangents, cast_like, fit, trailing
 from ._matrices import (
     EighResult,
     EigResult,
@@ -32,6 +32,7 @@ from ._matrices import (
     over_gaps,
     row,
     scaled,
+    spectral,
     transposed,
 )
 from ._work import nothing, of_matrices
@@ -52,7 +53,7 @@ def _half(x: Any) -> Any:
 
 @cholesky.def_jvp
 def cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
-    inner = np.linalg.solve(out, mirrored(tangents[0], True))
+    inner = np.linalg.solve(out, mirrored(tangents[0]))
     return out @ _half(adjoint(np.linalg.solve(out, adjoint(inner))))
 
 
@@ -60,7 +61,7 @@ def cholesky_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
 def cholesky_vjp(g: Any, out: Any, a: Any) -> Any:
     upper = adjoint(out)
     inner = _half(upper @ conj(g))
-    return conj(folded(np.linalg.solve(upper, adjoint(np.linalg.solve(upper, adjoint(inner)))), True))
+    return conj(folded(np.linalg.solve(upper, adjoint(np.linalg.solve(upper, adjoint(inner))))))
 
 
 @implements(np.linalg.cholesky)
@@ -143,7 +144,7 @@ def eigh(xp: Any, a: Any, *, uplo: str) -> Any:
 
 @eigh.def_jvp
 def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
-    (w, v), da = out, mirrored(tangents[0], uplo == "L")
+    (w, v), da = out, mirrored(tangents[0], uplo)
     return eigen_parts(a, da, uplo=uplo), v @ over_gaps(adjoint(v) @ da @ v, w)
 
 
@@ -151,11 +152,11 @@ def eigh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
 def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     (w, v), (gw, gv) = out, g
     if gv is None:
-        return eigvalsh_vjp(gw, w, a, uplo=uplo)  # which has derivatives where eigenvalues are equal
+        return conj(folded(eigen_sum(a, row(gw), uplo=uplo), uplo))  # which has derivatives where eigenvalues are equal
     inner = gaps(w) * (adjoint(v) @ conj(gv))
     if gw is not None:
         inner = inner + diagonal_matrix(gw)
-    return conj(folded(v @ inner @ adjoint(v), uplo == "L"))
+    return conj(folded(v @ inner @ adjoint(v), uplo))
 
 
 @trailing(work=of_matrices(4))
@@ -164,17 +165,8 @@ def eigvalsh(xp: Any, a: Any, *, uplo: str) -> Any:
     return xp.linalg.eigvalsh(a, uplo)
 
 
-@eigvalsh.def_jvp
-def eigvalsh_jvp(tangents: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
-    return eigen_parts(a, mirrored(tangents[0], uplo == "L"), uplo=uplo)
-
-
-@eigvalsh.def_vjp
-def eigvalsh_vjp(g: Any, out: Any, a: Any, *, uplo: str) -> Any:
-    return conj(folded(eigen_sum(a, row(g), uplo=uplo), uplo == "L"))
-
-
-# The derivatives of these two are sums over pairs of eigenvectors, in which gaps divide differences of like factors.
+# Its derivatives are these two, and theirs are sums over pairs of eigenvectors, in which gaps divide differences of
+# like factors.
 
 
 @trailing(work=of_matrices(11))
@@ -191,31 +183,14 @@ def eigen_parts(xp: Any, a: Any, x: Any, *, uplo: str) -> Any:
     return (v.conj() * (x @ v)).real.sum(-2)
 
 
-def _eigen_turn(x: Any, a: Any, g: Any, uplo: str, fixed: bool) -> Any:
+def _eigen_turn(x: Any, a: Any, g: Any, fixed: bool, *, uplo: str) -> Any:
     """The derivative of `eigen_sum` by the matrices, along `x`; also its transpose."""
     w, v = eigh(a, uplo=uplo)
     inner = off_diagonal(adjoint(v) @ x @ v)
     return v @ scaled(inner, g, -transposed(g), row(w) - column(w), w, fixed) @ adjoint(v)
 
 
-@eigen_sum.def_jvp
-def eigen_sum_jvp(tangents: Sequence[Any], out: Any, a: Any, g: Any, *, uplo: str) -> Any:
-    da, dg = tangents
-    turn = None if da is None else _eigen_turn(mirrored(da, uplo == "L"), a, g, uplo, dg is None)
-    return fit(add_tangents([turn, None if dg is None else eigen_sum(a, dg, uplo=uplo)]), out)
-
-
-@eigen_sum.def_forward
-def eigen_sum_forward(wanted: Sequence[bool], a: Any, g: Any, *, uplo: str) -> Any:
-    def pullback(ct: Any) -> Any:
-        ct = conj(ct)
-        turn = conj(folded(_eigen_turn(ct, a, g, uplo, not wanted[1]), uplo == "L")) if wanted[0] else None
-        return (
-            None if turn is None else match(turn, a),
-            match(row(eigen_parts(a, ct, uplo=uplo)), g) if wanted[1] else None,
-        )
-
-    return eigen_sum(a, g, uplo=uplo), pullback
+spectral(eigvalsh, eigen_sum, eigen_parts, _eigen_turn, mirrored, folded)
 
 
 @eigen_parts.def_jvp
@@ -223,21 +198,10 @@ def eigen_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any, *, uplo: 
     (da, dx), turn = tangents, None
     if da is not None:
         w, v = eigh(a, uplo=uplo)
-        along, inner = (off_diagonal(adjoint(v) @ each @ v) for each in (mirrored(da, uplo == "L"), x))
+        along, inner = (off_diagonal(adjoint(v) @ each @ v) for each in (mirrored(da, uplo), x))
         pairs = np.real(conj(along) * (inner + adjoint(inner)))
         turn = np.sum(scaled(pairs, 1, 0, column(w) - row(w), w, False), axis=-1)
     return fit(add_tangents([turn, None if dx is None else eigen_parts(a, dx, uplo=uplo)]), out)
-
-
-def eigen_parts_vjp_a(g: Any, out: Any, a: Any, x: Any, *, uplo: str) -> Any:
-    return match(conj(folded(_eigen_turn(x, a, row(g), uplo, False), uplo == "L")), a)
-
-
-def eigen_parts_vjp_x(g: Any, out: Any, a: Any, x: Any, *, uplo: str) -> Any:
-    return match(conj(eigen_sum(a, row(g), uplo=uplo)), x)
-
-
-eigen_parts.def_vjp(eigen_parts_vjp_a, eigen_parts_vjp_x)
 
 
 def _triangle(call: str, uplo: str) -> str:

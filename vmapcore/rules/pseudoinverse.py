@@ -97,7 +97,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNS
     one_of("np.linalg.pinv", rcond is not None, rtol is not _UNSET, "rcond= and rtol=")
     a = matrices("np.linalg.pinv", a, square=hermitian)
     if hermitian:  # NumPy reads the lower triangle
-        a = mirrored(a, True)
+        a = mirrored(a)
     if rcond is None:
         rcond = 1e-15 if rtol is _UNSET else resolution(a) if rtol is None else rtol
     if not isinstance(rcond, Tracer) and not np.ndim(rcond):

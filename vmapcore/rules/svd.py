@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import MissingRuleError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
 from ..tracer import Tracer
-from ._families import add_tangents, as_scalar, fit, match, operand, trailing
+from ._families import add_tangents, as_scalar, fit, operand, trailing
 from ._matrices import (
     SVDResult,
     adjoint,
@@ -22,6 +22,7 @@ from ._matrices import (
     over_gaps,
     row,
     scaled,
+    spectral,
     transposed,
 )
 from ._work import of_matrices
@@ -77,7 +78,7 @@ def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     (u, s, vh), gs = out, g[1]
     m, n = a.shape[-2:]
     if g[0] is None and g[2] is None:
-        return svdvals_vjp(gs, s, a)
+        return conj(singular_sum(a, row(gs)))
     _check_svd(a, full)
     gu, gv = [None if each is None else conj(each) for each in (g[0], g[2])]
     gv = None if gv is None else adjoint(gv)
@@ -109,16 +110,6 @@ def svdvals(xp: Any, a: Any) -> Any:
     return xp.linalg.svd(a, compute_uv=False)
 
 
-@svdvals.def_jvp
-def svdvals_jvp(tangents: Sequence[Any], out: Any, a: Any) -> Any:
-    return singular_parts(a, tangents[0])
-
-
-@svdvals.def_vjp
-def svdvals_vjp(g: Any, out: Any, a: Any) -> Any:
-    return conj(singular_sum(a, row(g)))
-
-
 @trailing(work=of_matrices(4))
 def singular_norm(xp: Any, a: Any, *, ord: Any) -> Any:
     """The largest singular value for `ord` 2, the smallest for -2, the sum for "nuc".
@@ -132,27 +123,23 @@ def singular_norm(xp: Any, a: Any, *, ord: Any) -> Any:
 
 
 def _slope(out: Any, a: Any, ord: Any) -> Any:
-    """The conjugate of the derivative; equal singular values share it."""
+    """The derivative by each element; equal singular values share it."""
     if ord == "nuc":
         share = library(a).ones(min(a.shape[-2:]), np.finfo(a.dtype).dtype)
     else:
         s = svdvals(a)
         chosen = (s == column(out)).astype(s.dtype)
         share = chosen / np.sum(chosen, axis=-1, keepdims=True)
-    return singular_sum(a, row(share))
+    return conj(singular_sum(a, row(share)))
 
 
-@singular_norm.def_jvp
-def singular_norm_jvp(tangents: Sequence[Any], out: Any, a: Any, *, ord: Any) -> Any:
-    return np.sum(np.real(conj(_slope(out, a, ord)) * tangents[0]), axis=(-2, -1))
+singular_norm.def_vjp(lambda g, out, a, *, ord: column(column(g)) * _slope(out, a, ord))
+singular_norm.def_jvp(
+    lambda tangents, out, a, *, ord: np.sum(np.real(_slope(out, a, ord) * tangents[0]), axis=(-2, -1))
+)
 
 
-@singular_norm.def_vjp
-def singular_norm_vjp(g: Any, out: Any, a: Any, *, ord: Any) -> Any:
-    return column(column(g)) * conj(_slope(out, a, ord))
-
-
-# The derivatives of these two are sums over pairs of singular vectors; see those of eigenvectors.
+# The derivatives of singular values; those of these two are sums over pairs of vectors, as with eigenvectors.
 
 
 @trailing(work=of_matrices(27))
@@ -193,22 +180,7 @@ def _singular_turn(x: Any, a: Any, g: Any, fixed: bool) -> Any:
     return turn
 
 
-@singular_sum.def_jvp
-def singular_sum_jvp(tangents: Sequence[Any], out: Any, a: Any, g: Any) -> Any:
-    da, dg = tangents
-    turn = None if da is None else _singular_turn(da, a, g, dg is None)
-    return fit(add_tangents([turn, None if dg is None else singular_sum(a, dg)]), out)
-
-
-@singular_sum.def_forward
-def singular_sum_forward(wanted: Sequence[bool], a: Any, g: Any) -> Any:
-    def pullback(ct: Any) -> Any:
-        return (
-            match(conj(_singular_turn(conj(ct), a, g, not wanted[1])), a) if wanted[0] else None,
-            match(row(singular_parts(a, conj(ct))), g) if wanted[1] else None,
-        )
-
-    return singular_sum(a, g), pullback
+spectral(svdvals, singular_sum, singular_parts, _singular_turn)
 
 
 @singular_parts.def_jvp
@@ -225,17 +197,6 @@ def singular_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any) -> Any
         if beside is not None:
             turn = turn + np.sum(scaled(beside, 1, 0, column(s), s, False), axis=-1)
     return fit(add_tangents([turn, None if dx is None else singular_parts(a, dx)]), out)
-
-
-def singular_parts_vjp_a(g: Any, out: Any, a: Any, x: Any) -> Any:
-    return match(conj(_singular_turn(x, a, row(g), False)), a)
-
-
-def singular_parts_vjp_x(g: Any, out: Any, a: Any, x: Any) -> Any:
-    return match(conj(singular_sum(a, row(g))), x)
-
-
-singular_parts.def_vjp(singular_parts_vjp_a, singular_parts_vjp_x)
 
 
 @implements(np.linalg.svd)
