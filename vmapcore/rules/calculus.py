@@ -13,7 +13,7 @@ from ..numpy_protocol import implements
 from ._families import as_scalar, bilinear, match, operand, trailing
 from ._ints import as_int, last_axis, named_axes
 from ._work import SUMMAND, complexes
-from .cumulative import along, converted, cumsum
+from .cumulative import along, converted
 from .searching import search
 from .sorting import argsort_along, gather_along
 
@@ -135,7 +135,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     if not odd:  # a step of half a period keeps its sign
         wrapped = np.where((wrapped == -half) & (step > 0), half, wrapped)
     moved = np.where(np.abs(step) < (period / 2 if discont is None else discont), 0, wrapped - step)
-    rest = x[along(last, 1, None)] + cumsum(moved, last)
+    rest = x[along(last, 1, None)] + np.cumsum(moved, last)
     return np.concatenate((converted(x[along(last, None, 1)], dtype), converted(rest, dtype)), last)
 
 
@@ -204,15 +204,11 @@ def slide(xp: Any, a: Any, v: Any) -> Any:
     return xp.matmul(windows, v[..., None])[..., 0]
 
 
-def slide_vjp_a(g: Any, out: Any, a: Any, v: Any) -> Any:
-    return match(slide(_padded(g, v.shape[-1] - 1, v.shape[-1] - 1), v[..., ::-1]), a)
-
-
-def slide_vjp_v(g: Any, out: Any, a: Any, v: Any) -> Any:
-    return match(slide(a, g), v)
-
-
-bilinear(slide, slide_vjp_a, slide_vjp_v)
+bilinear(
+    slide,
+    lambda g, out, a, v: match(slide(_padded(g, v.shape[-1] - 1, v.shape[-1] - 1), v[..., ::-1]), a),
+    lambda g, out, a, v: match(slide(a, g), v),
+)
 
 
 def _padded(x: Any, before: int, after: int) -> Any:

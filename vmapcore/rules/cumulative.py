@@ -68,27 +68,22 @@ def recurrence(xp: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     return xp.moveaxis(h, 0, axis)
 
 
-def recurrence_vjp_b(g: Any, out: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
-    return match(_adjoint(g, a, axis, reverse), b)
-
-
-def recurrence_vjp_a(g: Any, out: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
-    return match(_adjoint(g, a, axis, reverse) * previous(out, axis=axis, reverse=reverse, fill=0), a)
-
-
-def _adjoint(g: Any, a: Any, axis: int, reverse: bool) -> Any:
+def _adjoint(g: Any, a: Any, *, axis: int, reverse: bool) -> Any:
     """The cotangent of every `h[i]` with what reaches it from later ones: the recurrence the other way."""
     return recurrence(previous(a, axis=axis, reverse=not reverse, fill=0), g, axis=axis, reverse=not reverse)
 
 
-recurrence.def_vjp(recurrence_vjp_a, recurrence_vjp_b)
+recurrence.def_vjp(
+    lambda g, out, a, b, **params: match(_adjoint(g, a, **params) * previous(out, **params, fill=0), a),
+    lambda g, out, a, b, **params: match(_adjoint(g, a, **params), b),
+)
 
 
 @recurrence.def_jvp
-def recurrence_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+def recurrence_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any, **params: Any) -> Any:
     da, db = tangents
-    step = add_tangents([None if da is None else da * previous(out, axis=axis, reverse=reverse, fill=0), db])
-    return fit(recurrence(a, step, axis=axis, reverse=reverse), out)
+    step = add_tangents([None if da is None else da * previous(out, **params, fill=0), db])
+    return fit(recurrence(a, step, **params), out)
 
 
 @trailing(work=per_input(1))
@@ -110,35 +105,25 @@ def _flip(xp: Any, x: Any, axis: int, reverse: bool) -> Any:
     return xp.flip(x, axis) if reverse else x
 
 
-@scan_prod.def_vjp
-def scan_prod_vjp(g: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
-    return _adjoint(g, x, axis, reverse) * previous(out, axis=axis, reverse=reverse, fill=1)
+scan_prod.def_vjp(lambda g, out, x, **params: _adjoint(g, x, **params) * previous(out, **params, fill=1))
+scan_prod.def_jvp(
+    lambda tangents, out, x, **params: recurrence(x, tangents[0] * previous(out, **params, fill=1), **params)
+)
 
 
-@scan_prod.def_jvp
-def scan_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
-    step = tangents[0] * previous(out, axis=axis, reverse=reverse, fill=1)
-    return recurrence(x, step, axis=axis, reverse=reverse)
+def _implement_cumulative(function: Any, made: Primitive, nan: int | None = None) -> None:
+    """Makes `function` of NumPy run on tracers as `made`, with `nan`, unless that is None, in place of NaN."""
+
+    @implements(function)
+    def cumulative(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        x = a if nan is None else without_nan(a, nan)
+        return _cumulative(made, f"np.{function.__name__}", x, axis, dtype, out)
 
 
-@implements(np.cumsum)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return _cumulative(scan_sum, "np.cumsum", a, axis, dtype, out)
-
-
-@implements(np.cumprod)
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return _cumulative(scan_prod, "np.cumprod", a, axis, dtype, out)
-
-
-@implements(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return _cumulative(scan_sum, "np.nancumsum", without_nan(a, 0), axis, dtype, out)
-
-
-@implements(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return _cumulative(scan_prod, "np.nancumprod", without_nan(a, 1), axis, dtype, out)
+_implement_cumulative(np.cumsum, scan_sum)
+_implement_cumulative(np.cumprod, scan_prod)
+_implement_cumulative(np.nancumsum, scan_sum, 0)
+_implement_cumulative(np.nancumprod, scan_prod, 1)
 
 
 def without_nan(a: Any, fill: Any) -> Any:
@@ -147,24 +132,21 @@ def without_nan(a: Any, fill: Any) -> Any:
     return np.where(np.isnan(x), fill, x) if x.dtype.kind in "fc" else x
 
 
-@implements(np.cumulative_sum)
-def cumulative_sum(
-    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
-) -> Any:
-    return _of_one_axis(scan_sum, "np.cumulative_sum", x, axis, dtype, out, include_initial)
+def _implement_along_one_axis(function: Any, made: Primitive) -> None:
+    """The same for what goes along one axis, which must be named where there are several."""
+    call = f"np.{function.__name__}"
+
+    @implements(function)
+    def cumulative(
+        x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Any:
+        if axis is None and np.ndim(x) > 1:
+            raise OptionError(call, f"axis is None for an array of {np.ndim(x)} axes", "", "Name the axis")
+        return _cumulative(made, call, x, axis, dtype, out, include_initial)
 
 
-@implements(np.cumulative_prod)
-def cumulative_prod(
-    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
-) -> Any:
-    return _of_one_axis(scan_prod, "np.cumulative_prod", x, axis, dtype, out, include_initial)
-
-
-def _of_one_axis(made: Primitive, call: str, x: Any, axis: Any, *options: Any) -> Any:
-    if axis is None and np.ndim(x) > 1:
-        raise OptionError(call, f"axis is None for an array of {np.ndim(x)} axes", "", "Name the axis")
-    return _cumulative(made, call, x, axis, *options)
+_implement_along_one_axis(np.cumulative_sum, scan_sum)
+_implement_along_one_axis(np.cumulative_prod, scan_prod)
 
 
 def _cumulative(

@@ -31,26 +31,22 @@ nansum = implements(np.nansum)(_passing_nan(sum_, 0))
 nanprod = implements(np.nanprod)(_passing_nan(prod, 1))
 
 
-@implements(np.nanmax)
-def nanmax(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    return into("np.nanmax", out, _nan_extremum(max_, -np.inf, a, axis, keepdims, initial, where))
+def _implement_extremum(function: Any, extremum: Callable[..., Any], fill: float) -> None:
+    """Makes `function` of NumPy, the `extremum` of what is no NaN, run on tracers."""
+
+    @implements(function)
+    def passing(
+        a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Any:
+        x = operand(a)
+        result = extremum(without_nan(x, fill), axis, None, keepdims, initial, where)
+        if initial is None and x.dtype.kind in "fc":
+            result = np.where(all_(np.isnan(x), axis, keepdims=keepdims), np.nan, result)
+        return into(f"np.{function.__name__}", out, result)
 
 
-@implements(np.nanmin)
-def nanmin(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    return into("np.nanmin", out, _nan_extremum(min_, np.inf, a, axis, keepdims, initial, where))
-
-
-def _nan_extremum(extremum: Any, fill: float, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
-    x = operand(a)
-    result = extremum(without_nan(x, fill), axis, None, keepdims, initial, where)
-    if initial is not None or x.dtype.kind not in "fc":
-        return result
-    return np.where(all_(np.isnan(x), axis, keepdims=keepdims), np.nan, result)
+_implement_extremum(np.nanmax, max_, -np.inf)
+_implement_extremum(np.nanmin, min_, np.inf)
 
 
 @implements(np.nanmean)

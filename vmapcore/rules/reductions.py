@@ -179,50 +179,42 @@ def starting(initial: Any, dtype: Any) -> Any:
     return initial.astype(dtype) if hasattr(initial, "shape") else dtype.type(initial)
 
 
-@implements(np.sum)
-def sum_(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
-    if dtype is out is initial is None and where is True:  # the common call
-        x = operand(a)
-        return reduce_sum(x, axis=last_axes(axis, len(x.shape), "np.sum"), keepdims=bool(keepdims))
-    dtype = loop_dtype(operand(a), dtype, out)
-    x = masked("np.sum", converted(a, dtype), where, 0)
-    axes = last_axes(axis, len(x.shape), "np.sum")
-    result = reduce_sum(x, axis=axes, keepdims=bool(keepdims))
-    if initial is not None:
-        result = result + starting(initial, result.dtype)
-    return into("np.sum", out, result if dtype is None else converted(result, dtype))
+def _combining(
+    call: str, made: Callable[..., Any], ufunc: Callable[[Any, Any], Any], neutral: int
+) -> Callable[..., Any]:
+    """What combines elements by `ufunc`, in NumPy's spelling; `made` does it over negative axes."""
+
+    def combined(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        if dtype is out is initial is None and where is True:  # the common call
+            x = operand(a)
+            return made(x, axis=last_axes(axis, len(x.shape), call), keepdims=bool(keepdims))
+        dtype = loop_dtype(operand(a), dtype, out)
+        x = masked(call, converted(a, dtype), where, neutral)
+        result = made(x, axis=last_axes(axis, len(x.shape), call), keepdims=bool(keepdims))
+        if initial is not None:
+            result = ufunc(result, starting(initial, result.dtype))
+        return into(call, out, result if dtype is None else converted(result, dtype))
+
+    return combined
 
 
-@implements(np.prod)
-def prod(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
-    dtype = loop_dtype(operand(a), dtype, out)
-    x = masked("np.prod", converted(a, dtype), where, 1)
-    axes = last_axes(axis, len(x.shape), "np.prod")
-    if len(axes) == 1:
-        result = reduce_prod(x, axis=axes[0], keepdims=bool(keepdims))
-    else:
-        flat = flattened(x, axes)
-        result = reduce_prod(flat, axis=-1, keepdims=False)
-        result = result.reshape(kept_shape(x.shape, axes)) if keepdims else result
-    if initial is not None:
-        result = result * starting(initial, result.dtype)
-    return into("np.prod", out, result if dtype is None else converted(result, dtype))
+def _product(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if len(axis) == 1:
+        return reduce_prod(x, axis=axis[0], keepdims=keepdims)
+    result = reduce_prod(flattened(x, axis), axis=-1, keepdims=False)
+    return result.reshape(kept_shape(x.shape, axis)) if keepdims else result
+
+
+sum_ = implements(np.sum)(_combining("np.sum", reduce_sum, np.add, 0))
+prod = implements(np.prod)(_combining("np.prod", _product, np.multiply, 1))
 
 
 def flattened(x: Any, axes: tuple[int, ...]) -> Any:
@@ -235,47 +227,42 @@ def flattened(x: Any, axes: tuple[int, ...]) -> Any:
     return x.transpose((*rest, *axes)).reshape((*[shape[i] for i in rest], count))
 
 
-@implements(np.max, np.amax)
-def max_(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    return into("np.max", out, _extremum(reduce_max, np.maximum, "np.max", a, axis, keepdims, initial, where))
+def _extremum(call: str, made: Primitive, larger: Any) -> Callable[..., Any]:
+    """The extremum that `made` finds over negative axes, in NumPy's spelling; `larger` is that of two."""
+
+    def extremum(
+        a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Any:
+        x = operand(a)
+        params: dict[str, Any] = {"axis": last_axes(axis, len(x.shape), call), "keepdims": bool(keepdims)}
+        if initial is None:
+            if where is not True:
+                raise OptionError(call, "got where= without initial=", "where nothing is selected there is no result")
+            return into(call, out, made(x, **params))
+        start = starting(initial, x.dtype)
+        if any(x.shape[i] == 0 for i in params["axis"]):
+            return into(call, out, reduce_sum(x, **params).astype(x.dtype) + start)
+        return into(call, out, larger(made(masked(call, x, where, start), **params), start))
+
+    return extremum
 
 
-@implements(np.min, np.amin)
-def min_(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    return into("np.min", out, _extremum(reduce_min, np.minimum, "np.min", a, axis, keepdims, initial, where))
+max_ = implements(np.max, np.amax)(_extremum("np.max", reduce_max, np.maximum))
+min_ = implements(np.min, np.amin)(_extremum("np.min", reduce_min, np.minimum))
 
 
-def _extremum(
-    made: Primitive, larger: Any, call: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
-) -> Any:
-    x = operand(a)
-    axes = last_axes(axis, len(x.shape), call)
-    if initial is None:
-        if where is not True:
-            raise OptionError(call, "got where= without initial=", "where nothing is selected there is no result")
-        return made(x, axis=axes, keepdims=bool(keepdims))
-    start = starting(initial, x.dtype)
-    if any(x.shape[i] == 0 for i in axes):
-        return reduce_sum(x, axis=axes, keepdims=bool(keepdims)).astype(x.dtype) + start
-    return larger(made(masked(call, x, where, start), axis=axes, keepdims=bool(keepdims)), start)
+def _truth(call: str, made: Primitive, neutral: bool) -> Callable[..., Any]:
+    """The test that `made` makes over negative axes, in NumPy's spelling."""
+
+    def truth(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
+        x = masked(call, operand(a), where, neutral)
+        return into(call, out, made(x, axis=last_axes(axis, len(x.shape), call), keepdims=bool(keepdims)))
+
+    return truth
 
 
-@implements(np.any)
-def any_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
-    x = masked("np.any", operand(a), where, False)
-    axes = last_axes(axis, len(x.shape), "np.any")
-    return into("np.any", out, reduce_any(x, axis=axes, keepdims=bool(keepdims)))
-
-
-@implements(np.all)
-def all_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
-    x = masked("np.all", operand(a), where, True)
-    axes = last_axes(axis, len(x.shape), "np.all")
-    return into("np.all", out, reduce_all(x, axis=axes, keepdims=bool(keepdims)))
+any_ = implements(np.any)(_truth("np.any", reduce_any, False))
+all_ = implements(np.all)(_truth("np.all", reduce_all, True))
 
 
 def _extremum_reduce(extremum: Callable[..., Any]) -> Callable[..., Any]:
