@@ -39,6 +39,10 @@ class Windows(NamedTuple):
             k > 1 and s < (k - 1) * d + 1 for k, s, d in zip(self.kernel, self.stride, self.dilation, strict=True)
         )
 
+    def taps(self) -> list[tuple[tuple[slice, slice], ...]]:
+        """For each axis its `taps`."""
+        return list(map(taps, self.size, self.kernel, self.stride, self.padding, self.dilation))
+
 
 @functools.lru_cache(maxsize=1024)
 def windows(call: str, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Windows:

@@ -70,17 +70,6 @@ def contract_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any, *, subscrip
     return contract(x, y, subscripts=subscripts)
 
 
-def contract_left_vjp(g: Any, out: Any, x: Any, y: Any, *, subscripts: str) -> Any:
-    return cast_like(contract(g, y, subscripts=_transposed(subscripts, 0)), x)
-
-
-def contract_right_vjp(g: Any, out: Any, x: Any, y: Any, *, subscripts: str) -> Any:
-    return cast_like(contract(x, g, subscripts=_transposed(subscripts, 1)), y)
-
-
-bilinear(contract, contract_left_vjp, contract_right_vjp)
-
-
 @functools.lru_cache(maxsize=4096)
 def _with_batch(subscripts: str, x_mapped: bool, y_mapped: bool) -> str:
     x, y, out = terms_of(subscripts)
@@ -93,6 +82,13 @@ def _with_batch(subscripts: str, x_mapped: bool, y_mapped: bool) -> str:
 def _transposed(subscripts: str, operand: int) -> str:
     x, y, out = terms_of(subscripts)
     return f"{x},{out}->{y}" if operand else f"{out},{y}->{x}"
+
+
+bilinear(
+    contract,
+    lambda g, out, x, y, *, subscripts: cast_like(contract(g, y, subscripts=_transposed(subscripts, 0)), x),
+    lambda g, out, x, y, *, subscripts: cast_like(contract(x, g, subscripts=_transposed(subscripts, 1)), y),
+)
 
 
 @functools.lru_cache(maxsize=4096)

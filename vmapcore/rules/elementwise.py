@@ -83,21 +83,20 @@ def _verdict(each: Any) -> Any:
     return every if isinstance(every, Tracer) else bool(every)
 
 
-@implements(np.isposinf)
-def isposinf(x: Any, out: Any = None) -> Any:
-    return _infinite("np.isposinf", x, np.inf, out)
+def _implement_infinite(function: Any, infinity: float) -> None:
+    """Makes `function` of NumPy, whether each element is `infinity`, run on tracers."""
+    call = f"np.{function.__name__}"
+
+    @implements(function)
+    def infinite(x: Any, out: Any = None) -> Any:
+        x = operand(x)
+        if x.dtype.kind == "c":
+            raise DTypeError(call, f"x is {describe(x)}", "complex infinities have no sign")
+        return into(call, out, np.equal(x, infinity))
 
 
-@implements(np.isneginf)
-def isneginf(x: Any, out: Any = None) -> Any:
-    return _infinite("np.isneginf", x, -np.inf, out)
-
-
-def _infinite(call: str, x: Any, infinity: float, out: Any) -> Any:
-    x = operand(x)
-    if x.dtype.kind == "c":
-        raise DTypeError(call, f"x is {describe(x)}", "complex infinities have no sign")
-    return into(call, out, np.equal(x, infinity))
+_implement_infinite(np.isposinf, np.inf)
+_implement_infinite(np.isneginf, -np.inf)
 
 
 # sin(pi x) / (pi x), whose derivatives at 0 that formula does not give.

@@ -114,9 +114,9 @@ hfft, ihfft = _implement(np.fft.hfft, _of_hermitian, _whole), _implement(np.fft.
 
 
 def _lengths(
-    call: str, a: Any, s: Any, axes: Any, last: Callable[[int], int] = int
+    call: str, a: Any, s: Any, axes: Any, last: Callable[[int], int] = int, least: int = 0
 ) -> tuple[Any, list[tuple[Any, int]]]:
-    """The array, and for each axis to transform its length and its number."""
+    """The array, and for each axis to transform, of which there must be `least`, its length and its number."""
     x = operand(a)
     s = None if s is None else as_ints(call, "s", s)
     axes = range(-len(x.shape if s is None else s), 0) if axes is None else axes
@@ -128,71 +128,61 @@ def _lengths(
         lengths = [x.shape[i] if n == -1 else n for n, i in zip(s, axes, strict=False)]
         if len(s) != len(axes):
             raise ShapeError(call, f"s is {s} and axes {axes}", "they must be as long as each other")
+    if len(axes) < least:
+        raise AxisError(call, "there is no axis", "it needs one or more")
     return x, list(zip(lengths, axes, strict=True))
 
 
-def _real_lengths(
-    call: str, a: Any, s: Any, axes: Any, last: Callable[[int], int] = int
-) -> tuple[Any, list[tuple[Any, int]], tuple[Any, int]]:
-    """The same; the last axis, whose transform is real at one end, by itself."""
-    x, pairs = _lengths(call, a, s, axes, last)
-    if not pairs:
-        raise AxisError(call, "there is no axis", "it needs one or more")
-    return x, pairs[:-1], pairs[-1]
-
-
-@implements(np.fft.fftn)
-def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    return _each("np.fft.fftn", fft, *_lengths("np.fft.fftn", a, s, axes), norm, out)
-
-
-@implements(np.fft.ifftn)
-def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    return _each("np.fft.ifftn", ifft, *_lengths("np.fft.ifftn", a, s, axes), norm, out)
-
-
-def _each(call: str, transform: Callable[..., Any], x: Any, axes: Sequence[Any], norm: Any, out: Any = None) -> Any:
+def _each(transform: Callable[..., Any], x: Any, axes: Sequence[tuple[int, int]], norm: Any) -> Any:
     for n, axis in reversed(axes):
         x = transform(x, n, axis, norm)
-    return into(call, out, x)
+    return x
 
 
-@implements(np.fft.rfftn)
-def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    x, others, last = _real_lengths("np.fft.rfftn", a, s, axes)
-    return _each("np.fft.rfftn", fft, rfft(x, *last, norm), others, norm, out)
+def _complex(transform: Callable[..., Any], call: str, a: Any, s: Any, axes: Any, norm: Any) -> Any:
+    return _each(transform, *_lengths(call, a, s, axes), norm)
 
 
-@implements(np.fft.irfftn)
-def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    x, others, last = _real_lengths("np.fft.irfftn", a, s, axes, _whole)
-    return irfft(_each("np.fft.irfftn", ifft, x, others, norm), *last, norm, out)
+def _from_real(call: str, a: Any, s: Any, axes: Any, norm: Any) -> Any:
+    x, lengths = _lengths(call, a, s, axes, least=1)
+    return _each(fft, rfft(x, *lengths[-1], norm), lengths[:-1], norm)
 
 
-def _of_two_axes(transform: Callable[..., Any]) -> Callable[..., Any]:
-    def of_two_axes(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-        return transform(a, s, axes, norm, out)
-
-    return of_two_axes
+def _to_real(call: str, a: Any, s: Any, axes: Any, norm: Any) -> Any:
+    x, lengths = _lengths(call, a, s, axes, _whole, least=1)
+    return irfft(_each(ifft, x, lengths[:-1], norm), *lengths[-1], norm)
 
 
-for _function, _transform in (
-    *((np.fft.fft2, fftn), (np.fft.ifft2, ifftn)),
-    *((np.fft.rfft2, rfftn), (np.fft.irfft2, irfftn)),
-):
-    implements(_function)(_of_two_axes(_transform))
+def _implement_along_axes(function: Any, compute: Callable[..., Any], default: Any) -> None:
+    """Makes `function` of NumPy, along several axes, by `default` these, run on tracers."""
+    call = full_name(function)
+
+    @implements(function)
+    def transform(a: Any, s: Any = None, axes: Any = default, norm: Any = None, out: Any = None) -> Any:
+        return into(call, out, compute(call, a, s, axes, norm))
 
 
-@implements(np.fft.fftshift)
-def fftshift(x: Any, axes: Any = None) -> Any:
-    return _rolled("np.fft.fftshift", operand(x), axes, lambda n: n // 2)
+SEVERAL: dict[Callable[..., Any], tuple[Any, Any]] = {
+    partial(_complex, fft): (np.fft.fftn, np.fft.fft2),
+    partial(_complex, ifft): (np.fft.ifftn, np.fft.ifft2),
+    _from_real: (np.fft.rfftn, np.fft.rfft2),
+    _to_real: (np.fft.irfftn, np.fft.irfft2),
+}
+for _compute, (_of_all, _of_two) in SEVERAL.items():
+    _implement_along_axes(_of_all, _compute, None)
+    _implement_along_axes(_of_two, _compute, (-2, -1))
 
 
-@implements(np.fft.ifftshift)
-def ifftshift(x: Any, axes: Any = None) -> Any:
-    return _rolled("np.fft.ifftshift", operand(x), axes, lambda n: -(n // 2))
+def _implement_shift(function: Any, sign: int) -> None:
+    """Makes `function` of NumPy, which rolls by half of each axis, run on tracers."""
+    call = full_name(function)
+
+    @implements(function)
+    def shifted(x: Any, axes: Any = None) -> Any:
+        x = operand(x)
+        axes = listed_axes(axes, len(x.shape), call, "axes")
+        return np.roll(x, tuple([sign * (x.shape[i] // 2) for i in axes]), axes)
 
 
-def _rolled(call: str, x: Any, axes: Any, shift: Callable[[int], int]) -> Any:
-    axes = listed_axes(axes, len(x.shape), call, "axes")
-    return np.roll(x, tuple([shift(x.shape[i]) for i in axes]), axes)
+_implement_shift(np.fft.fftshift, 1)
+_implement_shift(np.fft.ifftshift, -1)

@@ -256,10 +256,10 @@ def _as_view(x: Any, piece: Any, axis: int, start: int, stop: int) -> Any:
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    return _split_by("np.array_split", operand(ary), indices_or_sections, axis)
+    return _split_by("np.array_split", operand(ary), indices_or_sections, axis, equal=False)
 
 
-def _split_by(call: str, x: Any, sections: Any, axis: int, equal: bool = False) -> list[Any]:
+def _split_by(call: str, x: Any, sections: Any, axis: int, equal: bool = True) -> list[Any]:
     axis = last_axis(axis, len(x.shape), call)
     n = x.shape[axis]
     if is_row(sections):
@@ -277,26 +277,22 @@ def _split_by(call: str, x: Any, sections: Any, axis: int, equal: bool = False) 
 
 @implements(np.split)
 def split_(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    return _split_by("np.split", operand(ary), indices_or_sections, axis, equal=True)
+    return _split_by("np.split", operand(ary), indices_or_sections, axis)
 
 
-def _split_along(call: str, x: Any, sections: Any, axis: int, ndim: int) -> list[Any]:
-    return _split_by(call, needs(call, x, ndim), sections, axis, equal=True)
+def _implement_split(function: Any, axis: int, ndim: int) -> None:
+    """Makes `function` of NumPy, which splits arrays of `ndim` axes or more along `axis`, run on tracers."""
+    call = f"np.{function.__name__}"
+
+    @implements(function)
+    def split_along(ary: Any, indices_or_sections: Any) -> list[Any]:
+        x = needs(call, ary, ndim)
+        return _split_by(call, x, indices_or_sections, min(axis, len(x.shape) - 1))
 
 
-@implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    return _split_along("np.hsplit", ary, indices_or_sections, 1 if np.ndim(ary) > 1 else 0, 1)
-
-
-@implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    return _split_along("np.vsplit", ary, indices_or_sections, 0, 2)
-
-
-@implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    return _split_along("np.dsplit", ary, indices_or_sections, 2, 3)
+_implement_split(np.hsplit, 1, 1)
+_implement_split(np.vsplit, 0, 2)
+_implement_split(np.dsplit, 2, 3)
 
 
 @implements(np.unstack)

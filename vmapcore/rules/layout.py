@@ -277,12 +277,6 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     return reshape_(a, tuple([n for i, n in enumerate(a.shape, -ndim) if i not in dropped]))
 
 
-def _at_least(n: int, arrays: tuple[Any, ...], shape: Callable[[Shape], Shape]) -> Any:
-    arrays = tuple([operand(a) for a in arrays])
-    found = tuple([a if len(a.shape) >= n else reshape_(a, shape(a.shape)) for a in arrays])
-    return found[0] if len(found) == 1 else found
-
-
 def as_1d(shape: Shape) -> Shape:
     return shape or (1,)
 
@@ -295,19 +289,19 @@ def as_3d(shape: Shape) -> Shape:
     return (1, *as_1d(shape), 1) if len(shape) < 2 else shape + (1,) * (3 - len(shape))
 
 
-@implements(np.atleast_1d)
-def atleast_1d(*arys: Any) -> Any:
-    return _at_least(1, arys, as_1d)
+def _implement_at_least(function: Any, ndim: int, shape: Callable[[Shape], Shape]) -> None:
+    """Makes `function` of NumPy, which gives arrays of fewer than `ndim` axes that `shape`, run on tracers."""
+
+    @implements(function)
+    def at_least(*arys: Any) -> Any:
+        arrays = [operand(a) for a in arys]
+        found = tuple([a if len(a.shape) >= ndim else reshape_(a, shape(a.shape)) for a in arrays])
+        return found[0] if len(found) == 1 else found
 
 
-@implements(np.atleast_2d)
-def atleast_2d(*arys: Any) -> Any:
-    return _at_least(2, arys, as_2d)
-
-
-@implements(np.atleast_3d)
-def atleast_3d(*arys: Any) -> Any:
-    return _at_least(3, arys, as_3d)
+_implement_at_least(np.atleast_1d, 1, as_1d)
+_implement_at_least(np.atleast_2d, 2, as_2d)
+_implement_at_least(np.atleast_3d, 3, as_3d)
 
 
 @implements(np.broadcast_to)

@@ -13,7 +13,7 @@ import numpy as np
 from ..core import facts, primitive
 from ..errors import ShapeError, describe
 from ..numpy_protocol import implements
-from ._families import align, fit, match, operand, trailing
+from ._families import add_tangents, align, fit, match, operand, trailing
 from ._ints import as_int, named_axes
 from ._matrices import SlogdetResult, adjoint, column, conj, diagonal, diagonal_matrix, identity, matrices, transposed
 from ._work import complexes, of_matrices
@@ -52,23 +52,16 @@ def solve_vmap(size: int, mapped: Sequence[bool], a: Any, b: Any) -> Any:
     return transpose(x, perm=(-1, *range(-len(x.shape), -1)))
 
 
-def solve_left_vjp(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return match(-solve(transposed(a), g) @ transposed(out), a)
-
-
-def solve_right_vjp(g: Any, out: Any, a: Any, b: Any) -> Any:
-    return match(solve(transposed(a), g), b)
-
-
-solve.def_vjp(solve_left_vjp, solve_right_vjp)
+solve.def_vjp(
+    lambda g, out, a, b: match(-solve(transposed(a), g) @ transposed(out), a),
+    lambda g, out, a, b: match(solve(transposed(a), g), b),
+)
 
 
 @solve.def_jvp
 def solve_jvp(tangents: Sequence[Any], out: Any, a: Any, b: Any) -> Any:
     da, db = tangents
-    if da is None:
-        return fit(solve(a, db), out)
-    return fit(solve(a, -da @ out if db is None else db - da @ out), out)
+    return fit(solve(a, add_tangents([db, None if da is None else -da @ out])), out)
 
 
 @implements(np.linalg.solve)

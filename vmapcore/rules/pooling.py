@@ -19,7 +19,7 @@ import numpy as np
 from .. import memory
 from ..core import Axes, Primitive
 from ..errors import DTypeError, ShapeError, describe
-from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, taps, windows
+from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, windows
 from ._axes import broadcasting
 from ._families import linear, match, operand, trailing
 from ._work import parts
@@ -164,11 +164,11 @@ def avg_pool_spread(xp: Any, g: Any, *, size: Ints, kernel: Ints, stride: Ints, 
     counts = _counts(xp, win, counted, g.dtype)
     for at in _tiles(xp, g.shape[:-axes], math.prod(size) * g.itemsize):
         tile = g[at] / counts
-        for axis in range(-1, -axes - 1, -1):
+        for axis, steps in zip(range(-1, -axes - 1, -1), reversed(win.taps()), strict=True):
             target = result[at] if axis == -axes else xp.empty((*tile.shape[:axis], *size[axis:]), g.dtype)
             target[...] = 0
             behind = (slice(None),) * (-1 - axis)
-            for there, inside in taps(size[axis], kernel[axis], stride[axis], padding[axis], 1):
+            for there, inside in steps:
                 part = target[(..., inside, *behind)]
                 part += tile[(..., there, *behind)]
             tile = target
@@ -205,12 +205,11 @@ def _count(win: Windows, counted: Pairs) -> Any:
 def _pool(xp: Any, combine: Any, neutral: Any, x: Any, win: Windows, out: Any) -> None:
     """Combines the elements of each window, axis by axis, into `out`."""
     axes = len(win.out)
-    for axis in range(-axes, 0):
+    for axis, steps in enumerate(win.taps(), -axes):
         behind = (slice(None),) * (-1 - axis)
         everywhere = slice(0, win.out[axis])
         shape = (*x.shape[:axis], win.out[axis], *win.size[axes + axis + 1 :])
         target = out if axis == -1 else xp.empty(shape, out.dtype)
-        steps = taps(win.size[axis], win.kernel[axis], win.stride[axis], win.padding[axis], win.dilation[axis])
         whole = [x[(..., inside, *behind)] for there, inside in steps if there == everywhere]
         if len(whole) > 1:
             combine(whole[0], whole[1], out=target)
@@ -228,20 +227,15 @@ def _pool(xp: Any, combine: Any, neutral: Any, x: Any, win: Windows, out: Any) -
 @functools.lru_cache(maxsize=256)
 def _positions(win: Windows) -> tuple[tuple[Any, Any], ...]:
     """For each position in the window, in order: which windows have it inside the array, and where it is then."""
-    each = [
-        taps(n, k, s, p, d)
-        for n, k, s, p, d in zip(win.size, win.kernel, win.stride, win.padding, win.dilation, strict=True)
-    ]
-    return tuple([((..., *[t[0] for t in tap]), (..., *[t[1] for t in tap])) for tap in itertools.product(*each)])
+    every = itertools.product(*win.taps())
+    return tuple([((..., *[t[0] for t in tap]), (..., *[t[1] for t in tap])) for tap in every])
 
 
 @functools.lru_cache(maxsize=256)
 def _fills(win: Windows) -> bool:
     """Whether every element lies in exactly one window."""
-    return not win.overlap and all(
-        n == sum(there.stop - there.start for there, _ in taps(n, k, s, p, d))
-        for n, k, s, p, d in zip(win.size, win.kernel, win.stride, win.padding, win.dilation, strict=True)
-    )
+    met = [sum([there.stop - there.start for there, _ in steps]) for steps in win.taps()]
+    return not win.overlap and met == list(win.size)
 
 
 def _broadcast(xp: Any, axes: int, *arrays: Any) -> list[Any]:
@@ -396,8 +390,8 @@ def _window(
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
         pairs = tuple(map(_ceil, size, reach, stride, pairs))
     win = windows(call, size, kernel, stride, pairs, dilation)
-    for n, k, s, p, d, m in zip(*win[:5], win.out, strict=True):
-        if len({i for there, _ in taps(n, k, s, p, d) for i in range(there.start, there.stop)}) < m:
+    for steps, m in zip(win.taps(), win.out, strict=True):
+        if len({i for there, _ in steps for i in range(there.start, there.stop)}) < m:
             fact = f"padding is {padding!r} for a window {kernel} over {describe(x)}"
             raise ShapeError(call, fact, "every window must have an element of x", "Pad by at most half the window")
     return {"kernel": kernel, "stride": stride, "padding": pairs, "dilation": dilation}
