@@ -29,6 +29,14 @@ def test_a_convolution_rectifies_its_result():
     assert folded(lambda x, w: F.relu(F.conv2d(x, w)), X, W) == ["conv_block"]
 
 
+def test_a_convolution_pools_its_result():
+    assert folded(lambda x, w: F.max_pool2d(F.conv2d(x, w), 2), X, W) == ["conv_block"]
+    assert folded(lambda x, w: F.relu(F.max_pool2d(F.conv2d(x, w), 2)), X, W) == ["conv_block"]
+    assert folded(lambda x, w: F.max_pool2d(F.relu(F.conv2d(x, w)), 2), X, W) == ["conv_block"]
+    assert folded(lambda x, w: F.max_pool2d(F.max_pool2d(F.conv2d(x, w), 2), 2), X, W) == ["conv_block", "max_pool"]
+    assert folded(lambda x, w: F.max_pool2d(F.relu(F.conv2d(x, w)), 3), X, W) == ["conv_block", "max_pool"]
+
+
 @pytest.mark.parametrize(
     "fun",
     [

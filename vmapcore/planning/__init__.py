@@ -9,10 +9,7 @@ from .passes.cross_entropy import fuse_cross_entropy
 from .passes.dead import drop_dead
 from .passes.epilogues import fold_epilogues
 from .passes.equal import merge_equal
-from .passes.moves import sink_moves
 from .passes.noops import drop_noops
-from .passes.rectifiers import fuse_rectifier_gradients, pool_before_rectifying
-from .passes.sums import shorten_sums
 
 PASSES = (
     drop_dead,
@@ -20,12 +17,8 @@ PASSES = (
     fold_constants,
     drop_noops,
     merge_equal,
-    shorten_sums,
-    sink_moves,
     fold_into_products,
     fuse_cross_entropy,
-    fuse_rectifier_gradients,
-    pool_before_rectifying,
     fold_epilogues,
 )
 """Every pass, in the order in which one makes work for the next."""

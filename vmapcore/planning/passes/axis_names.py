@@ -11,14 +11,14 @@ from .rewriting import Rewrite, Shape, Walk, rewrite
 
 
 def fold_into_products(graph: Graph) -> Graph:
-    """Writes transposes and axes of length 1 around a product, and sums over axes of its result, into its subscripts.
+    """Writes transposes and axes of length 1 before a product, and sums over axes of its result, into its subscripts.
 
     Before: b = transpose(w, perm=(-1, -2)); c = contract(x, b, subscripts='ij,jk->ik'); return c
     After:  c = contract(x, w, subscripts='ij,kj->ik'); return c
 
     An axis of length 1 is not summed over: 'dab,dac->dcb' with one a is the outer product 'd1b,d1c->dcb'.
-    A step between a product and what is folded into it must be its only reader. Up to rounding, since other orders of
-    axes and sums may be added up otherwise; without sums it is exact.
+    A sum must be the only reader of its product. Up to rounding, since other orders of axes and sums may be added up
+    otherwise; without sums it is exact.
     """
     return rewrite(graph, RULES)
 
@@ -68,28 +68,10 @@ def with_ones(term: str, shape: Shape, other: Shape) -> str | None:
     return "".join(["1" if n == 1 else next(left) for n in other])
 
 
-def _transpose(walk: Walk, step: Step) -> Atom | None:
-    product = _sole_product(walk, step)
-    if product is None:
-        return None
-    x, y, out = terms_of(product.params["subscripts"])
-    moved = "".join([out[p] for p in full_perm(step)])
-    return walk.emit(step, contract, product.inputs, subscripts=f"{x},{y}->{moved}")
-
-
-def _reshape(walk: Walk, step: Step) -> Atom | None:
-    product = _sole_product(walk, step)
-    if product is None:
-        return None
-    x, y, out = terms_of(product.params["subscripts"])
-    found = with_ones(out, product.outputs[0].shape, step.outputs[0].shape)
-    return None if found is None else walk.emit(step, contract, product.inputs, subscripts=f"{x},{y}->{found}")
-
-
 def _reduce_sum(walk: Walk, step: Step) -> Atom | None:
     """The sum over an axis that both operands have joins that of the product."""
-    product = _sole_product(walk, step)
-    if product is None or product.outputs[0].dtype != step.outputs[0].dtype:
+    product = walk.maker(step.inputs[0], contract)
+    if product is None or not walk.sole(step.inputs[0]) or product.outputs[0].dtype != step.outputs[0].dtype:
         return None
     x, y, out = terms_of(product.params["subscripts"])
     summed = {out[a] for a in step.params["axis"]}
@@ -99,14 +81,4 @@ def _reduce_sum(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, contract, product.inputs, subscripts=f"{x},{y}->{kept}")
 
 
-def _sole_product(walk: Walk, step: Step) -> Step | None:
-    product = walk.maker(step.inputs[0], contract)
-    return product if product is not None and walk.sole(step.inputs[0]) else None
-
-
-RULES: dict[Primitive, Rewrite] = {
-    contract: _contract,
-    transpose: _transpose,
-    reshape: _reshape,
-    reduce_sum: _reduce_sum,
-}
+RULES: dict[Primitive, Rewrite] = {contract: _contract, reduce_sum: _reduce_sum}

@@ -1,14 +1,17 @@
 """Biases, rectifiers and pooling as the last part of what makes their array: less to write and read again."""
 
-from ...core import Primitive
+import math
+
+from ...core import PRIMITIVES, Primitive
 from ...evals.products import terms_of
-from ...graph import Atom, Graph, Step
+from ...graph import Atom, Graph, Literal, Step, Var
 from ...rules import ufuncs
 from ...rules.activations import rectify
 from ...rules.contract import contract
 from ...rules.conv import conv
 from ...rules.layout import reshape
 from ...rules.pooling import max_pool, max_pool_scatter
+from ...rules.selection import select
 from ..plan_primitives import WINDOWS_2X2, contract_block, conv_block, max_pool_scatter_rectified, rectify_grad
 from .axis_names import with_ones
 from .rewriting import Rewrite, Shape, Walk, like, rewrite
@@ -19,6 +22,9 @@ def fold_epilogues(graph: Graph) -> Graph:
 
     Before: a = conv(x, w); m = max_pool(a); b = rectify(m); return b
     After:  b = conv_block(x, w, pooled=True, rectified=True); return b
+
+    Before: b = greater(x, 0); c = select(b, g, 0); return c
+    After:  c = rectify_grad(g, x); return c
 
     Before: c = max_pool_scatter(g, x, p); d = rectify_grad(c, x); return d
     After:  d = max_pool_scatter_rectified(g, x, p); return d
@@ -81,10 +87,30 @@ def _is_bias(b: Atom, a: Atom) -> bool:
 
 
 def _pool(walk: Walk, step: Step) -> Atom | None:
-    made = walk.maker(step.inputs[0], conv)
-    if made is None or not walk.sole(step.inputs[0]) or step.params != WINDOWS_2X2:
+    """Before or after a rectifier: the largest of what is rectified is what is largest, rectified."""
+    made = walk.maker(step.inputs[0], conv, conv_block)
+    if made is None or made.params.get("pooled") or not walk.sole(step.inputs[0]) or step.params != WINDOWS_2X2:
         return None
-    return walk.emit(step, conv_block, made.inputs, **made.params, pooled=True, rectified=False)
+    return walk.emit(step, conv_block, made.inputs, **{"rectified": False, **made.params, "pooled": True})
+
+
+def _select(walk: Walk, step: Step) -> Atom | None:
+    """What is kept where an array of the shape of the result is positive."""
+    condition, g, zero = step.inputs
+    out = step.outputs[0]
+    made = walk.maker(condition, PRIMITIVES["greater"])
+    if made is None or not (_is_zero(zero) and like(g, out)):
+        return None
+    x, bound = made.inputs
+    if not (_is_zero(bound) and isinstance(x, Var) and x.shape == out.shape and x.dtype.kind == "f"):
+        return None
+    return walk.emit(step, rectify_grad, (g, x))
+
+
+def _is_zero(a: Atom) -> bool:
+    """Whether `a` is the Python number 0, and not -0.0."""
+    x = a.value if isinstance(a, Literal) else None
+    return type(x) in (int, float) and x == 0 and math.copysign(1, x) > 0
 
 
 def _mask(walk: Walk, step: Step) -> Atom | None:
@@ -94,4 +120,10 @@ def _mask(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, max_pool_scatter_rectified, made.inputs, **made.params)
 
 
-RULES: dict[Primitive, Rewrite] = {ufuncs.add: _add, rectify: _rectify, max_pool: _pool, rectify_grad: _mask}
+RULES: dict[Primitive, Rewrite] = {
+    ufuncs.add: _add,
+    rectify: _rectify,
+    max_pool: _pool,
+    select: _select,
+    rectify_grad: _mask,
+}
