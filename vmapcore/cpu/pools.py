@@ -11,8 +11,8 @@ from ..graph import Step
 from ..planning.plan_primitives import max_pool_scatter_rectified
 from ..rules.pooling import max_pool, max_pool_scatter
 from .kernels import pooling
-from .kernels.reorder import copied, copy
-from .workspace import Workspace, scratch
+from .kernels.reorder import copied
+from .workspace import Workspace, contiguous, scratch
 
 
 class Pooling:
@@ -43,7 +43,7 @@ class Pool(Pooling):
             return copied(max_pool.eval(np, x, **self.step.params), out)
         new = scratch(workspace, x.dtype)
         win = self.windows(x)
-        laid = flat_lead(_laid(x.transpose(order), new, "x"), self.axes)
+        laid = flat_lead(contiguous(x.transpose(order), new, "x"), self.axes)
         made = new(self.key, (len(laid), *win.out, laid.shape[-1]))
         pooling.max_pool(laid, made, win)
         return copied(_restored(made, [x.shape[i] for i in order[: -self.axes - 1]], order), out)
@@ -58,8 +58,8 @@ class Scatter(Pooling):
             return copied(self.step.primitive.eval(np, g, x, pooled, **self.step.params), out)
         new = scratch(workspace, x.dtype)
         win = self.windows(x)
-        laid = flat_lead(_laid(x.transpose(order), new, "x"), self.axes)
-        given = [_laid(a.transpose(order), new, name) for a, name in ((g, "g"), (pooled, "pooled"))]
+        laid = flat_lead(contiguous(x.transpose(order), new, "x"), self.axes)
+        given = [contiguous(a.transpose(order), new, name) for a, name in ((g, "g"), (pooled, "pooled"))]
         g, pooled = [flat_lead(a, self.axes) for a in given]
         made = new(self.key, laid.shape)
         pooling.max_pool_scatter(g, laid, pooled, made, win, self.step.primitive is max_pool_scatter_rectified)
@@ -86,14 +86,6 @@ def _innermost(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int, 
 def flat_lead(x: Any, axes: int) -> Any:
     """(lead..., *size, n) with the leading axes as one."""
     return x.reshape(-1, *x.shape[x.ndim - axes - 1 :])
-
-
-def _laid(a: Any, new: Any, name: str) -> Any:
-    if a.flags.c_contiguous:
-        return a
-    laid = new(name, a.shape)
-    copy(laid, a)
-    return laid
 
 
 def _restored(made: Any, lead: list[int], order: tuple[int, ...]) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..memory import empty
 from ..planning.lifetimes import ALIGNMENT, Slot
+from .kernels.reorder import copy
 
 Workspace = dict[Any, Any]
 
@@ -36,6 +37,15 @@ def scratch(workspace: Workspace, dtype: Any) -> Callable[[Any, tuple[int, ...]]
         return found
 
     return new
+
+
+def contiguous(x: Any, new: Callable[[Any, tuple[int, ...]], Any], name: str) -> Any:
+    """`x` as it is if it lies in its own order, else copied into memory of this name."""
+    if x.flags.c_contiguous:
+        return x
+    laid = new(name, x.shape)
+    copy(laid, x)
+    return laid
 
 
 def room(workspace: Workspace, slot: Any, shape: Sequence[int], dtype: Any) -> Any:
