@@ -121,7 +121,7 @@ def broadcasting(core: str, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) 
 def contract_formula(xp: Any, x: Any, y: Any, *, subscripts: str) -> Any:
     """Products without a sum."""
     left, right, out = terms_of(subscripts)
-    return xp.product(_aligned(x, left, out), _aligned(y, right, out))
+    return _aligned(x, left, out) * _aligned(y, right, out)
 
 
 def _aligned(x: Any, term: str, out: str) -> Any:

@@ -11,10 +11,6 @@ integers, whose corner cases Numba does otherwise; `logaddexp`, `nextafter`, `sp
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ...planning.expressions.expression import PRODUCT
-
 ULPS = {
     **dict.fromkeys(["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "power", "hypot"], 2),
     **dict.fromkeys(["sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2"], 2),
@@ -140,13 +136,9 @@ EXPENSIVE = 4
 
 def template(operation: str, dtype: Any) -> str:
     """The template for arguments of `dtype`; empty if there is none."""
-    known = UFUNCS.get("multiply" if operation == PRODUCT else operation, Operation())
+    known = UFUNCS.get(operation, Operation())
     return known.real if dtype.kind == "f" else known.truth if dtype.kind == "b" else known.integer
 
 
 def cost(operation: str) -> int:
     return UFUNCS[operation].cost if operation in UFUNCS else 1
-
-
-def ufunc(name: str) -> Any:
-    return getattr(np, name)

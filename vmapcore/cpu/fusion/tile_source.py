@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...planning.expressions.expression import PRODUCT, Argument, Axes, Constant, Expression, Statement
+from ...planning.expressions.expression import Argument, Axes, Constant, Expression, Statement
 from ...thresholds import TILED
 from .loop_source import constant
 from .operations import ASTRAY
@@ -175,10 +175,6 @@ class _TileWriter:
             return f'np.copyto({out}, {args[0]}, casting="unsafe")'
         if s.operation == "where":
             return f"select({', '.join(args)}, {out}, {bits})"
-        if s.operation == PRODUCT:
-            if s.dtype.kind == "f" and self.outer(s):
-                return f'np.einsum("...,...->...", {args[0]}, {args[1]}, out={out})'  # up to twice as fast
-            return f"np.multiply({args[0]}, {args[1]}, out={out})"
         if s.operation in ("maximum", "minimum") and s.dtype.char == "f":
             for x, bound in (args, args[::-1]):
                 if bound.startswith("np.") and not x.startswith("np."):  # several times faster
@@ -187,10 +183,6 @@ class _TileWriter:
         if s.operation in ASTRAY:
             return f"np.copyto({out}, np.{s.operation}({args[0]}))"
         return f"np.{s.operation}({', '.join(args)}, out={out})"
-
-    def outer(self, s: Statement) -> bool:
-        """Whether both factors are broadcast."""
-        return all(0 < len(self.expression.axes_of(a)) < len(s.axes) for a in s.args)
 
     def reduction(self, s: Statement, x: str, out: str) -> str:
         rank = len(self.expression.lengths)

@@ -36,9 +36,6 @@ class Constant(NamedTuple):
         return self.value.dtype
 
 
-PRODUCT = "product"
-"""A factor of a product of arrays times one of the other: `multiply`, but for the sign of a zero, which may be lost."""
-
 Argument = int | Constant
 """The number of a statement, or a constant."""
 
@@ -51,7 +48,6 @@ class Statement(NamedTuple):
     - "load": the element of input `operand`;
     - "index": the position along the one axis;
     - "cast": the argument in `dtype`, as `astype` makes it;
-    - "product": a product whose zeros may have any sign;
     - "where": the second argument where the first is true, else the third;
     - "sum", "max", "min", "any", "all": the argument combined along the axes `over`.
     """

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .building import Builder, UnfusibleError, Value
-from .expression import PRODUCT
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -44,10 +43,6 @@ class Symbol(NDArrayOperatorsMixin):
     def real(self) -> "Symbol":
         """Itself: kernels hold no complex numbers."""
         return self
-
-    @property
-    def T(self) -> "Symbol":
-        return self.transpose()
 
     def __bool__(self) -> bool:
         raise UnfusibleError("a formula asks for a value")
@@ -82,9 +77,8 @@ class Symbol(NDArrayOperatorsMixin):
         parts = iter([n for i, n in enumerate(x.parts.shape) if x.shape[i] != 1])
         return self.xp.made(x.with_axes(wanted, nodes, x.parts.reshape([1 if n == 1 else next(parts) for n in wanted])))
 
-    def transpose(self, order: Sequence[int] | None = None) -> "Symbol":
+    def transpose(self, order: Sequence[int]) -> "Symbol":
         x = self.value
-        order = range(self.ndim)[::-1] if order is None else order
         return self.xp.made(
             x.with_axes([x.shape[i] for i in order], [x.nodes[i] for i in order], x.parts.transpose(order))
         )
@@ -173,10 +167,6 @@ class Formulas:
         values = [self.value(v) for v in (condition, x, y)]
         dtype = np.result_type(*[v.dtype if v.weak is None else v.weak for v in values[1:]])
         return self.made(self.builder.elementwise("where", values, (np.dtype(bool), dtype, dtype), dtype))
-
-    def product(self, x: Symbol, y: Symbol) -> Symbol:
-        """A product of two arrays, whose zeros may have any sign."""
-        return self.made(self.builder.elementwise(PRODUCT, (x.value, y.value), (x.dtype, x.dtype), x.dtype))
 
     def broadcast_to(self, x: Symbol, shape: Sequence[int]) -> Symbol:
         v, nodes_of = x.value, self.builder.nodes
