@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmapcore.cpu import compiled
-from vmapcore.cpu.fusion.fused import can_fuse, fuse, worth_compiling
+from vmapcore.cpu.fusion.fused import fuse, worth_compiling
 from vmapcore.errors import IndexingError
 from vmapcore.graph import Graph, Literal, Step, Var
+from vmapcore.planning.expressions.lowering import fusible
 from vmapcore.planning.expressions.nodes import Nodes
 from vmapcore.planning.plan_primitives import cross_entropy_along, cross_entropy_grad, rectify_grad
 from vmapcore.planning.runs import runs_of
@@ -79,7 +80,7 @@ def check_random_groups(seed, length, backend):
     """Whole numbers, of which no sum is rounded."""
     b = Random(seed, length, integers=True)
     graph = b.result()
-    runs = [r for r in runs_of(graph.steps, can_fuse) if can_fuse(r[0])]
+    runs = [r for r in runs_of(graph.steps, fusible) if fusible(r[0])]
     for steps in runs:
         made = {v: None for step in steps for v in step.outputs}
         inputs = list(dict.fromkeys([a for s in steps for a in s.inputs if isinstance(a, Var) and a not in made]))
@@ -137,7 +138,7 @@ def made_by_plan(primitive, arrays, **params):
     inputs = tuple([Var(x.shape, x.dtype) for x in arrays])
     expected = primitive.eval(np, *arrays, **params)
     step = Step(primitive, inputs, params, (Var(expected.shape, expected.dtype),))
-    assert can_fuse(step)
+    assert fusible(step)
     return Graph(inputs, (step,), step.outputs), expected
 
 

@@ -9,6 +9,7 @@ from vmapcore import threads, trace
 from vmapcore.cpu import compiled, units
 from vmapcore.cpu.plan import Plan
 from vmapcore.graph import Var
+from vmapcore.planning.expressions.repeats import cut
 from vmapcore.planning.runs import runs_of
 
 from .graphs import Random
@@ -108,8 +109,8 @@ def test_long_runs_are_cut():
         return x
 
     steps = trace(f)(np.ones(3)).steps
-    found = runs_of(steps, lambda step: True, lambda steps: [steps[i : i + 4] for i in range(0, len(steps), 4)])
-    assert [len(run) for run in found] == [4, 4, 2]
+    (run,) = runs_of(steps, lambda step: True)
+    assert [len(part) for part in cut(run, 4)] == [4, 4, 2]
 
 
 def test_what_shares_a_small_array_alone_stays_apart():

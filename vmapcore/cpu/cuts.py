@@ -4,7 +4,6 @@ Decided by sizes alone, never by how many threads there are, so that the same su
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
@@ -23,11 +22,8 @@ SHARING = frozenset({conv, conv_block, conv_input_grad})
 """Convolutions of images with weights that all of them share."""
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A dimension in pieces, one per task, and each piece in tiles."""
-
-    pieces: tuple[tuple[slice, ...], ...]
+Cut = tuple[tuple[slice, ...], ...]
+"""A dimension in pieces, one per task, and each piece in tiles."""
 
 
 def cuts_of(graph: Graph, group: Group, lanes: int = 1, team: bool = False) -> tuple[Cut, ...]:
@@ -63,7 +59,7 @@ def _cut(length: int, pieces: int, size: int, unit: int = 1) -> Cut:
     for piece in _parts(slice(0, length), pieces, unit):
         count = -(-(piece.stop - piece.start) // size)
         found.append(tuple(_parts(piece, count, unit)))
-    return Cut(tuple(found))
+    return tuple(found)
 
 
 def _parts(whole: slice, count: int, unit: int) -> Iterator[slice]:

@@ -19,7 +19,7 @@ from ..planning.groups import Group, Places
 from ..planning.labels import params_for
 from ..planning.lifetimes import Need, Slot
 from . import compiled
-from .cuts import Cut, cuts_of, images_dimension
+from .cuts import cuts_of, images_dimension
 from .kernels.lanes import lanes
 from .program import Program
 from .steps import Roots
@@ -72,7 +72,7 @@ class TiledGroup(Unit):
         self.inputs = [a for a, _ in self.reads]
         self.cuts = cuts_of(graph, group, lanes(self.outputs[0].dtype), compiled.AVAILABLE)
         self.has_images = images_dimension(graph, group) >= 0
-        self.whole = all(len(cut.pieces) == len(cut.pieces[0]) == 1 for cut in self.cuts)
+        self.whole = all(len(cut) == len(cut[0]) == 1 for cut in self.cuts)
         self.blocked: set[Var] = set()
         self.programs: dict[tuple[int, ...], Program] = {}
         if not self.whole:
@@ -91,7 +91,7 @@ class TiledGroup(Unit):
             lent.append(mine)
             return mine
 
-        pieces = list(itertools.product(*[enumerate(cut.pieces) for cut in self.cuts]))
+        pieces = list(itertools.product(*map(enumerate, self.cuts)))
         if len(pieces) == 1:
             self._task(arrays, totals, pieces[0], state())
         else:
@@ -116,7 +116,7 @@ class TiledGroup(Unit):
     def _parts(self, v: Var) -> tuple[int, ...]:
         """Into how many terms a sum is split, by the dimensions it is over: one for each piece."""
         places = self.group.places[v]
-        return tuple([len(cut.pieces) for cut, axis in zip(self.cuts, places, strict=True) if axis is None])
+        return tuple([len(cut) for cut, axis in zip(self.cuts, places, strict=True) if axis is None])
 
     def _task(
         self, arrays: Sequence[Any], outs: list[Any], piece: Sequence[tuple[int, Any]], workspace: Workspace
@@ -242,11 +242,7 @@ def _alike(unit: TiledGroup, v: Var, readers: Sequence[Any]) -> bool:
     return all(
         isinstance(other, TiledGroup)
         and other.has_images
-        and [_tiles(cut) for cut in other.cuts] == [_tiles(cut) for cut in unit.cuts]
+        and [[*itertools.chain(*cut)] for cut in other.cuts] == [[*itertools.chain(*cut)] for cut in unit.cuts]
         and all(places == frame for a, places in other.reads if a is v)
         for other in readers
     )
-
-
-def _tiles(cut: Cut) -> list[slice]:
-    return [tile for piece in cut.pieces for tile in piece]

@@ -1,7 +1,6 @@
 """Units: what a program calls one after the other. A step, a fused run of steps, or a group in tiles."""
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -12,13 +11,14 @@ from .. import threads
 from ..core import Memory
 from ..graph import Literal, Step, Var
 from ..memory import empty
+from ..planning.expressions.lowering import fusible
 from ..planning.expressions.repeats import cut
 from ..planning.lifetimes import Need, Slot
 from ..planning.runs import runs_of
 from ..rules.reductions import reduce_max, reduce_min, reduce_sum
 from ..thresholds import ENOUGH, TASKS, TILED
 from . import compiled
-from .fusion.fused import Fused, can_fuse, fuse, worth_compiling
+from .fusion.fused import Fused, fuse, worth_compiling
 from .kernels.reorder import copied
 from .steps import SHARING, Roots, kernel_of, reusable, shared
 from .workspace import Workspace, scratch
@@ -129,7 +129,7 @@ class FusedUnit(Unit):
         run, rows = kernel.bind(arrays, given), kernel.rows
         tasks = min(self.tasks, rows)
         ends = [rows * i // tasks for i in range(tasks + 1)]
-        threads.run([partial(_rows, run, a, b) for a, b in pairwise(ends)], lambda: None)
+        threads.run([lambda state, a=a, b=b: run(a, b) for a, b in pairwise(ends)], lambda: None)
         return given
 
     def needs(self, told: Collection[Any]) -> list[Need]:
@@ -174,10 +174,6 @@ def _tasks_of(fused: Fused) -> int:
     return 0 if many else min(TASKS, prod(fused.expression.lengths) // ENOUGH)
 
 
-def _rows(run: Any, start: int, stop: int, state: None) -> None:
-    run(start, stop)
-
-
 def _order(x: Any) -> tuple[int, ...] | None:
     """The axes of an array from the outermost in memory: () for their own order, None where there are gaps."""
     if x is None:
@@ -200,8 +196,9 @@ def units_of(steps: Sequence[Step], wanted: set[Any], roots: Roots, threaded: bo
 
     `roots` may be those of a graph with more steps.
     """
-    fusing = compiled.AVAILABLE or _any_large(steps)
-    runs = runs_of(steps, can_fuse, cut) if fusing else [[step] for step in steps]
+    arrays = [a for step in steps for a in (*step.inputs, *step.outputs) if isinstance(a, Var)]
+    fusing = compiled.AVAILABLE or any(a.size >= TILED for a in arrays)
+    runs = [part for run in runs_of(steps, fusible) for part in cut(run)] if fusing else [[step] for step in steps]
     order = [step for run in runs for step in run]
     last = last_reads(order, wanted, roots)
     read = {a: i for i, step in enumerate(order) for a in step.inputs}
@@ -222,10 +219,6 @@ def units_of(steps: Sequence[Step], wanted: set[Any], roots: Roots, threaded: bo
                 units.append(StepUnit(step, reuse[0] if reuse else None, threaded))
         number = end
     return units
-
-
-def _any_large(steps: Sequence[Step]) -> bool:
-    return any(isinstance(a, Var) and a.size >= TILED for step in steps for a in (*step.inputs, *step.outputs))
 
 
 def _is_much(run: Sequence[Step]) -> bool:

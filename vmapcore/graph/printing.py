@@ -1,7 +1,7 @@
 """A graph as text: one line per step, with shapes, dtypes and where in the user's code it comes from."""
 
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, product
 from string import ascii_lowercase
 from typing import Any
 
@@ -50,12 +50,5 @@ class Names:
 
 
 def _letters() -> Iterator[str]:
-    yield from ascii_lowercase
-    for i in count():
-        for letter in ascii_lowercase:
-            yield _word(i) + letter
-
-
-def _word(i: int) -> str:
-    first, last = divmod(i, 26)
-    return (_word(first - 1) if first else "") + ascii_lowercase[last]
+    for length in count(1):
+        yield from map("".join, product(ascii_lowercase, repeat=length))

@@ -19,14 +19,12 @@ from ..rules.conv import conv, conv_input_grad, conv_weight_grad
 from ..rules.pooling import max_pool, max_pool_scatter
 from ..thresholds import MEMBER, ROWS_AGAIN
 from .dependencies import Dependencies
-from .labels import Label, Labels, Names, labels_of, shape_of, sizes_of
+from .labels import Label, Labels, Names, labels_of, sizes_of
 from .plan_primitives import contract_block, conv_block, max_pool_scatter_rectified
 
-IMAGES = frozenset({conv, conv_block, conv_input_grad, conv_weight_grad}) | {
-    max_pool,
-    max_pool_scatter,
-    max_pool_scatter_rectified,
-}
+IMAGES = frozenset(
+    [conv, conv_block, conv_input_grad, conv_weight_grad, max_pool, max_pool_scatter, max_pool_scatter_rectified]
+)
 """Primitives whose images may be cut into tiles."""
 
 PRODUCTS = frozenset({contract, contract_block})
@@ -89,11 +87,12 @@ class Grouping:
     def _join_readers(self) -> None:
         """Steps still alone join the one group that reads all they make."""
         for i in range(len(self.graph.steps) - 1, -1, -1):
-            if self.owner[i] is not None:
+            made = self.graph.steps[i].outputs
+            if self.owner[i] is not None or not set(made).isdisjoint(self.graph.outputs):
                 continue
-            readers = {id(self.owner[r]): self.owner[r] for v in self.graph.steps[i].outputs for r in self._readers(v)}
+            readers = {id(self.owner[r]): self.owner[r] for v in made for r in self._readers(v)}
             for group in readers.values():
-                if len(readers) == 1 and group is not None and not self._wanted(i):
+                if len(readers) == 1 and group is not None:
                     self._join(group, i)
 
     def _readers(self, v: Var) -> list[int]:
@@ -103,10 +102,6 @@ class Grouping:
         """Where steps of the group read `v`, by step and position."""
         found = [r for r in dict.fromkeys(self._readers(v)) if r in group.steps]
         return ((r, k) for r in found for k, a in enumerate(self.graph.steps[r].inputs) if a is v)
-
-    def _wanted(self, i: int) -> bool:
-        """Whether the graph returns a result of step `i`."""
-        return any(a is v for v in self.graph.steps[i].outputs for a in self.graph.outputs)
 
     def _start(self, i: int, rank: int) -> None:
         labels = self.labels(i)
@@ -124,7 +119,7 @@ class Grouping:
         if labels is None or any(0 in v.shape for v in step.outputs):
             return False
         dims = dims or self._dims(group, i)
-        if dims is None or not _lengths_fit(group, step, labels, dims) or not self._pays(group, step, labels, dims):
+        if dims is None or not _pays(group, step, labels, dims):
             return False
         reads = [_places(axes, dims, len(group.lengths)) for axes in labels.inputs]
         makes = [_places(axes, dims, len(group.lengths)) for axes in labels.outputs]
@@ -166,18 +161,6 @@ class Grouping:
                     return None
         return found if len(set(found.values())) == len(group.lengths) == len(found) else None
 
-    def _pays(self, group: Group, step: Step, labels: Labels, dims: dict[Label, int]) -> bool:
-        """Whether operands that the tiles share are small, or there is enough work per tile to read them again."""
-        if step.primitive not in PRODUCTS:
-            return True
-        work = prod(sizes_of(step, labels).values())
-        for a, axes in zip(step.inputs, labels.inputs, strict=True):
-            size = prod(shape_of(a))
-            lacking = [group.lengths[d] for label, d in dims.items() if label not in axes]
-            if lacking and size * 4 > MEMBER and work // max(size, 1) // prod(lacking) < ROWS_AGAIN:
-                return False
-        return True
-
 
 def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
     """The dimensions that a group which starts with this step is cut along."""
@@ -191,9 +174,19 @@ def _frame(step: Step, labels: Labels, rank: int) -> list[tuple[Label, int]]:
     return frame
 
 
-def _lengths_fit(group: Group, step: Step, labels: Labels, dims: dict[Label, int]) -> bool:
+def _pays(group: Group, step: Step, labels: Labels, dims: dict[Label, int]) -> bool:
+    """Whether lengths fit, and operands that the tiles share are small or there is enough work to read them again."""
     sizes = sizes_of(step, labels)
-    return all(sizes[label] == group.lengths[d] for label, d in dims.items())
+    if any(sizes[label] != group.lengths[d] for label, d in dims.items()):
+        return False
+    if step.primitive not in PRODUCTS:
+        return True
+    work = prod(sizes.values())
+    for a, axes in zip(step.inputs, labels.inputs, strict=True):
+        lacking = [group.lengths[d] for label, d in dims.items() if label not in axes]
+        if lacking and a.size * 4 > MEMBER and work // max(a.size, 1) // prod(lacking) < ROWS_AGAIN:
+            return False
+    return True
 
 
 def _places(axes: Names, dims: dict[Label, int], rank: int) -> Places:

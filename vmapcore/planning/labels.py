@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..graph import Atom, Literal, Step
+from ..graph import Step
 from ..rules._axes import Label, Labels, Names, Shape
 
-__all__ = ["Label", "Labels", "Names", "Shape", "labels_of", "params_for", "shape_of", "sizes_of"]
+__all__ = ["Label", "Labels", "Names", "Shape", "labels_of", "params_for", "sizes_of"]
 
 
 def labels_of(step: Step) -> Labels | None:
@@ -13,20 +13,14 @@ def labels_of(step: Step) -> Labels | None:
     axes = step.primitive.axes
     if axes is None:
         return None
-    found: Labels = axes.labels([shape_of(a) for a in step.inputs], [v.shape for v in step.outputs], **step.params)
+    found: Labels = axes.labels([a.shape for a in step.inputs], [v.shape for v in step.outputs], **step.params)
     return found
-
-
-def shape_of(a: Atom) -> Shape:
-    """The shape of an input of a step."""
-    return getattr(a.value, "shape", ()) if isinstance(a, Literal) else a.shape
 
 
 def sizes_of(step: Step, labels: Labels) -> dict[Label, int]:
     """The length of every label."""
-    shapes = [*map(shape_of, step.inputs), *[v.shape for v in step.outputs]]
-    pairs = zip(shapes, (*labels.inputs, *labels.outputs), strict=True)
-    return {a: n for shape, axes in pairs for a, n in zip(axes, shape, strict=True) if a is not None}
+    pairs = zip((*step.inputs, *step.outputs), (*labels.inputs, *labels.outputs), strict=True)
+    return {a: n for x, axes in pairs for a, n in zip(axes, x.shape, strict=True) if a is not None}
 
 
 def params_for(step: Step, shape: Shape) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Primitives that only plans have: several steps of a recording in one. They are neither batched nor differentiated."""
 
+from functools import partial
 from typing import Any
 
 from ..core import PRIMITIVES, Axes, Primitive, facts
@@ -33,34 +34,34 @@ def cross_entropy_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignore
     """`nll_along` of `log_softmax_along`: the logarithm of the sum of exponentials less the score of the target."""
     if not scores.size:
         return nll_along.eval(xp, scores, targets, axis=axis, ignored=ignored)
+    return _cross_entropy(nll_along.eval, xp, scores, targets, axis=axis, ignored=ignored)
+
+
+def _cross_entropy(nll: Any, xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     lowered = scores - largest(xp, scores, (axis,), True)
     sums = xp.log(total(xp, xp.exp(lowered), (axis,), True))
-    at_target = nll_along.eval(xp, lowered, targets, axis=axis, ignored=ignored)
-    return xp.where(targets != ignored, at_target + sums, 0)
-
-
-@cross_entropy_along.def_formula
-def cross_entropy_along_formula(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
-    less = scores - scores.max((axis,), keepdims=True)
-    sums = xp.log(xp.exp(less).sum((axis,), keepdims=True))
-    losses = nll_along.formula(xp, less, targets, axis=axis, ignored=ignored) + sums
+    losses = nll(xp, lowered, targets, axis=axis, ignored=ignored) + sums
     return xp.where(targets != ignored, losses, 0)
+
+
+cross_entropy_along.def_formula(partial(_cross_entropy, nll_along.formula))
 
 
 @facts(axes=ALONG, work=lambda ins, outs, **params: 6 * outs[0].size)
 @fused
 def cross_entropy_grad(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     """The cotangent of the scores for that of the losses: `g` times the softmax, less `g` at the target."""
+    return _cross_entropy_grad(nll_transpose.eval, xp, g, scores, targets, axis=axis, ignored=ignored)
+
+
+def _cross_entropy_grad(sent: Any, xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     out = softmax_along.eval(xp, scores, axis=(axis,))
     out *= xp.where(targets != ignored, g, 0)
-    out += nll_transpose.eval(xp, g, targets, axis=axis, ignored=ignored, classes=out.shape[axis])
+    out += sent(xp, g, targets, axis=axis, ignored=ignored, classes=out.shape[axis])
     return out
 
 
-@cross_entropy_grad.def_formula
-def cross_entropy_grad_formula(xp: Any, g: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
-    shares = softmax_along.formula(xp, scores, axis=(axis,)) * xp.where(targets != ignored, g, 0)
-    return shares + nll_transpose.formula(xp, g, targets, axis=axis, ignored=ignored, classes=scores.shape[axis])
+cross_entropy_grad.def_formula(partial(_cross_entropy_grad, nll_transpose.formula))
 
 
 WINDOWS_2X2 = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}

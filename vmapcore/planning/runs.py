@@ -6,20 +6,13 @@ from ..graph import Atom, Step, Var
 from ..thresholds import FEW
 
 
-def runs_of(
-    steps: Sequence[Step],
-    can_fuse: Callable[[Step], bool],
-    cut: Callable[[Sequence[Step]], Sequence[Sequence[Step]]] = lambda steps: [steps],
-) -> list[list[Step]]:
-    """Lists of steps, in an order in which they can run: those of one list may become one kernel.
-
-    `cut` divides a list that is too long for one.
-    """
+def runs_of(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> list[list[Step]]:
+    """Lists of steps, in an order in which they can run: those of one list may become one kernel."""
     found: list[list[Step]] = []
     for fusible, run in _late(list(_alternating(steps, can_fuse))):
         if fusible:
             small, large = _apart(run)
-            found += [list(part) for whole in (*_connected(small), *_connected(large)) for part in cut(whole)]
+            found += [*_connected(small), *_connected(large)]
         else:
             found += [[step] for step in run]
     return found

@@ -52,11 +52,6 @@ def _compiled(name: str, source: str, lengths: int, inputs: Sequence[Any], outpu
         dispatcher.compile(numba.types.boolean(*[numba.types.intp] * (3 + lengths), *types))
     except numba.errors.NumbaError:
         return None
-    return _entry(dispatcher)
-
-
-def _entry(dispatcher: Any) -> Any:
-    """What runs at once, without a look at the types of what it is given."""
     (found,) = dispatcher.overloads.values()
     _alive.append(dispatcher)
-    return found.entry_point
+    return found.entry_point  # runs at once, without a look at the types of what it is given

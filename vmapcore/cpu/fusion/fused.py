@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from ...graph import Literal, Step, Var
+from ...graph import Graph, Literal, Step, Var
 from ...locks import cached_property
 from ...planning.expressions.building import SHORT, Builder, UnfusibleError
 from ...planning.expressions.expression import Expression
 from ...planning.expressions.formulas import Formulas
-from ...planning.expressions.lowering import fusible, lower
+from ...planning.expressions.lowering import lower
 from ...planning.expressions.numbering import LONGEST, finish
 from ...thresholds import PAYS
 from .. import compiled, team
@@ -19,15 +19,9 @@ from .loop_source import loop_source
 from .loops import Loop, nest
 from .operations import SLOWER
 from .running import Compiled, FusedKernel, Shape, Tiled
-from .tile_source import tile_source
 
 FLOP, BYTE = 0.05, 0.01
 """Nanoseconds, roughly, in loops over registers."""
-
-
-def can_fuse(step: Step) -> bool:
-    """Whether a kernel can do the step, shapes permitting."""
-    return fusible(step)
 
 
 def fuse(
@@ -100,7 +94,8 @@ class Fused:
             values[step.outputs[0]] = lower(xp, step, args)
         for i, v in enumerate(self.outputs):
             builder.store(values[v], i, orders.get(v, range(len(v.shape))))
-        return finish(builder, self._dtypes(), [v.dtype for v in self.outputs])
+        inputs = [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]
+        return finish(builder, inputs, [v.dtype for v in self.outputs])
 
     def _check_in_place(self) -> None:
         """An input may be overwritten if all that is read of it is the element at the place of the result, once."""
@@ -118,9 +113,6 @@ class Fused:
             if not same or copied or (e.splits and 0 not in stores[0].axes):
                 raise UnfusibleError("memory in place that is read at other positions")
 
-    def _dtypes(self) -> list[Any]:
-        return [*[v.dtype for v in self.inputs], *[a.dtype for a in self.captured]]
-
     def _literal(self, xp: Formulas, literal: Literal) -> Any:
         """A Python number, a scalar, or an array that becomes one more input."""
         value, shape = literal.value, literal.shape
@@ -134,16 +126,6 @@ class Fused:
     def source(self) -> str:
         """The loops, to read."""
         return loop_source(self.expression, self.in_place)
-
-    @property
-    def cost(self) -> tuple[int, int]:
-        """Operations, and bytes read and written."""
-        return self.expression.flops, sum([v.nbytes for v in (*self.inputs, *self.outputs)])
-
-    @property
-    def tiles(self) -> str:
-        """The calls of NumPy, to read."""
-        return tile_source(self.expression, self.in_place).text
 
     @property
     def favours_numpy(self) -> bool:
@@ -195,8 +177,8 @@ class Fused:
         """Into how many pieces rows are cut, for a team to share."""
         if not self.splits or self.expression.checks:
             return 1
-        flops, moved = self.cost
-        return team.pieces(self.rows, flops * FLOP + moved * BYTE)
+        moved = sum([v.nbytes for v in (*self.inputs, *self.outputs)])
+        return team.pieces(self.rows, self.expression.flops * FLOP + moved * BYTE)
 
     def numpy(self) -> FusedKernel:
         """Calls of NumPy, tile by tile."""
@@ -209,10 +191,7 @@ class Fused:
 
     def explain(self, ins: Sequence[Any]) -> None:
         """Runs the steps one by one, of which one raises the error that a check has found."""
-        values: dict[Any, Any] = dict(zip(self.inputs, ins, strict=True))
-        for step in self.steps:
-            outs = step.run([values[a] if isinstance(a, Var) else a.value for a in step.inputs])
-            values.update(zip(step.outputs, outs, strict=True))
+        Graph(tuple(self.inputs), tuple(self.steps), tuple(self.outputs))(*ins)
 
 
 CALL, STATEMENT, ELEMENT = 3000.0, 1000.0, 0.2

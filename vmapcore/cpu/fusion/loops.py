@@ -24,7 +24,7 @@ class Put(NamedTuple):
 
 
 class Fetch(NamedTuple):
-    """Reads the number of a statement from where it is kept."""
+    """Reads the number of a statement from where it is kept, or a reduction that is complete from its variable."""
 
     statement: int
 
@@ -36,18 +36,12 @@ class Start(NamedTuple):
     axes: Axes
 
 
-class Finish(NamedTuple):
-    """A reduction held in one variable is complete."""
-
-    statement: int
-
-
 class Loop(NamedTuple):
     axis: int
     body: "list[Item]"
 
 
-Item = Run | Put | Fetch | Start | Finish | Loop
+Item = Run | Put | Fetch | Start | Loop
 Job = Run | Put
 
 
@@ -152,7 +146,7 @@ class _Scheduler:
             if i in self.kept:
                 done[i] = opened
             else:
-                items.append(Finish(i))
+                items.append(Fetch(i))
                 scope.add(i)
         chosen = {(type(job), *job) for job in taken}  # alone, Run(1) == Put(1)
         return [job for job in todo if (type(job), *job) not in chosen]

@@ -66,7 +66,7 @@ class Builder:
         """Input `number`, whose axes lie in memory in the `order` given, from the outermost."""
         nodes = [None if n == 1 else self.nodes.new(n) for n in shape]
         self.nodes.note(nodes)
-        place = tuple([Dimension(_or(nodes[i], -1), shape[i]) for i in order])
+        place = tuple([Dimension(-1 if (n := nodes[i]) is None else n, shape[i]) for i in order])
         return Value(shape, tuple(nodes), one_part(shape, self._load(number, place, dtype)), dtype)
 
     def _load(self, number: int, place: tuple[Dimension, ...], dtype: Any) -> int:
@@ -248,10 +248,6 @@ class Builder:
         for at in product(*held):
             dims = [Dimension(-1 if (n := x.nodes[i]) is None else n, x.shape[i], at[i]) for i in order]
             self.stores.append(Store(x.parts[at], output, tuple(dims)))
-
-
-def _or(node: Node, other: int) -> int:
-    return other if node is None else node
 
 
 def _key(argument: Argument) -> Any:

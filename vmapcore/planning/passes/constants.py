@@ -4,6 +4,7 @@ import numpy as np
 
 from ...graph import Atom, Graph, Literal, Step, Var
 from ...thresholds import FOLDED
+from .rewriting import renamed
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -17,14 +18,8 @@ def fold_constants(graph: Graph) -> Graph:
     known: dict[Atom, Atom] = {}
     kept: list[Step] = []
     for step in graph.steps:
-        constant = True
-        for a in step.inputs:
-            if type(a) is Var and a not in known:
-                constant = False
-                break
-        if known:
-            step = step._replace(inputs=tuple([known.get(a, a) for a in step.inputs]))
-        if not (constant and _fold(step, known)):
+        step = renamed(step, known)
+        if any(type(a) is Var for a in step.inputs) or not _fold(step, known):
             kept.append(step)
     return graph.with_steps(kept, [known.get(a, a) for a in graph.outputs]) if known else graph
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...graph import Atom, Graph, Literal, Step, Var
 from ...thresholds import COMPARED
+from .rewriting import renamed
 
 
 def merge_equal(graph: Graph) -> Graph:
@@ -23,11 +24,7 @@ def merge_equal(graph: Graph) -> Graph:
     values: dict[Literal, Any] = {}
     kept: list[Step] = []
     for step in graph.steps:
-        if replaced:
-            for a in step.inputs:
-                if a in replaced:
-                    step = step._replace(inputs=tuple([replaced.get(a, a) for a in step.inputs]))
-                    break
+        step = renamed(step, replaced)
         first = step.outputs
         if step.primitive.pure:
             with suppress(TypeError):  # a parameter that is not hashable

@@ -20,12 +20,8 @@ class Walk:
         self.graph = graph
         self.steps: list[Step] = []
         self.makers: dict[Var, Step] = dict(graph.makers)
-        self.replaced: dict[Var, Atom] = {}
+        self.replaced: dict[Atom, Atom] = {}
         self._readers: dict[Var, int] | None = None
-
-    def now(self, atom: Atom) -> Atom:
-        """What stands in place of a value of the old graph."""
-        return self.replaced.get(atom, atom) if isinstance(atom, Var) else atom
 
     def keep(self, step: Step) -> None:
         """Lets a step be as it is."""
@@ -65,8 +61,8 @@ class Walk:
         if self._readers is not None:
             self._hand_on(old, new)
 
-    def _hand_on(self, old: Var, new: Atom) -> None:
-        if isinstance(new, Var) and self._readers is not None:
+    def _hand_on(self, old: Atom, new: Atom) -> None:
+        if isinstance(old, Var) and isinstance(new, Var) and self._readers is not None:
             self._readers[new] = self._readers.get(new, 0) + self._readers.get(old, 0)
 
 
@@ -97,18 +93,21 @@ def rewrite(graph: Graph, rules: Mapping[Primitive, Rewrite]) -> Graph:
     replaced, first = walk.replaced, min(places)
     walk.steps += graph.steps[:first]
     for step in graph.steps[first:]:
-        if replaced:
-            for a in step.inputs:
-                if a in replaced:
-                    step = step._replace(inputs=tuple([walk.now(a) for a in step.inputs]))
-                    break
+        step = renamed(step, replaced)
         rule = rules.get(step.primitive)
         found = None if rule is None else rule(walk, step)
         if found is None:
             walk.keep(step)
         else:
             walk.replace(step.outputs[0], found)
-    return graph.with_steps(walk.steps, [walk.now(a) for a in graph.outputs]) if replaced else graph
+    return graph.with_steps(walk.steps, [replaced.get(a, a) for a in graph.outputs]) if replaced else graph
+
+
+def renamed(step: Step, replaced: Mapping[Atom, Atom]) -> Step:
+    """The step with what stands in place of its inputs."""
+    if replaced and any(a in replaced for a in step.inputs):
+        return step._replace(inputs=tuple([replaced.get(a, a) for a in step.inputs]))
+    return step
 
 
 def like(atom: Atom, out: Var) -> bool:
