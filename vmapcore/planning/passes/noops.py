@@ -10,12 +10,11 @@ import numpy as np
 
 from ...core import Primitive
 from ...derivatives import detach
-from ...graph import Atom, Graph, Literal, Step, Var
+from ...graph import Atom, Graph, Literal, Step
 from ...rules import joining, layout, reductions, repeating, ufuncs
 from ...rules.casts import convert, convert_to_discrete, real_part
 from ...rules.decompositions import constant
 from ...rules.layout import reshape, transpose
-from ...rules.selection import select
 from ...rules.slicing import slice_read
 from .rewriting import Rewrite, Walk, dtype_of, like, rewrite
 
@@ -69,11 +68,6 @@ def _transpose(walk: Walk, step: Step) -> Atom | None:
     return walk.emit(step, transpose, (x,), perm=tuple([p - len(perm) for p in perm]))
 
 
-def _negative(walk: Walk, step: Step) -> Atom | None:
-    before = walk.maker(step.inputs[0], ufuncs.negative)
-    return before.inputs[0] if before is not None and like(before.inputs[0], step.outputs[0]) else None
-
-
 # Nothing at all.
 
 
@@ -85,11 +79,6 @@ def _same(walk: Walk, step: Step) -> Atom | None:
 
 def _conjugate(walk: Walk, step: Step) -> Atom | None:
     return None if step.outputs[0].dtype.kind == "c" else _same(walk, step)
-
-
-def _select(walk: Walk, step: Step) -> Atom | None:
-    _, x, y = step.inputs
-    return x if x is y and isinstance(x, Var) and like(x, step.outputs[0]) else None
 
 
 def _neutral(value: float, left: bool) -> Rewrite:
@@ -138,16 +127,6 @@ def _slice(walk: Walk, step: Step) -> Atom | None:
     return None if backwards else _of_one(walk, step)
 
 
-def _flip(walk: Walk, step: Step) -> Atom | None:
-    x = step.inputs[0]
-    return _same(walk, step) if all(x.shape[a] == 1 for a in step.params["axes"]) else None
-
-
-def _roll(walk: Walk, step: Step) -> Atom | None:
-    length = step.outputs[0].shape[step.params["axis"]]
-    return _same(walk, step) if length == 0 or step.params["shift"] % length == 0 else None
-
-
 def _extremum(walk: Walk, step: Step) -> Atom | None:
     return None if step.outputs[0].dtype.kind == "c" else _of_one(walk, step)
 
@@ -155,11 +134,9 @@ def _extremum(walk: Walk, step: Step) -> Atom | None:
 RULES: dict[Primitive, Rewrite] = {
     reshape: _reshape,
     transpose: _transpose,
-    ufuncs.negative: _negative,
     **dict.fromkeys([convert, convert_to_discrete, real_part, layout.duplicate, detach, constant], _same),
     **dict.fromkeys([ufuncs.positive, joining.pad], _same),
     ufuncs.conjugate: _conjugate,
-    select: _select,
     ufuncs.multiply: _neutral(1, True),
     ufuncs.divide: _neutral(1, False),
     ufuncs.subtract: _neutral(0.0, False),
@@ -168,6 +145,4 @@ RULES: dict[Primitive, Rewrite] = {
     **dict.fromkeys([joining.concatenate, joining.stack], _of_one),
     **dict.fromkeys([reductions.reduce_max, reductions.reduce_min], _extremum),
     slice_read: _slice,
-    layout.flip: _flip,
-    repeating.roll: _roll,
 }
