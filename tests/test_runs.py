@@ -111,16 +111,3 @@ def test_long_runs_are_cut():
     steps = trace(f)(np.ones(3)).steps
     (run,) = runs_of(steps, lambda step: True)
     assert [len(part) for part in cut(run, 4)] == [4, 4, 2]
-
-
-def test_what_shares_a_small_array_alone_stays_apart():
-    """As the parameters of a model, which have a learning rate in common."""
-
-    def f(rate, step, w, b):
-        scaled = rate / np.sqrt(step)
-        return w - scaled[:, None, None] * np.sin(w), b - scaled[:, None] * np.sin(b)
-
-    graph = trace(f)(np.ones(4), np.ones(4), np.ones((4, 30, 30)), np.ones((4, 50)))
-    found = [{step.primitive.name for step in run} for run in runs_of(graph.steps, lambda step: True)]
-    assert found.count({"sin", "multiply", "subtract"}) == 2
-    assert all("divide" not in run or "sin" not in run for run in found)

@@ -11,8 +11,7 @@ def runs_of(steps: Sequence[Step], can_fuse: Callable[[Step], bool]) -> list[lis
     found: list[list[Step]] = []
     for fusible, run in _late(list(_alternating(steps, can_fuse))):
         if fusible:
-            small, large = _apart(run)
-            found += [*_connected(small), *_connected(large)]
+            found += _connected(run)
         else:
             found += [[step] for step in run]
     return found
@@ -67,21 +66,6 @@ def _late(runs: list[tuple[bool, list[Step]]]) -> list[tuple[bool, list[Step]]]:
                 stay.append(step)
         runs[n] = fusible, [*moved[n], *stay]
     return [(fusible, run) for fusible, run in runs if run]
-
-
-def _apart(run: Sequence[Step]) -> tuple[list[Step], list[Step]]:
-    """The steps that make small arrays of small ones, as of a learning rate for each member, and the others."""
-    small: list[Step] = []
-    large: list[Step] = []
-    big: set[Var] = set()
-    for step in run:
-        arrays = [v for v in (*step.inputs, *step.outputs) if isinstance(v, Var)]
-        if max([v.size for v in arrays], default=0) > FEW or not big.isdisjoint(arrays):
-            large.append(step)
-            big.update(step.outputs)
-        else:
-            small.append(step)
-    return small, large
 
 
 def _connected(run: Sequence[Step]) -> list[list[Step]]:
