@@ -1,6 +1,7 @@
 """Units: what a program calls one after the other. A step, a fused run of steps, or a group in tiles."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -129,7 +130,7 @@ class FusedUnit(Unit):
         run, rows = kernel.bind(arrays, given), kernel.rows
         tasks = min(self.tasks, rows)
         ends = [rows * i // tasks for i in range(tasks + 1)]
-        threads.run([lambda state, a=a, b=b: run(a, b) for a, b in pairwise(ends)], lambda: None)
+        threads.run([partial(lambda a, b, state: run(a, b), a, b) for a, b in pairwise(ends)], lambda: None)
         return given
 
     def needs(self, told: Collection[Any]) -> list[Need]:
