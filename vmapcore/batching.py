@@ -17,7 +17,7 @@ from .errors import ArgumentError, AxisError, ShapeError, VmapcoreError, callers
 from .pytree import flatten, paths, unflatten
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .remade import remade
-from .tracer import Tracer
+from .tracer import Tracer, fixed
 from .words import checks_keywords
 
 ALL_OF_ONE = (True,)
@@ -29,18 +29,7 @@ class BatchedTensor(Tracer):
 
     __slots__ = ()
 
-    def __init__(self, trace: "BatchTrace", value: Any) -> None:
-        self._trace = trace
-        self.value = value
-        self.storage = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape[1:]
-
-    @shape.setter
-    def shape(self, shape: Any) -> None:
-        raise self._fixed("shape", "reshape")
+    shape = fixed("shape", "reshape", lambda self: self.value.shape[1:])
 
     def _instead(self, call: str, wanted: str) -> tuple[str, str]:
         return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE)
@@ -51,6 +40,7 @@ class BatchTrace(Trace):
 
     __slots__ = ("report", "size")
 
+    tracer = BatchedTensor
     overwrites = True
 
     def __init__(self, call: str, size: int) -> None:
@@ -88,11 +78,7 @@ class BatchTrace(Trace):
         fact = f"the array is mapped, and results may differ in {what}, at {callers_line()}"
         return refuse(self, call, fact, "", instead)
 
-    def lift(self, value: Any) -> BatchedTensor:
-        if isinstance(value, BatchedTensor) and value._trace is self:
-            return BatchedTensor(self, value.value)
-        if not hasattr(value, "shape"):
-            value = np.asarray(value)
+    def wrap(self, value: Any) -> BatchedTensor:
         return BatchedTensor(self, np.broadcast_to(value, (self.size, *value.shape)))
 
 
@@ -205,9 +191,7 @@ class _Door:
         )
 
     def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
-        if isinstance(x, Tracer) and x._trace.ended:
-            raise x._trace.leaked()
-        if isinstance(x, BatchedTensor) and x._trace is trace:
+        if trace.owns(x):
             return self._mapped_result(trace, x.value, axis, path)
         if axis is None:
             return x

@@ -5,6 +5,7 @@ tracers and applies a rule, and the rule applies primitives to what was inside, 
 No operation is defined here, and no transform.
 """
 
+import functools
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from .arrays import UNTRACED, namespace
 from .errors import ArgumentError, LeakedTracerError, MissingRuleError
@@ -156,7 +159,7 @@ class Primitive:
 
     def def_vjp_all(self, rule: Rule) -> Rule:
         """Declares `rule(i, g, out, *args, **params)` for every argument of a primitive that takes any number."""
-        self.vjps = _Variadic(rule)
+        self.vjps = Vjps(lambda i: functools.partial(rule, i))
         return rule
 
     def def_jvp(self, rule: Rule) -> Rule:
@@ -192,17 +195,19 @@ class Dynamic(NamedTuple):
     """What to use instead."""
 
 
-class _Variadic:
-    """The vjps of a primitive with any number of arguments, as if it were a tuple of rules."""
+class Vjps:
+    """The vjps of a primitive with any number of arguments, as if they were a tuple: each made when it is asked for."""
 
-    __slots__ = ("rule",)
+    __slots__ = ("made", "make")
 
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
+    def __init__(self, make: Callable[[int], Rule | None]) -> None:
+        self.make = make
+        self.made: dict[int, Rule | None] = {}
 
-    def __getitem__(self, i: int) -> Rule:
-        rule = self.rule
-        return lambda g, out, *args, **params: rule(i, g, out, *args, **params)
+    def __getitem__(self, i: int) -> Rule | None:
+        if i not in self.made:
+            self.made[i] = self.make(i)
+        return self.made[i]
 
 
 def primitive(evaluate: Rule) -> Primitive:
@@ -247,6 +252,9 @@ class Trace:
 
     __slots__ = ("call", "ended", "level", "refused")
 
+    tracer: type[Tracer]
+    differentiates = False
+
     overwrites = False
     """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
 
@@ -286,12 +294,32 @@ class Trace:
         raise NotImplementedError
 
     def lift(self, value: Any) -> Tracer:
-        """Wraps a value that does not depend on this trace's inputs."""
-        raise NotImplementedError
+        """Wraps a value that does not depend on this trace's inputs; of a tracer of its own, makes another."""
+        if isinstance(value, Tracer) and value._trace is self:
+            return self.tracer(self, value.value, value.beside)
+        return self.wrap(value if hasattr(value, "shape") else np.asarray(value))
+
+    def wrap(self, value: Any) -> Tracer:
+        """Makes a tracer of an array that does not depend on this trace's inputs."""
+        return self.tracer(self, value)
 
     def holds(self, dtype: Any) -> bool:
         """Whether its tracers can have this dtype; one that differentiates lets ints and bools leave as they are."""
-        return True
+        return not self.differentiates or dtype.kind in "fc"
+
+    def owns(self, x: Any) -> bool:
+        """Whether a leaf of what the function returned is its tracer; raises for one of a trace that has ended."""
+        if not isinstance(x, Tracer):
+            return False
+        if x._trace.ended:
+            raise x._trace.leaked()
+        return x._trace is self
+
+    def unwrapped(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The values of what the function returned, and what its tracers have beside; None for what is none."""
+        mine = [self.owns(x) for x in leaves]
+        values = [x.value if own else x for x, own in zip(leaves, mine, strict=True)]
+        return values, [x.beside if own else None for x, own in zip(leaves, mine, strict=True)]
 
     def leaked(self) -> LeakedTracerError:
         """The error for using a tracer of this trace after it ended."""

@@ -12,7 +12,7 @@ from .ops.forms import Form
 from .ops.levels import Batched
 from .ops.op import CustomOp
 from .pytree import flatten
-from .tracer import Tracer
+from .tracer import innermost
 
 MOVERS = {"casts", "diagonals", "gather", "joining", "layout", "repeating", "slicing"}
 """The modules of rules whose operations move elements and compute nothing."""
@@ -147,8 +147,7 @@ class _Notes:
         return out
 
     def _note_memory(self, op: Any, entry: list[Any], args: Any, out: Any) -> None:
-        read = [_innermost(x) for x in flatten(args)[0]]
-        written = [_innermost(x) for x in flatten(out)[0]]
+        read, written = [[innermost(x) for x in flatten(tree)[0]] for tree in (args, out)]
         if _module(op.eval) in MOVERS:
             written = [x for x in written if not any(_shares(x, y) for y in read)]
             if not written:
@@ -193,12 +192,6 @@ def _rule(op: Any) -> str:
 def _module(fun: Any) -> str:
     """The last name of the module that a function is of; "" for one of none, such as a ufunc."""
     return (getattr(fun, "__module__", None) or "").rpartition(".")[2]
-
-
-def _innermost(x: Any) -> Any:
-    while isinstance(x, Tracer):
-        x = x.value
-    return x
 
 
 def _bytes(x: Any) -> int:

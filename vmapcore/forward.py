@@ -18,18 +18,9 @@ from .words import checks_keywords
 class JVPTracer(Tracer):
     """Forward mode's tracer: a value and its tangent; `None` for a tangent that is zero."""
 
-    __slots__ = ("tangent",)
+    __slots__ = ()
 
-    def __init__(self, trace: "JVPTrace", value: Any, tangent: Any) -> None:
-        self._trace = trace
-        self.value = value
-        self.storage = None
-        self.tangent = tangent
-
-    def rebind(self, other: Any) -> None:
-        self.value = other.value
-        self.tangent = other.tangent
-
+    tangent = Tracer.beside  # type: ignore[misc]  # that slot, by its name here
     beyond = DERIVATIVE
 
     def _known(self, wanted: str) -> Any:
@@ -43,6 +34,9 @@ class JVPTrace(Trace):
     """One running forward-mode differentiation."""
 
     __slots__ = ()
+
+    tracer = JVPTracer
+    differentiates = True
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
@@ -74,14 +68,6 @@ class JVPTrace(Trace):
                 [JVPTracer(self, o, t) if o.dtype.kind in "fc" else o for o, t in zip(out, tangents, strict=True)]
             )
         return JVPTracer(self, out, tangent) if out.dtype.kind in "fc" else out
-
-    def holds(self, dtype: Any) -> bool:
-        return dtype.kind in "fc"
-
-    def lift(self, value: Any) -> JVPTracer:
-        if isinstance(value, JVPTracer) and value._trace is self:
-            return JVPTracer(self, value.value, value.tangent)
-        return JVPTracer(self, value if hasattr(value, "shape") else np.asarray(value), None)
 
 
 @checks_keywords
@@ -127,19 +113,8 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 
     def run() -> tuple[Any, list[Any], list[Any]]:
         out_leaves, out_tree = flatten(fun(*split.put(tracers)))
-        return out_tree, *_unwrap(trace, out_leaves)
+        outs, found = trace.unwrapped(out_leaves)
+        return out_tree, outs, [np.zeros_like(x) if t is None else t for x, t in zip(outs, found, strict=True)]
 
     out_tree, outs, out_tangents = trace.run(run)
     return unflatten(out_tree, outs), unflatten(out_tree, separate(out_tangents, directions))
-
-
-def _unwrap(trace: JVPTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:
-    outs, tangents = [], []
-    for x in leaves:
-        if isinstance(x, Tracer) and x._trace.ended:
-            raise x._trace.leaked()
-        mine = isinstance(x, JVPTracer) and x._trace is trace
-        outs.append(x.value if mine else x)
-        tangent = x.tangent if mine else None
-        tangents.append(np.zeros_like(outs[-1]) if tangent is None else tangent)
-    return outs, tangents

@@ -1,6 +1,7 @@
 """Jacobians, composed of vmap, vjp and jvp."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from .forward import jvp
 from .pytree import buffers, flatten, unflatten
 from .remade import remade
 from .reverse import Recording
-from .tracer import Tracer
+from .tracer import Tracer, innermost
 from .words import checks_keywords
 
 
@@ -181,12 +182,13 @@ def _by_chunks(
 
 def _basis(like: list[Any], start: int, stop: int) -> list[Any]:
     """Unit vectors `start` to `stop` of the space of all entries of `like`, one array of them per array."""
-    arrays, offset = [], 0
-    for x in like:
-        rows = np.arange(start, stop)[:, None] == np.arange(offset, offset + x.size)
+    arrays = []
+    for x, end in zip(like, itertools.accumulate([x.size for x in like]), strict=True):
+        rows = np.arange(start, stop)[:, None] == np.arange(end - x.size, end)
         unit = np.ones_like(x).reshape(-1) if x.size else np.zeros_like(x).reshape(-1)
-        arrays.append((unit * _on_device(rows, x)).astype(x.dtype).reshape((stop - start, *x.shape)))
-        offset += x.size
+        like_x = innermost(x)
+        rows = rows if isinstance(like_x, np.generic) else np.asarray(rows, like=like_x)
+        arrays.append((unit * rows).astype(x.dtype).reshape((stop - start, *x.shape)))
     return arrays
 
 
@@ -194,18 +196,9 @@ def _count(basis: list[Any]) -> int:
     return len(basis[0]) if basis else 0
 
 
-def _on_device(rows: Any, x: Any) -> Any:
-    while isinstance(x, Tracer):
-        x = x.value
-    return np.asarray(rows, like=x) if not isinstance(x, np.generic) else rows
-
-
 def _split_rows(block: Any, like: list[Any]) -> list[Any]:
-    parts, offset = [], 0
-    for x in like:
-        parts.append(block[offset : offset + x.size])
-        offset += x.size
-    return parts
+    ends = itertools.accumulate([x.size for x in like])
+    return [block[end - x.size : end] for x, end in zip(like, ends, strict=True)]
 
 
 def _tree(split: Split, out: Any, blocks: Sequence[Any]) -> Any:

@@ -22,19 +22,10 @@ from .tracer import Tracer
 class RecordTracer(Tracer):
     """A value of the run and the variable, or the constant, it is in the graph."""
 
-    __slots__ = ("atom",)
+    __slots__ = ()
 
+    atom = Tracer.beside  # type: ignore[misc]  # that slot, by its name here
     beyond = "the values of other calls"
-
-    def __init__(self, trace: "RecordTrace", value: Any, atom: Atom) -> None:
-        self._trace = trace
-        self.value = value
-        self.storage = None
-        self.atom = atom
-
-    def rebind(self, other: Any) -> None:
-        self.value = other.value
-        self.atom = other.atom
 
     @property
     def differs(self) -> str:
@@ -57,6 +48,8 @@ class RecordTrace(Trace):
     """One run being recorded."""
 
     __slots__ = ("kept", "literals", "steps")
+
+    tracer = RecordTracer
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
@@ -115,11 +108,7 @@ class RecordTrace(Trace):
         del self.steps[before:]
         return None
 
-    def lift(self, value: Any) -> RecordTracer:
-        if isinstance(value, RecordTracer) and value._trace is self:
-            return RecordTracer(self, value.value, value.atom)
-        if not hasattr(value, "shape"):
-            value = np.asarray(value)
+    def wrap(self, value: Any) -> RecordTracer:
         literal = self.literal(value)
         return RecordTracer(self, literal.value, literal)
 

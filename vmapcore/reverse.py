@@ -24,18 +24,9 @@ SMALL = 4096  # bytes below which a second copy of a constant costs less than lo
 class GradTracer(Tracer):
     """Reverse mode's tracer: a value and the place on the tape it came from; `None` for a constant."""
 
-    __slots__ = ("node",)
+    __slots__ = ()
 
-    def __init__(self, trace: "GradTrace", value: Any, node: Any) -> None:
-        self._trace = trace
-        self.value = value
-        self.storage = None
-        self.node = node
-
-    def rebind(self, other: Any) -> None:
-        self.value = other.value
-        self.node = other.node
-
+    node = Tracer.beside  # type: ignore[misc]  # that slot, by its name here
     beyond = DERIVATIVE
 
     def _known(self, wanted: str) -> Any:
@@ -54,6 +45,9 @@ class GradTrace(Trace):
     """
 
     __slots__ = ("saved", "tape")
+
+    tracer = GradTracer
+    differentiates = True
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
@@ -126,14 +120,6 @@ class GradTrace(Trace):
         if primitive.multiple:
             return tuple([GradTracer(self, o, None) if o.dtype.kind in "fc" else o for o in out])
         return GradTracer(self, out, None) if out.dtype.kind in "fc" else out
-
-    def holds(self, dtype: Any) -> bool:
-        return dtype.kind in "fc"
-
-    def lift(self, value: Any) -> GradTracer:
-        if isinstance(value, GradTracer) and value._trace is self:
-            return GradTracer(self, value.value, value.node)
-        return GradTracer(self, value if hasattr(value, "shape") else np.asarray(value), None)
 
     def keep(self, constant: Any) -> Any:
         """A constant as it is now: the function may write to it before its rule reads it again."""
@@ -217,23 +203,12 @@ class Recording:
     def _run(self, trace: GradTrace, run: Callable[[list[Any]], tuple[Any, Any]], tracers: list[Any]) -> None:
         result, aux = run(tracers)
         leaves, self.out_tree = flatten(result)
-        self.values, self.out_nodes = _unwrap(trace, leaves)
+        self.values, self.out_nodes = trace.unwrapped(leaves)
         aux_leaves, aux_tree = flatten(aux)
-        self.aux = unflatten(aux_tree, _unwrap(trace, aux_leaves)[0])
+        self.aux = unflatten(aux_tree, trace.unwrapped(aux_leaves)[0])
 
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangent of every input, given those of the results."""
         grads = pull_back(self.tape, len(self.inputs), self.out_nodes, cotangents)
         grads = [np.zeros_like(x) if g is None else g for g, x in zip(grads, self.inputs, strict=True)]
         return separate(grads, list(cotangents))
-
-
-def _unwrap(trace: GradTrace, leaves: list[Any]) -> tuple[list[Any], list[Any]]:
-    values, nodes = [], []
-    for x in leaves:
-        if isinstance(x, Tracer) and x._trace.ended:
-            raise x._trace.leaked()
-        mine = isinstance(x, GradTracer) and x._trace is trace
-        values.append(x.value if mine else x)
-        nodes.append(x.node if mine else None)
-    return values, nodes

@@ -25,37 +25,37 @@ from .refusals import ABSENT, ARRAY, BOOL, ELEMENTS, TEXT, TRUTH, instead_of_arr
 from .views import Storage
 
 
-class Tracer:
-    """A value inside a running transform. Subclasses add what they track beside `value`."""
+def fixed(name: str, method: str, read: Callable[[Any], Any]) -> Any:
+    """An attribute of tracers that NumPy's arrays let be set, and a tracer does not."""
 
-    __slots__ = ("__weakref__", "_trace", "storage", "value")
+    def refuse_write(self: "Tracer", value: Any) -> None:
+        fact = f"the {name} of a {type(self).__name__} does not change"
+        raise MissingAttributeError(f"x.{name} = v", fact, "an array of another is another", f"Use x.{method}(v)")
+
+    return property(read, refuse_write)
+
+
+class Tracer:
+    """A value inside a running transform, and what its trace knows of it beside: a subclass says by a name what."""
+
+    __slots__ = ("__weakref__", "_trace", "beside", "storage", "value")
 
     _trace: Any
     value: Any
+    beside: Any
     storage: Storage | None
     __array_priority__ = 1000.0
 
+    def __init__(self, trace: Any, value: Any, beside: Any = None) -> None:
+        self._trace = trace
+        self.value = value
+        self.storage = None
+        self.beside = beside
+
     # What it is, seen by the function being transformed.
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @shape.setter
-    def shape(self, shape: Any) -> None:
-        raise self._fixed("shape", "reshape")
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.value.dtype
-
-    @dtype.setter
-    def dtype(self, dtype: Any) -> None:
-        raise self._fixed("dtype", "astype")
-
-    def _fixed(self, name: str, method: str) -> MissingAttributeError:
-        fact = f"the {name} of a {type(self).__name__} does not change"
-        return MissingAttributeError(f"x.{name} = v", fact, "an array of another is another", f"Use x.{method}(v)")
+    shape = fixed("shape", "reshape", lambda self: self.value.shape)
+    dtype = fixed("dtype", "astype", lambda self: self.value.dtype)
 
     @property
     def ndim(self) -> int:
@@ -215,6 +215,7 @@ class Tracer:
     def rebind(self, other: "Tracer") -> None:
         """Takes over the state of `other`, a tracer of the same trace."""
         self.value = other.value
+        self.beside = other.beside
 
     def snapshot(self) -> "Tracer":
         """A new box with this one's state."""
@@ -315,6 +316,13 @@ class Tracer:
             "",
             "Return the array from the function to save it; x.copy() is a copy in the transform",
         )
+
+
+def innermost(x: Any) -> Any:
+    """The array inside of a tracer, of all transforms; what is none, as it is."""
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
 
 
 def _absent(name: str, remedy: str) -> property:

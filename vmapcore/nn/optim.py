@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import is_array
 from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..pytree import buffers, flatten, names, tree_map, unflatten
-from ..tracer import Tracer
+from ..tracer import Tracer, innermost
 from .module import Module, static
 
 
@@ -36,7 +36,7 @@ class _Optimiser(Module):
         trained = _trained(leaves, tree)
         seen: dict[int, str] = {}
         for x, name, is_trained in zip(leaves, names(tree), trained, strict=True):
-            first = seen.setdefault(id(_innermost(x)), name)
+            first = seen.setdefault(id(innermost(x)), name)
             if is_trained and first != name:
                 fact = f"'{first}' and '{name}' are one array"
                 remedy = "Hold it in one place and use it from there, or copy it"
@@ -82,12 +82,6 @@ class _Optimiser(Module):
         return value.reshape(value.shape + (1,) * (like.ndim - value.ndim)) if value.ndim else value
 
 
-def _innermost(x: Any) -> Any:
-    while isinstance(x, Tracer):
-        x = x.value
-    return x
-
-
 def _trained(leaves: list[Any], tree: Any) -> list[bool]:
     """Whether each leaf is a parameter: an array of floats or complex numbers, and no buffer."""
     return [
@@ -130,7 +124,7 @@ class SGD(_Optimiser):
     ) -> None:
         self.lr, self.momentum, self.dampening, self.weight_decay = lr, momentum, dampening, weight_decay
         self.nesterov = nesterov
-        self.steps_with_momentum = not (isinstance(momentum, (int, float)) and momentum == 0)
+        self.steps_with_momentum = not _is_zero(momentum)
 
     def init(self, params: Any) -> SGDState:
         """Returns the state before the first step."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..arrays import UNTRACED, is_array, namespace
-from ..core import OBSERVER, OBSERVERS, Rule
+from ..core import OBSERVER, OBSERVERS, Rule, Vjps
 from ..errors import MissingRuleError
 from ..pytree import flatten, unflatten
 from ..tracer import Tracer
@@ -139,7 +139,7 @@ class CustomOp(Declarations):
         self.eval = self.evaluate
         self.spelled = None if self.vmap_kind is None or self.result is not None else self.evaluate
         self.vmap = self._vmap if self.vmap_kind is None else self.vmap_kind.direct(self)
-        self.vjps = () if self.vjp_rules == () else None if self.vjp_rules is None else _Vjps(self)
+        self.vjps = () if self.vjp_rules == () else None if self.vjp_rules is None else Vjps(self._vjp)
         self.forward = self.jvp = None
         if self._swift is not None:
             self.vjps, self.jvp = self._swift.vjps, self._swift.jvp
@@ -166,6 +166,19 @@ class CustomOp(Declarations):
         form.out_tree = LEAF
         return form
 
+    def _vjp(self, i: int) -> Rule | None:
+        """The vjp for argument `i`, an array, checked."""
+        rule = self.vjp_rule(i)
+        if rule is None:
+            return None
+
+        def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+            ct = rule(g, out, *args, **params)
+            check_cotangent(self, i, ct, args[i])
+            return ct
+
+        return vjp
+
     def _jvp(self, tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
         rule = self._single(len(args), params).jvp
         assert rule is not None
@@ -176,30 +189,3 @@ class CustomOp(Declarations):
         assert rule is not None
         outs, pullback = rule(wanted, *args, **params)
         return outs[0], lambda g: pullback([g])
-
-
-class _Vjps:
-    """The vjps of an operation on arrays, checked, as if they were a tuple."""
-
-    __slots__ = ("op", "rules")
-
-    def __init__(self, op: CustomOp) -> None:
-        self.op = op
-        self.rules: dict[int, Rule | None] = {}
-
-    def __getitem__(self, i: int) -> Rule | None:
-        if i not in self.rules:
-            self.rules[i] = self._checked(i)
-        return self.rules[i]
-
-    def _checked(self, i: int) -> Rule | None:
-        op, rule = self.op, self.op.vjp_rule(i)
-        if rule is None:
-            return None
-
-        def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
-            ct = rule(g, out, *args, **params)
-            check_cotangent(op, i, ct, args[i])
-            return ct
-
-        return vjp
