@@ -34,7 +34,7 @@ FLOORS = [
     {"arguments", "axes", "keys"},
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
-    {"jacobians"},
+    {"jacobians", "transposing"},
     {"custom"},
     {"planning"},
     {"cpu"},

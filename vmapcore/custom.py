@@ -15,11 +15,11 @@ from .arguments import check_callable
 from .arrays import is_array
 from .batching import vmap
 from .core import facts, multiple
-from .derivatives import vjp
 from .errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe, message, name_of
 from .pytree import flatten, unflatten
 from .rules._work import each
 from .tracer import Tracer
+from .transposing import cotangents_from, has_derivative, zeros_for_none
 
 Flat = Callable[..., Any]
 
@@ -49,7 +49,7 @@ def custom_vjp_call_forward(wanted: Any, *leaves: Any, fun: Flat, fwd: Flat, bwd
     outs, residuals = fwd(*leaves)
 
     def pullback(gs: Sequence[Any]) -> Any:
-        return bwd(residuals, [np.zeros_like(o) if g is None else g for g, o in zip(gs, outs, strict=True)])
+        return bwd(residuals, zeros_for_none(gs, outs))
 
     return tuple(outs), pullback
 
@@ -91,40 +91,22 @@ def custom_jvp_call_vmap(size: int, mapped: Sequence[bool], *leaves: Any, fun: F
 
 @custom_jvp_call.def_jvp
 def custom_jvp_call_jvp(tangents: Any, out: Any, *leaves: Any, fun: Flat, rule: Flat) -> Any:
-    return rule(
-        list(leaves),
-        [np.zeros_like(x) if t is None and _inexact(x) else t for x, t in zip(leaves, tangents, strict=True)],
-    )
+    filled = [np.zeros_like(x) if t is None and has_derivative(x) else t for x, t in zip(leaves, tangents, strict=True)]
+    return rule(list(leaves), filled)
 
 
 @custom_jvp_call.def_forward
 def custom_jvp_call_forward(wanted: Any, *leaves: Any, fun: Flat, rule: Flat) -> Any:
     outs = tuple(fun(*leaves))
-    moving = [i for i, x in enumerate(leaves) if _inexact(x)]
 
     def pullback(gs: Sequence[Any]) -> Any:
-        def tangent_map(*ts: Any) -> Any:  # linear in ts, so its pullback anywhere is its transpose
-            tangents: list[Any] = [None] * len(leaves)
-            for i, t in zip(moving, ts, strict=True):
-                tangents[i] = t
-            return tuple(rule(list(leaves), tangents))
-
-        _, transpose = vjp(tangent_map, *[np.zeros_like(leaves[i]) for i in moving])
-        cotangents: list[Any] = [None] * len(leaves)
-        pulled = transpose(tuple(np.zeros_like(o) if g is None else g for g, o in zip(gs, outs, strict=True)))
-        for i, ct in zip(moving, pulled, strict=True):
-            cotangents[i] = ct
-        return cotangents
+        return cotangents_from(name_of(fun), lambda ts: rule(list(leaves), ts), zeros_for_none(gs, outs), outs, leaves)
 
     return outs, pullback
 
 
 for _call in (custom_vjp_call, custom_jvp_call):
     _call.transparent = True  # by the time it is recorded, every derivative has been taken
-
-
-def _inexact(x: Any) -> bool:
-    return x.dtype.kind in "fc" if hasattr(x, "dtype") else isinstance(x, (float, complex))
 
 
 class _Custom:

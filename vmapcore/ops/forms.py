@@ -17,9 +17,9 @@ from ..errors import ArgumentError, DTypeError, ShapeError, StructureError, desc
 from ..pytree import flatten, paths, unflatten
 from ..rules._work import each
 from ..tracer import Tracer
+from ..transposing import cotangents_from, has_derivative, tangents_from, zeros_for_none
 from .levels import batched
 from .specs import check_spec, spec_of
-from .transposing import cotangents_from, has_derivative, tangents_from
 
 LEAF = flatten(0)[1]
 
@@ -181,13 +181,9 @@ class Form(Primitive):
 
     # Derivatives.
 
-    def _zeros(self, gs: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
-        """Cotangents of results, or tangents of arguments, zero where none came."""
-        return [np.zeros_like(o) if g is None else g for g, o in zip(gs, outs, strict=True)]
-
     def _filled(self, gs: Sequence[Any], outs: Sequence[Any]) -> Any:
-        """The same, structured as the results are."""
-        return unflatten(self.out_tree, self._zeros(gs, outs))
+        """Cotangents of the results, zero where none came, structured as the results are."""
+        return unflatten(self.out_tree, zeros_for_none(gs, outs))
 
     def _vjp(self, i: int) -> Callable[..., Any] | None:
         rule = self.op.vjp_rule(i)
@@ -212,7 +208,7 @@ class Form(Primitive):
         if op.vjp_rules == ():
             moving = [x if w else None for x, w in zip(leaves, wanted, strict=True)]
             return cotangents_from(
-                self.name, lambda ts: self._jvp(ts, outs, *leaves, **params), self._zeros(gs, outs), outs, moving
+                self.name, lambda ts: self._jvp(ts, outs, *leaves, **params), zeros_for_none(gs, outs), outs, moving
             )
         g, out = self._filled(gs, outs), unflatten(self.out_tree, outs)
         found: list[Any] = []
@@ -264,7 +260,7 @@ class Form(Primitive):
             return tuple(tangents)
         parts = zip(self.tree.children(), self._by_argument(tangents), self._by_argument(leaves), strict=True)
         return tuple(
-            [None if all(t is None for t in ts) else unflatten(tree, self._zeros(ts, xs)) for tree, ts, xs in parts]
+            [None if all(t is None for t in ts) else unflatten(tree, zeros_for_none(ts, xs)) for tree, ts, xs in parts]
         )
 
     def _transposed_pullback(self, tangents: Any, outs: Any, *leaves: Any, **params: Any) -> list[Any]:

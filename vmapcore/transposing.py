@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives import vjp
-from ..errors import VmapcoreError
+from .derivatives import vjp
+from .errors import VmapcoreError
 
 
 def has_derivative(x: Any) -> bool:
     """Whether `x` is an array of floats or complex numbers."""
     return hasattr(x, "dtype") and x.dtype.kind in "fc"
+
+
+def zeros_for_none(gs: Sequence[Any], like: Sequence[Any]) -> list[Any]:
+    """Cotangents of results, or tangents of arguments, zero where none came."""
+    return [np.zeros_like(x) if g is None else g for g, x in zip(gs, like, strict=True)]
 
 
 def tangents_from(
@@ -44,7 +49,7 @@ def cotangents_from(
 
     def pushed(*ts: Any) -> Any:
         tangents = push(_at(moving, ts, len(args)))
-        return tuple([np.zeros_like(outs[i]) if tangents[i] is None else tangents[i] for i in smooth])
+        return tuple(zeros_for_none([tangents[i] for i in smooth], [outs[i] for i in smooth]))
 
     with _note(f"'{name}' has no vjp rule, so that reverse mode transposes its jvp rule"):
         _, transpose = vjp(pushed, *[np.zeros_like(args[i]) for i in moving])
