@@ -12,8 +12,7 @@ import vmapcore as vc
 from vmapcore import custom_op, external, ops
 from vmapcore.errors import ArgumentError, MissingRuleError
 from vmapcore.testing import OpCheck, assert_same, check_composition, check_dtypes, check_grads, check_op, check_vmap
-from vmapcore.testing.compare import untouched
-from vmapcore.testing.derivatives import assert_own
+from vmapcore.testing.compare import assert_own, untouched
 from vmapcore.testing.layouts import LAYOUTS, laid_out
 from vmapcore.testing.reproduction import SHOWN_AGAIN, source_of
 from vmapcore.testing.special import check_special

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import asarray, on_host
 from ..errors import describe
 from ..pytree import flatten, paths, tree_map
 
@@ -58,9 +59,9 @@ def assert_close(actual: Any, expected: Any, what: str, bound: float) -> None:
         raise AssertionError(f"{what}: {wrong.sum()} of {wrong.size} values are wrong; at {at}: {a[at]}, not {e[at]}")
 
 
-def on_host(x: Any) -> Any:
-    """Returns an array, of whatever library, as a NumPy array."""
-    return x.get() if hasattr(x, "get") else np.asarray(x)
+def numbered(x: Any) -> Any:
+    """An array of the numbers of the elements of `x`, in order."""
+    return asarray(np.arange(x.size).reshape(x.shape), x)
 
 
 def copies(tree: Any) -> Any:
@@ -79,6 +80,12 @@ def untouched(what: str, args: Sequence[Any], which: str = "its argument") -> It
         for x, old in zip(arrays, before, strict=True):
             if on_host(x).tobytes() != old.tobytes():
                 raise AssertionError(f"{what} wrote to {which} {describe(x)}")
+
+
+def assert_own(what: str, results: Sequence[Any], others: Sequence[Any], instead: str = "") -> None:
+    """Asserts that results have memory that nothing else has: a user may write to them."""
+    if shared := aliases(others, results):
+        raise AssertionError(f"{what}: {min(shared)}{instead}")
 
 
 def aliases(args: Sequence[Any], results: Sequence[Any]) -> set[str]:

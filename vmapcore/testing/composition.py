@@ -12,8 +12,9 @@ from ..derivatives import grad
 from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten
+from ..transposing import has_derivative
 from .compare import assert_same, untouched
-from .derivatives import MODES, direction, is_inexact, moving_leaves
+from .derivatives import MODES, direction, moving_leaves
 from .law import Mapped, axes_of, nested, nests, of_leaves, patterns
 from .oracles import Fun, vmap_loop
 from .reproduction import reproducible
@@ -55,10 +56,10 @@ def check_composition(
     moving = tuple(moving_leaves(args, argnums))
     f = of_leaves(fun, tree)
     results, _ = flatten(f(*[x[0] for x in leaves]))
-    if not moving or not any(map(is_inexact, results)):
+    if not moving or not any(map(has_derivative, results)):
         return
     rng = np.random.default_rng(seed)
-    weights = [direction(y, rng) for y in results if is_inexact(y)]
+    weights = [direction(y, rng) for y in results if has_derivative(y)]
     law = _Composition(f, weights, leaves, moving, [direction(leaves[i], rng) for i in moving], tol)
     options = {"argnums": argnums, "order": order, "modes": tuple(modes), "deep": deep or None}
     shown = reproducible("check_composition", fun, args, options)
@@ -207,7 +208,7 @@ class _Composition:
 
     def _weighted(self, weights: Any, *leaves: Any) -> Any:
         """The sum of the inexact results, weighted, as one real number."""
-        results = [y for y in flatten(self.fun(*leaves))[0] if is_inexact(y)]
+        results = [y for y in flatten(self.fun(*leaves))[0] if has_derivative(y)]
         terms = [np.sum(w * y) for w, y in zip(weights, results, strict=True)]
         return sum([np.real(t) if t.dtype.kind == "c" else t for t in terms])
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import asarray
+from ..arrays import asarray, on_host
 from ..derivatives import vjp
 from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten, unflatten
-from .compare import TOLERANCE, aliases, assert_close, assert_like, assert_same, on_host, real_bytes, untouched
+from ..transposing import has_derivative
+from .compare import TOLERANCE, assert_close, assert_like, assert_own, assert_same, numbered, real_bytes, untouched
 from .layouts import LAYOUTS, laid_out
 from .oracles import Fun, numeric_jvp
 from .reproduction import reproducible
@@ -113,15 +114,10 @@ def _reversed(x: Any) -> Any:
     return np.flip(x).copy()
 
 
-def is_inexact(x: Any) -> bool:
-    """Whether `x` is an array that can have a derivative."""
-    return hasattr(x, "dtype") and x.dtype.kind in "fc"
-
-
 def moving_leaves(args: Sequence[Any], argnums: Sequence[int] | None) -> list[int]:
     """Which leaves of the arguments to differentiate, as numbers: those with a derivative, of the arguments named."""
     leaves = [(i, x) for i, arg in enumerate(args) for x in flatten(arg)[0]]
-    return [j for j, (i, x) in enumerate(leaves) if is_inexact(x) and (argnums is None or i in argnums)]
+    return [j for j, (i, x) in enumerate(leaves) if has_derivative(x) and (argnums is None or i in argnums)]
 
 
 def of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> tuple[Fun, list[Any]]:
@@ -133,7 +129,7 @@ def of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> 
         values = list(leaves)
         for j, x in zip(moving, primals, strict=True):
             values[j] = x
-        return [y for y in flatten(fun(*unflatten(tree, values)))[0] if is_inexact(y)]
+        return [y for y in flatten(fun(*unflatten(tree, values)))[0] if has_derivative(y)]
 
     return _named(name_of(fun), f), [leaves[j] for j in moving]
 
@@ -234,7 +230,7 @@ class _Derivative:
             if mode not in self.modes:
                 continue
             whole = [direction(x, self.rng) for x in spaces]
-            even = [np.where(_even(x), x, 0 * x) for x in whole]
+            even = [np.where(numbered(x) % 2 == 0, x, 0 * x) for x in whole]
             parts = [whole, even, [x - e for x, e in zip(whole, even, strict=True)]]
             with np.errstate(all="ignore"):
                 total, *found = [
@@ -245,16 +241,13 @@ class _Derivative:
                 assert_close(a + b, t, f"{what} of {name_of(f)} by parts with zeros in them, summed,", self.bound)
 
 
-def _even(x: Any) -> Any:
-    """Every other element of `x`."""
-    return asarray(np.arange(x.size).reshape(x.shape) % 2 == 0, x)
-
-
-def assert_own(what: str, results: Sequence[Any], others: Sequence[Any]) -> None:
-    """Asserts that the results of a transform have memory that nothing else has: a user may write to them."""
-    shared = aliases(others, results)
-    if shared:
-        raise AssertionError(f"{what}: {min(shared)}")
+def is_holomorphic(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> bool:
+    """Whether, by finite differences, the derivative of `fun` at complex arguments is linear in complex numbers."""
+    f, primals = of_inexact(fun, args, argnums)
+    tangents = [direction(x, np.random.default_rng(0)) for x in primals]
+    along = numeric_jvp(f, primals, tangents)
+    across = numeric_jvp(f, primals, [1j * t for t in tangents])
+    return all(np.all(np.abs(1j * a - b) <= 1e-5 * (1 + np.abs(a))) for a, b in zip(along, across, strict=True))
 
 
 def _part(f: Fun, primals: list[Any], i: int) -> Fun:

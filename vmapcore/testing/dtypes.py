@@ -9,9 +9,9 @@ import numpy as np
 from ..derivatives import vjp
 from ..errors import DTypeError, name_of
 from ..forward import jvp
-from ..pytree import flatten, unflatten
+from ..pytree import flatten, tree_map, unflatten
 from .compare import TOLERANCE, assert_close, assert_like
-from .derivatives import MODES, direction, is_inexact, moving_leaves, of_inexact
+from .derivatives import MODES, direction, moving_leaves, of_inexact
 from .oracles import Fun
 from .reproduction import reproducible
 
@@ -73,14 +73,14 @@ def _check(
 ) -> None:
     """Results, tangents and cotangents at `args`, against those at the same point with more bits."""
     f, primals = of_inexact(fun, args, argnums)
-    exact, point = of_inexact(fun, _widened(args), argnums)
+    exact, point = of_inexact(fun, cast(args, WIDE), argnums)
     what = f"{name_of(fun)} of {', '.join([str(x.dtype) for x in primals])}"
     results = f(*primals)
     _compare(f"the result of {what}", results, results, exact(*point), bound)
     if "fwd" in modes:
         tangents = [direction(x, rng) for x in primals]
         out, actual = jvp(f, tuple(primals), tuple(tangents))
-        _, expected = jvp(exact, tuple(point), tuple(_widened(tangents)))
+        _, expected = jvp(exact, tuple(point), tuple(cast(tangents, WIDE)))
         _compare(f"the value of the jvp of {what}", out, results, results, bound)
         _compare(f"the tangent of {what}", actual, results, expected, bound)
     if "rev" in modes:
@@ -98,6 +98,28 @@ def _compare(what: str, actual: Sequence[Any], like: Sequence[Any], expected: Se
         assert_close(a, e, what, bound)
 
 
-def _widened(args: Sequence[Any]) -> list[Any]:
-    leaves, tree = flatten(list(args))
-    return unflatten(tree, [x.astype(WIDE.get(x.dtype.char, x.dtype)) if is_inexact(x) else x for x in leaves])
+def cast(args: Sequence[Any], dtypes: dict[str, Any]) -> list[Any]:
+    """Arguments with other dtypes for those named."""
+    return tree_map(lambda x: x.astype(dtypes[x.dtype.char]) if _has([x], dtypes) else x, list(args))
+
+
+def _has(args: Any, chars: Any) -> bool:
+    return any(hasattr(x, "dtype") and x.dtype.char in chars for x in flatten(args)[0])
+
+
+def to_narrow(args: list[Any]) -> Any:
+    """With 32 bits in place of 64; None if nothing has 64."""
+    return cast(args, NARROW) if _has(args, NARROW) else None
+
+
+def to_real(args: list[Any]) -> Any:
+    """The real parts; None if all is real."""
+    return tree_map(lambda x: x.real.copy() if x.dtype.kind == "c" else x, args) if _has(args, "FD") else None
+
+
+def to_complex(args: list[Any]) -> Any:
+    """With imaginary parts; None if something is complex already, or nothing a float of 64 bits."""
+    if _has(args, "FD") or not _has(args, "d"):
+        return None
+    rng = np.random.default_rng(0)
+    return tree_map(lambda x: x * (1 + 0.2j * direction(x, rng)) if x.dtype.char == "d" else x, args)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import name_of
 from ..pytree import flatten, unflatten
-from .compare import aliases, assert_same, copies, untouched
+from .compare import aliases, assert_own, assert_same, copies, untouched
 from .layouts import LAYOUTS, laid_out
 from .oracles import Fun
 
@@ -37,11 +37,9 @@ def _check_memory(fun: Fun, result: Any, first: Sequence[Any], second: Sequence[
     name = name_of(fun)
     leaves, _ = flatten(result)
     arguments, _ = flatten(list(first))
-    shared = aliases(arguments, leaves)
-    if shared and not views:
-        raise AssertionError(
-            f"{name}: {min(shared)}. Under vmap a write to one would not be seen by the other: return a copy"
-        )
+    if not views:
+        instead = ". Under vmap a write to one would not be seen by the other: return a copy"
+        assert_own(name, leaves, arguments, instead)
     with untouched(f"{name}, called again,", leaves, "its earlier result"):
         again, _ = flatten([fun(*first), fun(*second)])
     if aliases(leaves, again) and not views:

@@ -10,23 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import asarray, is_array
+from ..arrays import asarray, is_array, on_host
 from ..batching import vmap
 from ..core import Primitive
 from ..derivatives import vjp
 from ..errors import MissingRuleError, PerformanceWarning, VmapcoreError, name_of
 from ..forward import jvp
 from ..pytree import flatten, tree_map, unflatten
-from .compare import assert_same, copies, on_host, real_bytes
+from ..transposing import has_derivative
+from .compare import assert_same, copies, real_bytes
 from .composition import check_composition
-from .derivatives import MODES, check_grads, check_layouts, check_point, direction, is_inexact, of_inexact
-from .dtypes import NARROW, WIDE, check_dtypes
+from .derivatives import MODES, check_grads, check_layouts, check_point, direction, is_holomorphic, of_inexact
+from .dtypes import WIDE, cast, check_dtypes, to_complex, to_narrow, to_real
 from .evaluation import check_evaluation
 from .law import check_vmap
-from .oracles import Fun, numeric_jvp
+from .oracles import Fun
 from .reproduction import reproducible
 from .special import FAR, INFINITE, NAN, SMOOTH, check_special, special_points
-from .variants import Sample, outcome, stacked, variants
+from .variants import Sample, alike, outcome, stacked, takes, variants
 
 TOO_SMALL = 1e-4
 """Results below it are too near to zero for a wrong one to be told from rounding."""
@@ -134,7 +135,7 @@ class _Run:
         self.example = _arrays(list(examples))
         if not flatten(self.example)[0]:
             raise AssertionError(f"check_op({name_of(fun)}): pass an example of each argument")
-        wide = _cast(self.example, WIDE)
+        wide = cast(self.example, WIDE)
         if takes(fun, [wide]):
             self.example = wide
         rng = np.random.default_rng(settings.seed)
@@ -163,7 +164,7 @@ class _Run:
 
     def check_size(self, examples: Sequence[Any]) -> None:
         """The function takes the example, and its results are large enough for mistakes to show."""
-        results = [on_host(y) for y in flatten(self.fun(*copies(list(examples))))[0] if is_inexact(y)]
+        results = [on_host(y) for y in flatten(self.fun(*copies(list(examples))))[0] if has_derivative(y)]
         size = max([float(np.max(np.abs(y), initial=0.0)) for y in results], default=1.0)
         if 0 < size < TOO_SMALL:
             raise AssertionError(
@@ -183,16 +184,18 @@ class _Run:
             check_layouts(self.fun, self.points[0], **self.of_grads)
             check_composition(self.fun, *batch, order=self.settings.order, deep=True, **self.of_grads)
             check_dtypes(self.fun, *self.points[0], **self.of_grads)
-        for cast in (_narrow, _real, _complex):
-            points = [cast(p) for p in self.points]
+        for kind in (to_narrow, to_real, to_complex):
+            points = [kind(p) for p in self.points]
             if not takes(self.fun, points):
                 continue
             self._check_values(points)
-            if cast is _narrow:
+            if kind is to_narrow:
                 self._check_scalars(points)
-            if not self.modes or (cast is _complex and not is_holomorphic(self.fun, points[0], self.settings.argnums)):
+            if not self.modes or (
+                kind is to_complex and not is_holomorphic(self.fun, points[0], self.settings.argnums)
+            ):
                 continue
-            if cast is not _narrow:
+            if kind is not to_narrow:
                 check_grads(self.fun, *points[0], order=1, **self.of_grads)
             check_composition(self.fun, *stacked(points), order=1, **self.of_grads)
 
@@ -219,7 +222,7 @@ class _Run:
             for kinds, tol in ((SMOOTH | NAN, self.tol), (FAR, 1e6 * self.tol)):
                 check_vmap(self.fun, *stacked([*self.points, *self._special(kinds)]), in_axes=0, tol=tol)
             self._check_infinite()
-            if self.modes and all(real_bytes(x) == 8 for x in flatten(self.points[0])[0] if is_inexact(x)):
+            if self.modes and all(real_bytes(x) == 8 for x in flatten(self.points[0])[0] if has_derivative(x)):
                 for point in (self.points[0], self.example):
                     check_special(self.fun, point, self.settings.argnums, self.modes, self.settings.order, self.tol)
 
@@ -227,7 +230,7 @@ class _Run:
         """The special points that the function takes, with results of the usual shapes and dtypes."""
         usual = outcome(self.fun, self.points[0])
         found = [point for _, point in special_points(self.points[0], kinds)]
-        return [point for point in found if _like(outcome(self.fun, point), usual)]
+        return [point for point in found if alike(outcome(self.fun, point), usual)]
 
     def _check_infinite(self) -> None:
         """Infinities in one example leave the others alone; in what order they meet in sums is left to that one."""
@@ -263,7 +266,7 @@ class _Run:
                     unflatten(tree, [y[index] if j == i else y for j, y in enumerate(flatten(p)[0])])
                     for p in self.points
                 ]
-                if takes(self.fun, points) and _like(outcome(self.fun, points[0]), usual):
+                if takes(self.fun, points) and alike(outcome(self.fun, points[0]), usual):
                     with contextlib.suppress(VmapcoreError):
                         self._check_shapes(points)
 
@@ -295,29 +298,6 @@ def declared_modes(op: Primitive) -> Sequence[str]:
     if op.vjps is None:
         return MODES
     return [*(["fwd"] if op.jvp is not None else []), *(["rev"] if op.forward is not None or op.vjps != () else [])]
-
-
-def takes(fun: Fun, points: Sequence[Any]) -> bool:
-    """Whether `fun` returns finite results for all of these inputs, of the same shapes and dtypes."""
-    if any(p is None for p in points):
-        return False
-    outcomes = [outcome(fun, p) for p in points]
-    first = outcomes[0]
-    return first is not None and all(finite for _, _, finite in first[1]) and all(o == first for o in outcomes)
-
-
-def _like(found: Any, wanted: Any) -> bool:
-    """Whether results have the same shapes and dtypes, be they finite or not."""
-    return found is not None and wanted is not None and [y[:2] for y in found[1]] == [y[:2] for y in wanted[1]]
-
-
-def is_holomorphic(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> bool:
-    """Whether, by finite differences, the derivative of `fun` at complex arguments is linear in complex numbers."""
-    f, primals = of_inexact(fun, args, argnums)
-    tangents = [direction(x, np.random.default_rng(0)) for x in primals]
-    along = numeric_jvp(f, primals, tangents)
-    across = numeric_jvp(f, primals, [1j * t for t in tangents])
-    return all(np.all(np.abs(1j * a - b) <= 1e-5 * (1 + np.abs(a))) for a, b in zip(along, across, strict=True))
 
 
 def other_params(op: Any, params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool]]:
@@ -355,39 +335,10 @@ def _others(value: Any) -> list[Any]:
     return [1.5 * value] if isinstance(value, float) else []
 
 
-# Numbers of other kinds.
-
-
 def _arrays(tree: Any) -> Any:
     """`tree` with arrays in place of numbers, of the library of the arrays in it."""
     like = next((x for x in flatten(tree)[0] if is_array(x)), None)
     return tree_map(lambda x: asarray(x, like) if isinstance(x, (bool, int, float, complex)) else x, tree)
-
-
-def _cast(args: list[Any], dtypes: dict[str, Any]) -> Any:
-    return tree_map(lambda x: x.astype(dtypes[x.dtype.char]) if x.dtype.char in dtypes else x, args)
-
-
-def _has(args: Any, chars: Any) -> bool:
-    return any(x.dtype.char in chars for x in flatten(args)[0])
-
-
-def _narrow(args: list[Any]) -> Any:
-    """With 32 bits in place of 64; None if nothing has 64."""
-    return _cast(args, NARROW) if _has(args, NARROW) else None
-
-
-def _real(args: list[Any]) -> Any:
-    """The real parts; None if all is real."""
-    return tree_map(lambda x: x.real.copy() if x.dtype.kind == "c" else x, args) if _has(args, "FD") else None
-
-
-def _complex(args: list[Any]) -> Any:
-    """With imaginary parts; None if something is complex already, or nothing a float of 64 bits."""
-    if _has(args, "FD") or not _has(args, "d"):
-        return None
-    rng = np.random.default_rng(0)
-    return tree_map(lambda x: x * (1 + 0.2j * direction(x, rng)) if x.dtype.char == "d" else x, args)
 
 
 @contextlib.contextmanager

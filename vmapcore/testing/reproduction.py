@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import namespace
+from ..arrays import namespace, on_host
 from ..errors import name_of
 from ..pytree import flatten
-from .compare import on_host
 
 SHOWN_AGAIN = "Shown again by: "
 

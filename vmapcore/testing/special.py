@@ -9,39 +9,35 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import asarray
+from ..arrays import on_host
 from ..derivatives import vjp
 from ..errors import name_of
 from ..forward import jvp
 from ..pytree import flatten, unflatten
-from .compare import on_host
-from .derivatives import along_vjp, direction, is_inexact, of_inexact
+from ..transposing import has_derivative
+from .compare import numbered
+from .derivatives import along_vjp, direction, of_inexact
 from .oracles import Fun
 
 Change = Callable[[Any], Any]
 
 SMOOTH: dict[str, Change] = {
     "zeros": lambda x: 0 * x,
-    "a zero": lambda x: np.where(_first(x), 0, x),
+    "a zero": lambda x: np.where(numbered(x) == 0, 0, x),
     "other signs": lambda x: -x,
 }
 
 FAR: dict[str, Change] = {"large values": lambda x: 1e3 * x, "large values of other signs": lambda x: -1e3 * x}
 
-NAN: dict[str, Change] = {"NaN": lambda x: x + np.nan, "a NaN": lambda x: np.where(_first(x), np.nan, x)}
+NAN: dict[str, Change] = {"NaN": lambda x: x + np.nan, "a NaN": lambda x: np.where(numbered(x) == 0, np.nan, x)}
 
 INFINITE: dict[str, Change] = {"infinities": lambda x: x * np.inf}
-
-
-def _first(x: Any) -> Any:
-    """Which element of `x` is its first."""
-    return asarray(np.arange(x.size).reshape(x.shape) == 0, x)
 
 
 def special_points(args: Sequence[Any], kinds: dict[str, Change]) -> Iterator[tuple[str, list[Any]]]:
     """Each kind of point in words: with all leaves so, and with each leaf alone."""
     leaves, tree = flatten(list(args))
-    moving = [i for i, x in enumerate(leaves) if is_inexact(x)]
+    moving = [i for i, x in enumerate(leaves) if has_derivative(x)]
     for kind, change in kinds.items():
         for chosen in [moving, *[[i] for i in moving]] if len(moving) > 1 else [moving]:
             values = [change(x).astype(x.dtype) if i in chosen else x for i, x in enumerate(leaves)]

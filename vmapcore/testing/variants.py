@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import asarray
+from ..arrays import asarray, on_host
 from ..pytree import flatten, unflatten
-from .compare import copies, on_host
+from .compare import copies
 from .oracles import Fun
 
 Sample = Callable[[np.random.Generator], Sequence[Any]]
@@ -96,6 +96,19 @@ def outcome(fun: Fun, args: Sequence[Any]) -> Any:
         return None
     arrays = [on_host(y) for y in leaves]
     return tree, [(y.shape, y.dtype, bool(np.isfinite(y).all())) for y in arrays]
+
+
+def takes(fun: Fun, points: Sequence[Any]) -> bool:
+    """Whether `fun` returns finite results for all of these inputs, of the same shapes and dtypes."""
+    if any(p is None for p in points):
+        return False
+    first, *others = [outcome(fun, p) for p in points]
+    return first is not None and all(finite for _, _, finite in first[1]) and all(o == first for o in others)
+
+
+def alike(found: Any, wanted: Any) -> bool:
+    """Whether outcomes have the same shapes and dtypes, be they finite or not."""
+    return found is not None and wanted is not None and [y[:2] for y in found[1]] == [y[:2] for y in wanted[1]]
 
 
 def stacked(examples: Sequence[Sequence[Any]]) -> list[Any]:
