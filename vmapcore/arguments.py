@@ -29,19 +29,13 @@ def check_differentiable(call: str, what: str, x: Any) -> Any:
     if isinstance(x, (float, complex)) and not isinstance(x, np.generic):
         return np.asarray(x)[()]
     if not (is_array(x) or isinstance(x, Tracer)):
-        raise ArgumentError(
-            call,
-            f"{what} is {describe(x)}",
-            "only arrays of floats or complex numbers can be differentiated",
-            instead_of(x) or "Leave it out of argnums, or make it a float array",
-        )
+        allowed = "only arrays of floats or complex numbers can be differentiated"
+        remedy = instead_of(x) or "Leave it out of argnums, or make it a float array"
+        raise ArgumentError(call, f"{what} is {describe(x)}", allowed, remedy)
     if x.dtype.kind not in "fc":
-        raise DTypeError(
-            call,
-            f"{what} is {describe(x)}",
-            "only floats and complex numbers can be differentiated",
-            "Convert it with astype(float), or leave it out of argnums",
-        )
+        allowed = "only floats and complex numbers can be differentiated"
+        remedy = "Convert it with astype(float), or leave it out of argnums"
+        raise DTypeError(call, f"{what} is {describe(x)}", allowed, remedy)
     return x
 
 
@@ -126,28 +120,17 @@ def check_scalar(call: str, value: Any) -> Any:
     """Returns the value of a function whose gradient is asked for, or raises if it has none."""
     if isinstance(value, (int, float)) and not isinstance(value, np.generic):
         value = np.float64(value)
-    if not (is_array(value) or isinstance(value, Tracer)):
-        raise ArgumentError(
-            call,
-            f"the function returned {describe(value)}",
-            "it must return one real number",
-            "Return (value, aux) and pass has_aux=True for further results",
-        )
+    is_one = is_array(value) or isinstance(value, Tracer)
+    if is_one and value.shape == () and value.dtype.kind == "f":
+        return value
+    returned = f"the function returned {describe(value)}"
+    if not is_one:
+        remedy = "Return (value, aux) and pass has_aux=True for further results"
+        raise ArgumentError(call, returned, "it must return one real number", remedy)
     if value.shape != ():
-        raise ShapeError(
-            call,
-            f"the function returned {describe(value)}",
-            "a gradient needs a scalar",
-            "Use vjp or jacrev, or sum the result",
-        )
-    if value.dtype.kind != "f":
-        raise DTypeError(
-            call,
-            f"the function returned {describe(value)}",
-            "a gradient needs a real float",
-            "Use vjp for complex results, or take np.real or np.abs",
-        )
-    return value
+        raise ShapeError(call, returned, "a gradient needs a scalar", "Use vjp or jacrev, or sum the result")
+    remedy = "Use vjp for complex results, or take np.real or np.abs"
+    raise DTypeError(call, returned, "a gradient needs a real float", remedy)
 
 
 def check_cotangents(call: str, outputs: list[Any], out_tree: Any, cotangent: Any) -> list[Any]:

@@ -102,16 +102,12 @@ def message(call: str, fact: str, allowed: str = "", remedy: str = "") -> str:
     return text
 
 
-_SHORT = {"f": "f", "i": "i", "u": "u", "c": "c"}
-
-
 def describe(x: Any) -> str:
     """Names an array by dtype and shape, `f32[3,4]`, and anything else by its type."""
     dtype, shape = getattr(x, "dtype", None), getattr(x, "shape", None)
     if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple) or hasattr(type(x), "toarray"):
         return f"{type(x).__name__} {x!r:.40}" if isinstance(x, (int, float, str, complex)) else type(x).__name__
-    kind = _SHORT.get(dtype.kind)
-    name = f"{kind}{dtype.itemsize * 8}" if kind else dtype.name
+    name = f"{dtype.kind}{dtype.itemsize * 8}" if dtype.kind in "fiuc" else dtype.name
     return f"{name}[{','.join(map(str, shape))}]"
 
 
