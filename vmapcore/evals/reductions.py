@@ -86,26 +86,23 @@ def _first(n: int, at: int) -> tuple[Any, ...]:
 
 def largest(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """`x.max(axis, keepdims=keepdims)`."""
-    found = _by_columns(xp, np.maximum, x, axis)
-    return x.max(axis, keepdims=keepdims) if found is None else found.reshape(reduced_shape(x.shape, axis, keepdims))
+    return _extremum(xp, x, axis, keepdims, "max", np.maximum)
 
 
 def smallest(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """`x.min(axis, keepdims=keepdims)`."""
-    found = _by_columns(xp, np.minimum, x, axis)
-    return x.min(axis, keepdims=keepdims) if found is None else found.reshape(reduced_shape(x.shape, axis, keepdims))
+    return _extremum(xp, x, axis, keepdims, "min", np.minimum)
 
 
-def _by_columns(xp: Any, larger: Any, x: Any, axis: tuple[int, ...]) -> Any:
-    if xp is not np or x.size < MANY_ROWS or x.dtype.kind not in "fiu":
-        return None
-    rows = _rows(x, axis, LONGEST_EXTREMUM)
+def _extremum(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool, name: str, larger: Any) -> Any:
+    by_columns = xp is np and x.size >= MANY_ROWS and x.dtype.kind in "fiu"
+    rows = _rows(x, axis, LONGEST_EXTREMUM) if by_columns else None
     if rows is None:
-        return None
+        return getattr(x, name)(axis, keepdims=keepdims)
     out = np.empty(len(rows), x.dtype)
     for i in range(0, len(rows), ROWS_AS_COLUMNS):
         larger.reduce(np.ascontiguousarray(rows[i : i + ROWS_AS_COLUMNS].T), 0, out=out[i : i + ROWS_AS_COLUMNS])
-    return out
+    return out.reshape(reduced_shape(x.shape, axis, keepdims))
 
 
 def _rows(x: Any, axis: tuple[int, ...], longest: int) -> Any:

@@ -25,10 +25,7 @@ def product(function: str, x: Any, y: Any) -> Any:
     ):
         return getattr(np, function)(x, y)
     dtype = x.dtype if x.dtype == y.dtype else np.result_type(x, y)
-    if dtype.char not in "fdFD":
-        return getattr(np, function)(x, y)
-    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1])
-    return in_pieces(x, y, memory.empty(np, shape, dtype))
+    return in_pieces(x, y) if dtype.char in "fdFD" else getattr(np, function)(x, y)
 
 
 def in_pieces(x: Any, y: Any, out: Any = None) -> Any:
@@ -36,7 +33,7 @@ def in_pieces(x: Any, y: Any, out: Any = None) -> Any:
     left, right = x if x.ndim > 1 else x[None], y if y.ndim > 1 else y[:, None]
     shape = (*np.broadcast_shapes(left.shape[:-2], right.shape[:-2]), left.shape[-2], right.shape[-1])
     if out is None:
-        whole = np.empty(shape, np.result_type(x, y))
+        whole = memory.empty(np, shape, np.result_type(x, y))
         out = whole[(..., *[0 if a.ndim < 2 else slice(None) for a in (x, y)])]
     else:
         whole = out if y.ndim > 1 else out[..., None]

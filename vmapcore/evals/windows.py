@@ -94,6 +94,13 @@ def each_axis(call: str, name: str, value: Any, axes: int, least: int) -> Ints:
     return ints
 
 
+def window_options(call: str, kernel: Ints, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
+    """The options of windows as users give them, as primitives take them."""
+    axes = len(kernel)
+    steps, dilations = each_axis(call, "stride", stride, axes, 1), each_axis(call, "dilation", dilation, axes, 1)
+    return {"stride": steps, "padding": pad_pairs(call, padding, kernel, steps, dilations), "dilation": dilations}
+
+
 def pad_pairs(call: str, padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Pairs:
     """Padding given as an int, one int or one pair per axis, "valid" or "same", as pairs of ints."""
     axes = len(kernel)

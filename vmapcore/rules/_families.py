@@ -121,6 +121,12 @@ def of_rank(x: Any, ndim: int) -> Any:
     return x if len(x.shape) >= ndim else x.reshape((1,) * (ndim - len(x.shape)) + x.shape)
 
 
+def of_one_rank(*arrays: Any) -> list[Any]:
+    """Gives all `arrays` as many axes as the one that has the most."""
+    ndim = max([len(x.shape) for x in arrays])
+    return [of_rank(x, ndim) for x in arrays]
+
+
 def spread(size: int, is_mapped: bool, x: Any) -> Any:
     """Gives `x` the batch on axis 0, as a zero-stride view if it has none."""
     if is_mapped:

@@ -11,7 +11,7 @@ from ._families import add_tangents, cast_like, fit, match
 from .casts import inexact
 from .creation import library
 from .diagonals import get_diagonal, set_diagonal, triangle
-from .layout import reshape, transpose
+from .layout import needs, reshape, transpose
 
 # NumPy's named tuples, which have no public name.
 QRResult: Any = type(np.linalg.qr(np.eye(1)))
@@ -23,9 +23,7 @@ SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 
 def matrices(call: str, a: Any, square: bool = False) -> Any:
     """Returns `a` as an array of floats or complex numbers, if its last two axes hold matrices."""
-    x = inexact(a)
-    if len(x.shape) < 2:
-        raise ShapeError(call, f"the array is {describe(x)}", "it needs two axes or more")
+    x = needs(call, inexact(a), 2)
     if square and x.shape[-1] != x.shape[-2]:
         raise ShapeError(call, f"the array is {describe(x)}", "its last two axes must have the same length")
     return x
@@ -89,14 +87,14 @@ def folded(x: Any, uplo: str = "L") -> Any:
     return part + middle / 2
 
 
-def gaps(values: Any) -> Any:
-    """`1 / (values[j] - values[i])` at i, j; zero on the diagonal."""
-    unit = library(values).eye(values.shape[-1], dtype=bool)
-    return np.where(unit, 0, 1 / np.where(unit, 1, row(values) - column(values)))
+def inverse_gaps(gap: Any) -> Any:
+    """`1 / gap`, of how far values are from each other; zero on the diagonal."""
+    unit = library(gap).eye(gap.shape[-1], dtype=bool)
+    return np.where(unit, 0, 1 / np.where(unit, 1, gap))
 
 
 def over_gaps(inner: Any, values: Any) -> Any:
-    """`inner` times `gaps`, but zero where it is zero itself, as of equal values that move alike."""
+    """`inner` over `values[j] - values[i]`; zero on the diagonal, and where both are: of equals that move alike."""
     gap = row(values) - column(values)
     still = library(values).eye(values.shape[-1], dtype=bool) | ((gap == 0) & (inner == 0))
     return np.where(still, 0, inner) / np.where(still, 1, gap)

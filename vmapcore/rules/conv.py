@@ -23,9 +23,9 @@ from .. import memory
 from ..core import Axes, Primitive
 from ..errors import DTypeError, ShapeError, describe
 from ..evals import patches
-from ..evals.windows import Ints, Pairs, agree, each_axis, pad_pairs, windows
+from ..evals.windows import Ints, Pairs, agree, each_axis, window_options, windows
 from ._axes import Labels, leading
-from ._families import add_tangents, bilinear, fit, match, operand, trailing
+from ._families import add_tangents, bilinear, fit, match, of_rank, operand, trailing
 from ._work import SUMMAND, complexes, parts
 
 # How axes go together, and what is computed.
@@ -160,7 +160,7 @@ def _contract(made: Primitive, a: Any, b: Any, like: Any, groups: int, **params:
     """
     core = len(params["stride"]) + 2
     rank = max(a.ndim, b.ndim) - core
-    a, b = [x.reshape((1,) * (rank + core - x.ndim) + x.shape) if x.ndim < rank + core else x for x in (a, b)]
+    a, b = of_rank(a, rank + core), of_rank(b, rank + core)
     own = (1,) * (rank + core - like.ndim) + like.shape[: like.ndim - core]
     shared = [i for i in range(rank) if own[i] == 1 and not a.shape[i] == b.shape[i] == 1]
     if shared:
@@ -338,7 +338,7 @@ def _convolve(
     call: str, axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
     x, w, groups = _checked(call, axes, x, w, groups)
-    params = _params(call, w.shape[2:], stride, padding, dilation, groups)
+    params = window_options(call, w.shape[2:], stride, padding, dilation)
     if x.shape[-axes - 1] != w.shape[1] * groups:
         raise ShapeError(
             call,
@@ -349,24 +349,23 @@ def _convolve(
     if w.shape[0] % groups:
         fact = f"w is {describe(w)}, so it makes {w.shape[0]} channels"
         raise ShapeError(call, fact, f"groups={groups} must divide them")
-    windows(call, x.shape[-axes:], w.shape[2:], params["stride"], params["padding"], params["dilation"])
+    windows(call, x.shape[-axes:], w.shape[2:], **params)
     bias = () if b is None else (_checked_bias(call, b, w.shape[0], axes + 1),)
-    return _of_images(axes, x, lambda images: conv(images, w, *bias, **params))
+    return _of_images(axes, x, lambda images: conv(images, w, *bias, **params, groups=groups))
 
 
 def _convolve_transposed(
     call: str, axes: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, extra: Any, groups: Any, dilation: Any
 ) -> Any:
     x, w, groups = _checked(call, axes, x, w, groups)
-    params = _params(call, w.shape[2:], stride, padding, dilation, groups)
+    params = window_options(call, w.shape[2:], stride, padding, dilation)
     if x.shape[-axes - 1] != w.shape[0] or w.shape[0] % groups:
         fact = f"x is {describe(x)}, so it has {x.shape[-axes - 1]} channels; w is {describe(w)}, it takes {w.shape[0]}"
         raise ShapeError(call, fact, f"they must be as many, and groups={groups} must divide them")
-    size = _transposed_size(
-        call, x.shape[-axes:], w.shape[2:], each_axis(call, "output_padding", extra, axes, 0), **params
-    )
+    extra = each_axis(call, "output_padding", extra, axes, 0)
+    size = _transposed_size(call, x.shape[-axes:], w.shape[2:], extra, **params)
     bias = None if b is None else _checked_bias(call, b, w.shape[1] * groups, axes)
-    out = _of_images(axes, x, lambda images: conv_input_grad(images, w, size=size, **params))
+    out = _of_images(axes, x, lambda images: conv_input_grad(images, w, size=size, **params, groups=groups))
     return out if bias is None else out + bias
 
 
@@ -379,7 +378,7 @@ def _of_images(axes: int, x: Any, convolve: Callable[[Any], Any]) -> Any:
 
 
 def _transposed_size(
-    call: str, out: Ints, kernel: Ints, extra: Ints, *, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+    call: str, out: Ints, kernel: Ints, extra: Ints, *, stride: Ints, padding: Pairs, dilation: Ints
 ) -> Ints:
     """The lengths of the array whose convolution has spatial axes `out`: the least possible, and `extra` more."""
     if any(e >= s for e, s in zip(extra, stride, strict=True)):
@@ -408,17 +407,6 @@ def _checked(call: str, axes: int, x: Any, w: Any, groups: Any) -> tuple[Any, An
     if 0 in w.shape[2:]:
         raise ShapeError(call, f"w is {describe(w)}", "its kernel must have at least one element")
     return x, w, each_axis(call, "groups", groups, 1, 1)[0]
-
-
-def _params(call: str, kernel: Ints, stride: Any, padding: Any, dilation: Any, groups: int) -> dict[str, Any]:
-    axes = len(kernel)
-    steps, dilations = each_axis(call, "stride", stride, axes, 1), each_axis(call, "dilation", dilation, axes, 1)
-    return {
-        "stride": steps,
-        "padding": pad_pairs(call, padding, kernel, steps, dilations),
-        "dilation": dilations,
-        "groups": groups,
-    }
 
 
 def _checked_bias(call: str, b: Any, channels: int, behind: int) -> Any:

@@ -16,7 +16,7 @@ from ..errors import ArgumentError, OptionError, describe
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ..views import mark_contiguous
-from ._families import fit, match, operand, trailing
+from ._families import fit, match, of_one_rank, operand, trailing
 from ._ints import as_int, as_size, as_sizes
 from ._work import each
 from .layout import Shape, expand_dims, moveaxis, reshape_
@@ -288,9 +288,7 @@ def logspace(
 ) -> Any:
     base = weak(base)
     if not isinstance(base, (int, float, complex)) and base.shape:
-        ends = [operand(start), operand(stop), base]
-        ndim = max([len(x.shape) for x in ends])
-        start, stop, base = [reshape_(x, (1,) * (ndim - len(x.shape)) + x.shape) for x in ends]
+        start, stop, base = of_one_rank(operand(start), operand(stop), base)
         base = expand_dims(base, axis)
     y = np.power(base, linspace_(start, stop, num, endpoint, axis=axis))
     return y if dtype is None else NUMPY["cast"](y, dtype)

@@ -25,7 +25,7 @@ from ._matrices import (
     diagonal,
     diagonal_matrix,
     folded,
-    gaps,
+    inverse_gaps,
     matrices,
     mirrored,
     off_diagonal,
@@ -153,7 +153,7 @@ def eigh_vjp(g: Sequence[Any], out: Any, a: Any, *, uplo: str) -> Any:
     (w, v), (gw, gv) = out, g
     if gv is None:
         return conj(folded(eigen_sum(a, row(gw), uplo=uplo), uplo))  # which has derivatives where eigenvalues are equal
-    inner = gaps(w) * (adjoint(v) @ conj(gv))
+    inner = inverse_gaps(row(w) - column(w)) * (adjoint(v) @ conj(gv))
     if gw is not None:
         inner = inner + diagonal_matrix(gw)
     return conj(folded(v @ inner @ adjoint(v), uplo))
@@ -247,7 +247,7 @@ def eig_vjp(g: Sequence[Any], out: Any, a: Any) -> Any:
     (w, v), (gw, gv) = out, g
     inner = None if gw is None else diagonal_matrix(gw)
     if gv is not None:
-        turn = gaps(w) * (transposed(v) @ gv)
+        turn = inverse_gaps(row(w) - column(w)) * (transposed(v) @ gv)
         inner = turn if inner is None else inner + turn
     return cast_like(np.linalg.solve(transposed(v), inner @ transposed(v)), a)
 

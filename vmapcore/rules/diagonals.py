@@ -12,7 +12,7 @@ from ..numpy_protocol import implements
 from ._families import linear, operand, trailing
 from ._ints import as_int, as_sizes, last_axes, listed_axes
 from ._work import nothing, per_input
-from .layout import Shape, broadcast_to, moveaxis, ravel, read_only
+from .layout import Shape, broadcast_to, moveaxis, needs, ravel, read_only
 
 
 @trailing(work=nothing, memory=Memory.COPY)
@@ -39,11 +39,7 @@ def set_diagonal(xp: Any, x: Any, *, offset: int, rows: int, columns: int) -> An
     return out.reshape((*x.shape[:-1], rows, columns))
 
 
-@linear(get_diagonal)
-def get_diagonal_vjp(g: Any, out: Any, x: Any, *, offset: int) -> Any:
-    return set_diagonal(g, offset=offset, rows=x.shape[-2], columns=x.shape[-1])
-
-
+linear(get_diagonal)(lambda g, out, x, *, offset: set_diagonal(g, offset=offset, rows=x.shape[-2], columns=x.shape[-1]))
 linear(set_diagonal)(lambda g, out, x, *, offset, rows, columns: get_diagonal(g, offset=offset))
 
 
@@ -92,9 +88,7 @@ def triu(m: Any, k: int = 0) -> Any:
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    a = operand(a)
-    if len(a.shape) < 2:
-        raise ShapeError("np.diagonal", f"the array is {describe(a)}", "it needs two axes or more")
+    a = needs("np.diagonal", a, 2)
     if len(last_axes((axis1, axis2), len(a.shape), "np.diagonal")) != 2:
         raise AxisError("np.diagonal", f"axis1 and axis2 are both {axis1}")
     return read_only(

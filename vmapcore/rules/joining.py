@@ -19,6 +19,7 @@ from ._families import into, linear, link, match, operand, spread, trailing
 from ._ints import as_int, as_ints, is_row, last_axis
 from ._work import nothing
 from .creation import as_array
+from .cumulative import along
 from .layout import Shape, as_1d, as_2d, as_3d, copy, moveaxis, needs, reshape
 from .slicing import ALL, slice_read
 
@@ -59,9 +60,7 @@ pad.def_jvp(lambda tangents, out, x, *, widths, value=0: pad(tangents[0], widths
 @trailing(work=nothing, memory=Memory.VIEW, multiple=True)
 def split(xp: Any, x: Any, *, at: tuple[int, ...], axis: int) -> Any:
     """The pieces of `x` along `axis` between the ascending positions `at`."""
-    after = [slice(None)] * (-1 - axis)
-    bounds = (0, *at, x.shape[axis])
-    return tuple([x[(..., slice(i, j), *after)] for i, j in itertools.pairwise(bounds)])
+    return tuple([x[along(axis, i, j)] for i, j in itertools.pairwise((0, *at, x.shape[axis]))])
 
 
 @linear(split)

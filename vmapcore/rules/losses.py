@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
 from ..numpy_protocol import NUMPY
 from ._axes import ALONG
-from ._families import linear, match, of_rank, operand, trailing
+from ._families import linear, match, of_one_rank, operand, trailing
 from ._work import each, per_input
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
@@ -100,8 +100,7 @@ def binary_cross_entropy_with_logits(
 @trailing(work=each, axes=ALONG)
 def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) -> Any:
     """Minus the scores of the targets, which have length 1 on the axis of the classes; 0 for those `ignored`."""
-    ndim = max(len(scores.shape), len(targets.shape))
-    scores, targets = of_rank(scores, ndim), of_rank(targets, ndim)
+    scores, targets = of_one_rank(scores, targets)
     counts, places = _places(xp, scores.shape, targets, axis, ignored)
     return -xp.where(counts, scores[places], 0)
 
@@ -109,8 +108,7 @@ def nll_along(xp: Any, scores: Any, targets: Any, *, axis: int, ignored: int) ->
 @trailing(work=per_input(1), axes=ALONG)
 def nll_transpose(xp: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
     """Minus `g` at the places of the targets, and 0 elsewhere."""
-    ndim = max(len(g.shape), len(targets.shape))
-    g, targets = of_rank(g, ndim), of_rank(targets, ndim)
+    g, targets = of_one_rank(g, targets)
     shape = list(np.broadcast_shapes(g.shape, targets.shape))
     shape[axis] = classes
     out = xp.zeros(shape, g.dtype)
@@ -161,24 +159,13 @@ def nll_vjp(g: Any, out: Any, scores: Any, targets: Any, *, axis: int, ignored: 
     return match(nll_transpose(g, targets, axis=axis, ignored=ignored, classes=scores.shape[axis]), scores)
 
 
-@linear(nll_transpose)
-def nll_transpose_vjp(ct: Any, out: Any, g: Any, targets: Any, *, axis: int, ignored: int, classes: int) -> Any:
-    return match(nll_along(ct, targets, axis=axis, ignored=ignored), g)
+linear(nll_transpose)(lambda ct, out, g, targets, *, classes, **params: match(nll_along(ct, targets, **params), g))
 
 
 def _class_axis(call: str, scores: Any) -> int:
     if not scores.shape:
         raise ShapeError(call, f"input is {describe(scores)}", "it needs an axis of classes")
     return 1 if len(scores.shape) > 1 else 0
-
-
-def _check_targets(call: str, scores: Any, targets: Any, axis: int) -> None:
-    expected = scores.shape[:axis] + scores.shape[axis + 1 :]
-    if targets.shape != expected:
-        fact = f"input is {describe(scores)} and target {describe(targets)}"
-        raise ShapeError(call, fact, f"with the classes on axis {axis} the target must have shape {expected}")
-    if targets.dtype.kind not in "iu":
-        raise DTypeError(call, f"target is {describe(targets)}", "it must hold integers, the numbers of classes")
 
 
 def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -205,7 +192,12 @@ def _nll(
     call: str, scores: Any, targets: Any, weight: Any, ignore_index: int, reduction: str, smoothing: float = 0.0
 ) -> Any:
     axis = _class_axis(call, scores)
-    _check_targets(call, scores, targets, axis)
+    expected = scores.shape[:axis] + scores.shape[axis + 1 :]
+    if targets.shape != expected:
+        fact = f"input is {describe(scores)} and target {describe(targets)}"
+        raise ShapeError(call, fact, f"with the classes on axis {axis} the target must have shape {expected}")
+    if targets.dtype.kind not in "iu":
+        raise DTypeError(call, f"target is {describe(targets)}", "it must hold integers, the numbers of classes")
     ignored, targets = int(ignore_index), np.expand_dims(targets, axis)
     counted = factor = np.not_equal(targets, ignored)
     losses = nll_along(scores, targets, axis=axis - len(scores.shape), ignored=ignored)

@@ -19,7 +19,7 @@ import numpy as np
 from .. import memory
 from ..core import Axes, Primitive
 from ..errors import DTypeError, ShapeError, describe
-from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, windows
+from ..evals.windows import Ints, Pairs, Windows, agree, each_axis, pad_pairs, window_options, windows
 from ._axes import broadcasting
 from ._families import linear, match, operand, trailing
 from ._work import parts
@@ -49,8 +49,9 @@ def max_pool(xp: Any, x: Any, *, kernel: Ints, stride: Ints, padding: Pairs, dil
     """The maximum of each window over the last axes of x; padding is never chosen, NaN always."""
     win = windows("max_pool", x.shape[-len(kernel) :], kernel, stride, padding, dilation)
     out = memory.empty(xp, (*x.shape[: -len(kernel)], *win.out), x.dtype)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False
     for at in _tiles(xp, x.shape[: -len(kernel)], math.prod(win.size) * x.itemsize):
-        _pool(xp, xp.maximum, _lowest(x.dtype), x[at], win, out[at])
+        _pool(xp, xp.maximum, lowest, x[at], win, out[at])
     return out
 
 
@@ -261,11 +262,6 @@ def _tiles(xp: Any, lead: Ints, size: int) -> Iterator[tuple[Any, ...]]:
             yield (*outer, slice(i, i + step), ...)
 
 
-def _lowest(dtype: Any) -> Any:
-    """What every number is at least."""
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
-
-
 # What users call, in torch's argument order.
 
 
@@ -382,24 +378,21 @@ def _window(
     if x.ndim < axes:
         raise ShapeError(call, f"x is {describe(x)}", f"it must have at least {axes} axes")
     kernel = each_axis(call, "kernel_size", kernel, axes, 1)
-    stride = kernel if stride is None else each_axis(call, "stride", stride, axes, 1)
-    dilation = each_axis(call, "dilation", dilation, axes, 1)
-    pairs = pad_pairs(call, padding, kernel, stride, dilation)
+    window = window_options(call, kernel, kernel if stride is None else stride, padding, dilation)
     size = x.shape[-axes:]
     if ceil_mode:
-        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-        pairs = tuple(map(_ceil, size, reach, stride, pairs))
-    win = windows(call, size, kernel, stride, pairs, dilation)
+        window["padding"] = tuple(map(_ceil, size, kernel, window["stride"], window["padding"], window["dilation"]))
+    win = windows(call, size, kernel, **window)
     for steps, m in zip(win.taps(), win.out, strict=True):
         if len({i for there, _ in steps for i in range(there.start, there.stop)}) < m:
             fact = f"padding is {padding!r} for a window {kernel} over {describe(x)}"
             raise ShapeError(call, fact, "every window must have an element of x", "Pad by at most half the window")
-    return {"kernel": kernel, "stride": stride, "padding": pairs, "dilation": dilation}
+    return {"kernel": kernel, **window}
 
 
-def _ceil(n: int, reach: int, stride: int, pair: tuple[int, int]) -> tuple[int, int]:
+def _ceil(n: int, kernel: int, stride: int, pair: tuple[int, int], dilation: int) -> tuple[int, int]:
     """Padding with which a last window that begins inside the array, or in the padding before it, is whole."""
-    low, high = pair
+    (low, high), reach = pair, (kernel - 1) * dilation + 1
     count = -(-(n + low + high - reach) // stride) + 1
     if (count - 1) * stride >= n + low:
         count -= 1

@@ -17,7 +17,7 @@ from ._families import as_new_array, linear, of_rank, operand, trailing
 from ._ints import as_int, as_ints, as_size, as_sizes, is_row, last_axis
 from ._work import nothing
 from .creation import as_array, library
-from .cumulative import single_axis
+from .cumulative import along, single_axis
 from .joining import concatenate, cut, flat, stack
 from .layout import Shape, broadcast_arrays, broadcast_to_, copy, moveaxis, reshape, reshape_
 from .taking import line
@@ -28,10 +28,9 @@ def roll(xp: Any, x: Any, *, shift: int, axis: int) -> Any:
     """`x` shifted along `axis` by `shift`; what leaves at one end comes in at the other."""
     n = x.shape[axis]
     shift %= max(n, 1)
-    before, after = (...,), (slice(None),) * (-1 - axis)
     out = xp.empty_like(x)
-    out[(*before, slice(shift, None), *after)] = x[(*before, slice(n - shift), *after)]
-    out[(*before, slice(shift), *after)] = x[(*before, slice(n - shift, None), *after)]
+    out[along(axis, shift, None)] = x[along(axis, None, n - shift)]
+    out[along(axis, None, shift)] = x[along(axis, n - shift, None)]
     return out
 
 

@@ -15,8 +15,8 @@ from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
 from ._work import of_sort, parts, per_input
-from .cumulative import single_axis
 from .sorting import gather_along, sort_along
+from .taking import line
 
 
 @trailing(
@@ -140,16 +140,12 @@ def unique(
     equal_nan: bool = True,
     sorted: bool = True,
 ) -> Any:
-    x = operand(ar)
-    if axis is None:
-        x, along_axis = x.reshape(-1), 0
-    else:
-        along_axis = single_axis(x, axis, "np.unique")[1]
-    index, inverse, counts = unique_positions(x, axis=None if axis is None else along_axis, equal_nan=equal_nan)
+    x, last = line("np.unique", ar, axis)
+    index, inverse, counts = unique_positions(x, axis=None if axis is None else last, equal_nan=equal_nan)
     inverse = inverse.reshape(operand(ar).shape) if axis is None else inverse
     wanted = (return_index, return_inverse, return_counts)
     extras = [r for r, w in zip((index, inverse, counts), wanted, strict=True) if w]
-    values = np.take(x, index, axis=along_axis)
+    values = np.take(x, index, axis=last)
     return (values, *extras) if extras else values
 
 

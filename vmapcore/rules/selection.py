@@ -167,14 +167,11 @@ def choose_from(xp: Any, index: Any, *choices: Any, mode: str) -> Any:
     return xp.choose(index, choices, mode=mode)
 
 
-def _chosen(index: Any, mode: str, n: int) -> Any:
-    """The index that `mode` makes of one out of range."""
-    return index % n if mode == "wrap" else np.clip(index, 0, n - 1) if mode == "clip" else index
-
-
 @choose_from.def_vjp_all
 def choose_vjp(i: int, g: Any, out: Any, index: Any, *choices: Any, mode: str) -> Any:
-    return match(select(_chosen(index, mode, len(choices)) == i - 1, g, 0), choices[i - 1])
+    n = len(choices)
+    chosen = index % n if mode == "wrap" else np.clip(index, 0, n - 1) if mode == "clip" else index
+    return match(select(chosen == i - 1, g, 0), choices[i - 1])
 
 
 @choose_from.def_jvp

@@ -14,7 +14,7 @@ from ..errors import ConcretizationError, OptionError, callers_line
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
-from ._families import into, linear, match, of_rank, operand, trailing
+from ._families import into, linear, match, of_one_rank, operand, trailing
 from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
 from .cumulative import along, converted, single_axis
@@ -23,21 +23,16 @@ from .gather import grid
 # Picking elements along an axis, and its transpose.
 
 
-def _same_rank(x: Any, indices: Any) -> tuple[Any, Any]:
-    rank = max(x.ndim, indices.ndim)
-    return of_rank(x, rank), of_rank(indices, rank)
-
-
 @trailing(work=nothing, memory=Memory.COPY)
 def gather_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool) -> Any:
     """`np.take_along_axis` with leading axes broadcast. `unique` promises that no element is picked twice."""
-    return xp.take_along_axis(*_same_rank(x, indices), axis)
+    return xp.take_along_axis(*of_one_rank(x, indices), axis)
 
 
 @trailing(work=of_scatter, memory=Memory.COPY)
 def scatter_along(xp: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
     """Zeros of length `length` along `axis`, with each element of `x` added at its index: the transpose of a gather."""
-    x, indices = xp.broadcast_arrays(*_same_rank(x, indices))
+    x, indices = xp.broadcast_arrays(*of_one_rank(x, indices))
     if xp is np and not unique and x.dtype.kind == "f":
         return _binned(x, indices, axis, length)
     shape = list(x.shape)
@@ -67,9 +62,7 @@ def gather_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: boo
     return match(scatter_along(g, indices, axis=axis, unique=unique, length=x.shape[axis]), x)
 
 
-@linear(scatter_along)
-def scatter_vjp(g: Any, out: Any, x: Any, indices: Any, *, axis: int, unique: bool, length: int) -> Any:
-    return match(gather_along(g, indices, axis=axis, unique=unique), x)
+linear(scatter_along)(lambda g, out, x, indices, *, length, **params: match(gather_along(g, indices, **params), x))
 
 
 def picks(made: Primitive, positions: Callable[..., Any], *, unique: bool) -> None:

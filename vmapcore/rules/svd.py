@@ -16,6 +16,7 @@ from ._matrices import (
     conj,
     diagonal,
     diagonal_matrix,
+    inverse_gaps,
     largest,
     matrices,
     off_diagonal,
@@ -48,12 +49,6 @@ def _check_svd(a: Any, full: bool) -> None:
         )
 
 
-def _square_gaps(s: Any) -> Any:
-    """F, with the difference of squares taken as a product, which loses no digits."""
-    unit = library(s).eye(s.shape[-1], dtype=bool)
-    return np.where(unit, 0, 1 / np.where(unit, 1, (row(s) - column(s)) * (row(s) + column(s))))
-
-
 @svd.def_jvp
 def svd_jvp(tangents: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     _check_svd(a, full)
@@ -82,7 +77,8 @@ def svd_vjp(g: Sequence[Any], out: Any, a: Any, *, full: bool) -> Any:
     _check_svd(a, full)
     gu, gv = [None if each is None else conj(each) for each in (g[0], g[2])]
     gv = None if gv is None else adjoint(gv)
-    f, inner, outside = _square_gaps(s), None, None
+    f = inverse_gaps((row(s) - column(s)) * (row(s) + column(s)))  # as a product, the difference loses no digits
+    inner = outside = None
     if gu is not None:
         turn = adjoint(u) @ gu
         skew = f * turn

@@ -21,6 +21,7 @@ from .creation import as_array
 from .gather import OutOfRangeError, gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
 from .joining import flat
+from .layout import needs
 from .slicing import slice_write
 
 MODES = ("raise", "wrap", "clip")
@@ -200,10 +201,8 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
 
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    x = operand(a)
+    x = needs("np.fill_diagonal", a, 2)
     shape = x.shape
-    if len(shape) < 2:
-        raise ShapeError("np.fill_diagonal", f"the array is {describe(x)}", "it needs two axes or more")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise ShapeError("np.fill_diagonal", f"the array is {describe(x)}", "all axes must be of one size")
     step = shape[1] + 1 if len(shape) == 2 else 1 + sum([math.prod(shape[:i]) for i in range(1, len(shape))])
