@@ -105,11 +105,6 @@ def align(mapped: Sequence[bool], args: Sequence[Any], ranks: Sequence[int] | No
     if ranks is None:
         ranks = [getattr(x, "ndim", 0) - m for x, m in zip(args, mapped, strict=True)]
     rank = max(ranks)
-    for r, m in zip(ranks, mapped, strict=True):
-        if m and r < rank:
-            break
-    else:
-        return args
     return [
         x.reshape(x.shape[:1] + (1,) * (rank - r) + x.shape[1:]) if m and r < rank else x
         for x, m, r in zip(args, mapped, ranks, strict=True)

@@ -120,11 +120,7 @@ def gather_transpose(g: Any, out: Any, x: Any, *indices: Any, paired: int, tail:
     return scatter_place(g, *indices, shape=shape, paired=paired, tail=tail, unique=unique)
 
 
-@linear(scatter_place)
-def scatter_place_transpose(g: Any, out: Any, v: Any, *indices: Any, shape: Any, **params: Any) -> Any:
-    return gather(g, *indices, **params)
-
-
+linear(scatter_place)(lambda g, out, v, *indices, shape, **params: gather(g, *indices, **params))
 scatter_add.def_vjp(
     lambda g, out, x, v, *indices, **params: g,
     lambda g, out, x, v, *indices, **params: match(gather(g, *indices, **params), v),

@@ -49,11 +49,7 @@ def reshape(xp: Any, x: Any, *, shape: Shape) -> Any:
     return x.reshape(shape)
 
 
-@reshape.def_vmap
-def reshape_vmap(size: int, mapped: Sequence[bool], x: Any, *, shape: Shape) -> Any:
-    return reshape(x, shape=(size, *shape))
-
-
+reshape.def_vmap(lambda size, mapped, x, *, shape: reshape(x, shape=(size, *shape)))
 linear(reshape)(lambda g, out, x, *, shape: reshape(g, shape=x.shape))
 
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from ..numpy_protocol import implements
 from ._families import into, operand
-from ._ints import last_axes
-from .cumulative import converted, without_nan
-from .reductions import all_, masked, max_, mean, min_, prod, reduce_sum, sum_
-from .statistics import freedom_lost, real_dtype, root_of, squared, var
+from .cumulative import without_nan
+from .reductions import all_, max_, mean, min_, prod, sum_
+from .statistics import numbers
 
 
 def _passing_nan(reduction: Callable[..., Any], fill: int) -> Callable[..., Any]:
@@ -54,43 +53,4 @@ def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
     x = operand(a)
-    if x.dtype.kind not in "fc":
-        return mean(x, axis, dtype, out, keepdims, where=where)
-    axes = last_axes(axis, len(x.shape), "np.nanmean")
-    total = sum_(without_nan(x, 0), axes, dtype, keepdims=keepdims, where=where)
-    return into("np.nanmean", out, converted(total / _numbers(x, axes, keepdims, where), total.dtype))
-
-
-def _numbers(x: Any, axes: tuple[int, ...], keepdims: bool, where: Any) -> Any:
-    """How many elements are numbers."""
-    return reduce_sum(masked("where", ~np.isnan(x), where, False), axis=axes, keepdims=bool(keepdims))
-
-
-@implements(np.nanvar)
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    x = operand(a)
-    if x.dtype.kind not in "fc":
-        return var(x, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
-    axes = last_axes(axis, len(x.shape), "np.nanvar")
-    y = converted(without_nan(x, 0), dtype)
-    if mean is None:
-        total = sum_(y, axes, keepdims=True, where=where)
-        mean = converted(total / _numbers(x, axes, True, where), total.dtype)
-    squares = squared(np.where(np.isnan(x), 0, y - mean))
-    freedom = _numbers(x, axes, keepdims, where) - freedom_lost("np.nanvar", ddof, correction)
-    result = sum_(squares, axes, keepdims=keepdims, where=where) / np.where(freedom > 0, freedom, np.nan)
-    return into("np.nanvar", out, converted(result, real_dtype(y.dtype)))
-
-
-nanstd = implements(np.nanstd)(root_of("np.nanstd", nanvar))
+    return mean(x, axis, dtype, out, keepdims, where=numbers(x, where) if x.dtype.kind in "fc" else where)

@@ -42,8 +42,7 @@ def _ranks(index: Pattern) -> tuple[int, int]:
     return len(index) - added, added - removed
 
 
-@facts(work=nothing, memory=Memory.VIEW, formula=True)
-@primitive
+@trailing(work=nothing, memory=Memory.VIEW, formula=True)
 def slice_read(xp: Any, x: Any, *, index: Pattern, copy: bool = False) -> Any:
     """A view of `x` by basic indexing of its last axes, or a copy as of the scalar that NumPy makes of one element."""
     return x[brackets(index)].copy() if copy else x[brackets(index)]
@@ -73,11 +72,6 @@ def slice_read_transpose(g: Any, out: Any, x: Any, *, index: Pattern, copy: bool
 
 
 linear(slice_place)(lambda g, out, v, *, index, shape: slice_read(g, index=index))
-
-
-@slice_read.def_vmap
-def slice_read_vmap(size: int, mapped: Sequence[bool], x: Any, **params: Any) -> Any:
-    return slice_read.eval(np, x, **params) if type(x) is np.ndarray else slice_read(x, **params)
 
 
 slice_write.def_vjp(

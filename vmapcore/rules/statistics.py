@@ -42,9 +42,7 @@ def _twice_centred(x: Any, axis: tuple[int, ...]) -> Any:
     return 2 * (d.conj() if d.dtype.kind == "c" else d)
 
 
-@deviation.def_vjp
-def deviation_vjp(g: Any, out: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return g.reshape(kept_shape(x.shape, axis)) * _twice_centred(x, axis)
+deviation.def_vjp(lambda g, out, x, *, axis, keepdims: g.reshape(kept_shape(x.shape, axis)) * _twice_centred(x, axis))
 
 
 @deviation.def_jvp
@@ -63,38 +61,56 @@ root.ufunc = np.sqrt
 pointwise(root, Over(lambda out, x: np.where(out == 0, np.inf, 2 * out)))
 
 
-@implements(np.var)
-def var(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    x = operand(a)
-    wide, final = mean_dtypes(x.dtype, loop_dtype(x, dtype, out) if x.dtype.kind in "fc" else dtype)
-    if mean is not None and dtype is None and final != np.float16:
-        final = np.result_type(final, mean)
-    x = converted(x, wide)
-    axes = last_axes(axis, len(x.shape), "np.var")
-    if mean is None and where is True:
-        squares = deviation(x, axis=axes, keepdims=bool(keepdims))
-    else:
-        x = masked("np.var", x, where, 0)
-        if mean is None:
-            mean = reduce_sum(x, axis=axes, keepdims=True) / count_over(x, axes, True, where)
-        squares = reduce_sum(masked("np.var", squared(x - mean), where, 0), axis=axes, keepdims=bool(keepdims))
-    freedom = count_over(x, axes, keepdims, where) - freedom_lost("np.var", ddof, correction)
-    result = squares / (max(freedom, 0) if isinstance(freedom, (int, float)) else np.maximum(freedom, 0))
-    return into("np.var", out, converted(result, real_dtype(final)))
+def _variance(call: str, skip_nan: bool) -> Callable[..., Any]:
+    """`np.var`, or what passes over NaN, and is NaN where no degree of freedom is left."""
+
+    def variance(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = 0,
+        keepdims: bool = False,
+        *,
+        where: Any = True,
+        mean: Any = None,
+        correction: Any = None,
+    ) -> Any:
+        x = operand(a)
+        passing = skip_nan and x.dtype.kind in "fc"
+        wide, final = mean_dtypes(x.dtype, loop_dtype(x, dtype, out) if x.dtype.kind in "fc" else dtype)
+        if mean is not None and dtype is None and final != np.float16 and not passing:
+            final = np.result_type(final, mean)
+        where = numbers(x, where) if passing else where
+        x = converted(x, wide)
+        axes = last_axes(axis, len(x.shape), call)
+        if mean is None and where is True:
+            squares = deviation(x, axis=axes, keepdims=bool(keepdims))
+        else:
+            x = masked(call, x, where, 0)
+            if mean is None:
+                mean = reduce_sum(x, axis=axes, keepdims=True) / count_over(x, axes, True, where)
+            squares = reduce_sum(masked(call, squared(x - mean), where, 0), axis=axes, keepdims=bool(keepdims))
+        freedom = count_over(x, axes, keepdims, where) - freedom_lost(call, ddof, correction)
+        if isinstance(freedom, (int, float)):
+            result = squares / max(freedom, 0)
+        else:
+            result = squares / np.where(freedom > 0, freedom, np.nan if passing else 0)
+        return into(call, out, converted(result, real_dtype(final)))
+
+    return variance
 
 
-def root_of(call: str, variance: Callable[..., Any]) -> Callable[..., Any]:
+def numbers(x: Any, where: Any = True) -> Any:
+    """Where `x` is not NaN, of what the mask `where` chooses."""
+    return ~np.isnan(x) if where is True else np.logical_and(where, ~np.isnan(x))
+
+
+var = implements(np.var)(_variance("np.var", skip_nan=False))
+nanvar = implements(np.nanvar)(_variance("np.nanvar", skip_nan=True))
+
+
+def _root_of(call: str, variance: Callable[..., Any]) -> Callable[..., Any]:
     """The standard deviation of a `variance`, called as that is."""
 
     @functools.wraps(variance)
@@ -104,7 +120,8 @@ def root_of(call: str, variance: Callable[..., Any]) -> Callable[..., Any]:
     return spread
 
 
-std = implements(np.std)(root_of("np.std", var))
+std = implements(np.std)(_root_of("np.std", var))
+nanstd = implements(np.nanstd)(_root_of("np.nanstd", nanvar))
 
 
 def freedom_lost(call: str, ddof: Any, correction: Any) -> Any:
