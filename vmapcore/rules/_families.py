@@ -39,22 +39,15 @@ def operand(x: Any) -> Any:
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
-def link(
-    base: Any,
-    view: Any,
-    read: Callable[[Any], Any],
-    write: Callable[[Any, Any], Any] | None,
-    certain: bool = True,
-    overwrite: Callable[[Any, Any], Any] | None = None,
-) -> Any:
+def link(base: Any, view: Any, *how: Any, **options: Any) -> Any:
     """Returns `view` after noting, if both are tracers, that NumPy would make it share memory with `base`.
 
-    `read(base)` makes the view, `write(base, view)` the base that results from a write to it (`None`: NumPy's view is
-    read-only); both apply primitives. `certain=False` where the memory layout decides whether NumPy copies.
-    `overwrite` is like `write`, but may use the memory of `base`.
+    `how` is as `view_of` takes it: `read(base)` makes the view, `write(base, view)` the base that results from a write
+    to it (`None`: NumPy's view is read-only); both apply primitives. `certain=False` where the memory layout decides
+    whether NumPy copies. `overwrite` is like `write`, but may use the memory of `base`.
     """
     if isinstance(base, Tracer) and isinstance(view, Tracer) and view._trace is base._trace and view is not base:
-        return view_of(base, view, read, write, certain, overwrite)
+        return view_of(base, view, *how, **options)
     return view
 
 

@@ -31,20 +31,14 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if n == 0:
         return x
     last = last_axis(axis, len(x.shape), "np.diff")
-    ends = [None if v is None else _slab(operand(v), x, last) for v in (prepend, append)]
-    if any(v is not None for v in ends):
-        x = np.concatenate([v for v in (ends[0], x, ends[1]) if v is not None], last)
+    parts = [operand(v) for v in (prepend, x, append) if v is not None]
+    if len(parts) > 1:
+        one = (*x.shape[:last], 1, *x.shape[last:][1:])  # a number is one element everywhere
+        x = np.concatenate([v if v.shape else np.broadcast_to(v, one) for v in parts], last)
     for _ in range(n):
         after, before = x[along(last, 1, None)], x[along(last, None, -1)]
         x = after != before if x.dtype == bool else after - before
     return x
-
-
-def _slab(v: Any, x: Any, axis: int) -> Any:
-    """What to join to `x` along `axis`; a number is one element everywhere."""
-    shape = list(x.shape)
-    shape[axis] = 1
-    return v if v.shape else np.broadcast_to(v, tuple(shape))
 
 
 @implements(np.ediff1d)

@@ -23,7 +23,7 @@ from .. import memory
 from ..core import Axes, Primitive
 from ..errors import DTypeError, ShapeError, describe
 from ..evals import patches
-from ..evals.windows import Ints, Pairs, agree, each_axis, window_options, windows
+from ..evals.windows import Ints, agree, each_axis, window_options, windows
 from ._axes import Labels, leading
 from ._families import add_tangents, bilinear, fit, match, of_rank, operand, trailing
 from ._work import SUMMAND, complexes, parts
@@ -363,7 +363,14 @@ def _convolve_transposed(
         fact = f"x is {describe(x)}, so it has {x.shape[-axes - 1]} channels; w is {describe(w)}, it takes {w.shape[0]}"
         raise ShapeError(call, fact, f"they must be as many, and groups={groups} must divide them")
     extra = each_axis(call, "output_padding", extra, axes, 0)
-    size = _transposed_size(call, x.shape[-axes:], w.shape[2:], extra, **params)
+    stride, padding, dilation = params["stride"], params["padding"], params["dilation"]
+    if any(e >= s for e, s in zip(extra, stride, strict=True)):
+        raise ShapeError(call, f"output_padding is {extra} with stride {stride}", "it must be less than the stride")
+    # The least lengths of which a convolution makes those of x, and `extra` more.
+    lengths = zip(x.shape[-axes:], w.shape[2:], extra, stride, padding, dilation, strict=True)
+    size = tuple([(n - 1) * s + (k - 1) * d + 1 + e - low - high for n, k, e, s, (low, high), d in lengths])
+    if min(size) < 1 or 0 in x.shape[-axes:]:
+        raise ShapeError(call, f"the result would have spatial axes of lengths {size}", "they must be at least 1")
     bias = None if b is None else _checked_bias(call, b, w.shape[1] * groups, axes)
     out = _of_images(axes, x, lambda images: conv_input_grad(images, w, size=size, **params, groups=groups))
     return out if bias is None else out + bias
@@ -375,20 +382,6 @@ def _of_images(axes: int, x: Any, convolve: Callable[[Any], Any]) -> Any:
         return convolve(x)
     out = convolve(x.reshape((1, *x.shape)))
     return out.reshape(out.shape[1:])
-
-
-def _transposed_size(
-    call: str, out: Ints, kernel: Ints, extra: Ints, *, stride: Ints, padding: Pairs, dilation: Ints
-) -> Ints:
-    """The lengths of the array whose convolution has spatial axes `out`: the least possible, and `extra` more."""
-    if any(e >= s for e, s in zip(extra, stride, strict=True)):
-        raise ShapeError(call, f"output_padding is {extra} with stride {stride}", "it must be less than the stride")
-    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    around = [low + high for low, high in padding]
-    size = tuple([(n - 1) * s + r + e - p for n, s, r, e, p in zip(out, stride, reach, extra, around, strict=True)])
-    if min(size) < 1 or 0 in out:
-        raise ShapeError(call, f"the result would have spatial axes of lengths {size}", "they must be at least 1")
-    return size
 
 
 def _checked(call: str, axes: int, x: Any, w: Any, groups: Any) -> tuple[Any, Any, int]:

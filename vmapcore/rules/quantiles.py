@@ -113,40 +113,6 @@ def _sorted(x: Any, weights: Any, skip_nan: bool) -> tuple[Any, Any]:
     return line, np.cumsum(np.where(weights < 0, np.nan, weights), axis=-1)
 
 
-def _quantile(
-    call: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: bool, weights: Any, skip_nan: bool
-) -> Any:
-    x = operand(a)
-    if x.dtype.kind == "c":
-        raise DTypeError(call, "the array is complex", "quantiles need an order")
-    if method not in METHODS:
-        raise OptionError(call, f"method is {method!r}", f"it must be one of {', '.join(METHODS)}")
-    if method == "linear" and not isinstance(q, float) and operand(q).dtype.kind == "i":
-        method = "lower"  # NumPy takes whole numbers for ranks
-    axes = last_axes(axis, len(x.shape), call)
-    if weights is not None:
-        if method != "inverted_cdf":
-            raise OptionError(call, f"got weights= and method {method!r}", "with weights it must be 'inverted_cdf'")
-        weights = flattened(weights_over(call, x, axis, weights), axes)
-    if skip_nan and not x.size:
-        return mean(x, axis, None, out, keepdims)
-    line, sums = _sorted(flattened(x, axes), weights, skip_nan)
-    inexact = line.dtype.kind == "f"
-    n: Any = line.shape[-1]
-    if not n:
-        raise ShapeError(call, f"the array is {describe(x)}", "it needs an element")
-    if skip_nan and inexact:
-        n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
-    if sums is None:
-        parts = [_interpolated(line, n, value, method) for value in _each(call, q)]
-    else:
-        parts = [_weighted(call, line, n, sums, value) for value in _each(call, q)]
-    result = np.concatenate(parts, -1) if parts else line[..., :0]
-    if inexact and not skip_nan:
-        result = np.where(np.isnan(line[..., -1:]), np.nan, result)
-    return into(call, out, np.moveaxis(result, -1, 0).reshape(np.shape(q) + reduced_shape(x.shape, axes, keepdims)))
-
-
 def _each(call: str, q: Any) -> list[Any]:
     """The quantiles one by one, as a Python float or as NumPy's; an array that is not NumPy's as one."""
     if type(q) in (int, float):
@@ -160,7 +126,7 @@ def _each(call: str, q: Any) -> list[Any]:
 
 def _implement_quantile(function: Any, share: Callable[[Any], Any], skip_nan: bool) -> None:
     """Makes `function` of NumPy run on tracers; `share` makes a quantile, from 0 to 1, of what it is asked for."""
-    name = function.__name__
+    call = f"np.{function.__name__}"
 
     @implements(function)
     def quantile(
@@ -174,7 +140,36 @@ def _implement_quantile(function: Any, share: Callable[[Any], Any], skip_nan: bo
         *,
         weights: Any = None,
     ) -> Any:
-        return _quantile(f"np.{name}", a, share(q), axis, out, method, keepdims, weights, skip_nan)
+        q = share(q)
+        x = operand(a)
+        if x.dtype.kind == "c":
+            raise DTypeError(call, "the array is complex", "quantiles need an order")
+        if method not in METHODS:
+            raise OptionError(call, f"method is {method!r}", f"it must be one of {', '.join(METHODS)}")
+        if method == "linear" and not isinstance(q, float) and operand(q).dtype.kind == "i":
+            method = "lower"  # NumPy takes whole numbers for ranks
+        axes = last_axes(axis, len(x.shape), call)
+        if weights is not None:
+            if method != "inverted_cdf":
+                raise OptionError(call, f"got weights= and method {method!r}", "with weights it must be 'inverted_cdf'")
+            weights = flattened(weights_over(call, x, axis, weights), axes)
+        if skip_nan and not x.size:
+            return mean(x, axis, None, out, keepdims)
+        line, sums = _sorted(flattened(x, axes), weights, skip_nan)
+        inexact = line.dtype.kind == "f"
+        n: Any = line.shape[-1]
+        if not n:
+            raise ShapeError(call, f"the array is {describe(x)}", "it needs an element")
+        if skip_nan and inexact:
+            n = reduce_sum(~np.isnan(line), axis=(-1,), keepdims=True)
+        if sums is None:
+            parts = [_interpolated(line, n, value, method) for value in _each(call, q)]
+        else:
+            parts = [_weighted(call, line, n, sums, value) for value in _each(call, q)]
+        result = np.concatenate(parts, -1) if parts else line[..., :0]
+        if inexact and not skip_nan:
+            result = np.where(np.isnan(line[..., -1:]), np.nan, result)
+        return into(call, out, np.moveaxis(result, -1, 0).reshape(np.shape(q) + reduced_shape(x.shape, axes, keepdims)))
 
 
 def _hundredth(q: Any) -> Any:

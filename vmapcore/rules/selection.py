@@ -191,7 +191,8 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """As in NumPy each function sees only the elements it is for: they are taken out and put back by mask."""
     x = operand(x)
-    conditions = _conditions(x, condlist)
+    single = isinstance(condlist, (bool, np.bool)) or (len(x.shape) > 0 and np.ndim(condlist[0]) == 0)
+    conditions = [cast(c, bool) for c in ([condlist] if single else condlist)]
     if len(funclist) == len(conditions) + 1:
         otherwise = conditions[0]
         for c in conditions[1:]:
@@ -212,12 +213,6 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
             value = f(taken, *args, **kw)
         y = NUMPY["setitem"](y, c, value)
     return as_new_array(y)
-
-
-def _conditions(x: Any, condlist: Any) -> list[Any]:
-    """The conditions as arrays of bool; a single one may be given without a list."""
-    single = isinstance(condlist, (bool, np.bool)) or (len(x.shape) > 0 and np.ndim(condlist[0]) == 0)
-    return [cast(c, bool) for c in ([condlist] if single else condlist)]
 
 
 # nan_to_num.
