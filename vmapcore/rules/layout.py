@@ -331,7 +331,8 @@ def needs(call: str, m: Any, ndim: int) -> Any:
     """Returns `m` as an array, if it has so many axes."""
     m = operand(m)
     if len(m.shape) < ndim:
-        raise ShapeError(call, f"the array is {describe(m)}", f"it needs {ndim} axes or more")
+        least = ("one axis", "two axes", "three axes")[ndim - 1]
+        raise ShapeError(call, f"the array is {describe(m)}", f"it needs {least} or more")
     return m
 
 
