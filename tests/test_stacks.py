@@ -83,7 +83,7 @@ def block(subscripts, x, y, b, rectified):
     made = contract_block.eval(np, x, y, b, **params)
     inputs = tuple([Var(a.shape, a.dtype) for a in (x, y, b)])
     step = Step(contract_block, inputs, params, (Var(made.shape, made.dtype),), None)
-    return steps.kernel_of(step, Slot(), made.shape, None).run, made
+    return steps.kernel_of(step, Slot(), None, False).run, made
 
 
 @pytest.mark.parametrize("rectified", [False, True])

@@ -115,7 +115,9 @@ class OfImages(Convolution):
                     made[m, v],
                     new,
                 )
-        return _given(made, split, (images, self.groups * shape[0], *shape[1:]), out)
+        made = made.reshape(*made.shape[:2], self.groups * shape[0], *made.shape[4:])
+        made = made.transpose(0, 1, made.ndim - 1, *range(2, made.ndim - 1))
+        return copied(split.scatter(made, (images, *made.shape[3:])), out)
 
     def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
         """For images (members, n, C, ...) and weights (members, O, C / groups, ...); and the shape of an image made of
@@ -213,14 +215,6 @@ class WeightGrad(Convolution):
         channels, height = x[2] // self.groups, g[2] // self.groups
         kernel, shape = convolution(win, channels, height, x[1], self.dtype), (x[0], self.groups, height, channels)
         return None if isinstance(kernel, Direct) and not kernel.few else kernel, (*shape, *win.kernel)
-
-
-def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
-    """Results of kernels (members, variants, groups, C / groups, ..., n) as the primitive's, with the axes `tail`."""
-    members, variants, groups, channels, *rest = made.shape
-    images = made.reshape(members, variants, groups * channels, *rest)
-    images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
-    return copied(lead.scatter(images, tail), out)
 
 
 KERNELS = {conv: Forward, conv_block: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}

@@ -42,8 +42,9 @@ UFUNCS: dict[Any, tuple[Any, tuple[Any, ...]]] = {activations.rectify: (np.maxim
 """For a primitive that is a ufunc with some arguments given: both."""
 
 
-def kernel_of(step: Step, slot: Slot, shape: tuple[int, ...], reuse: int | None, threaded: bool = False) -> StepKernel:
-    """The kernel of a step for results of `shape`; `reuse` is the argument whose memory it may overwrite."""
+def kernel_of(step: Step, slot: Slot, reuse: int | None, threaded: bool) -> StepKernel:
+    """The kernel of a step; `reuse` is the argument whose memory it may overwrite."""
+    shape = step.outputs[0].shape
     ufunc, more = UFUNCS.get(step.primitive, (step.primitive.ufunc, ()))
     if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 and shape and ufunc.__name__ not in ASTRAY:
         return StepKernel(_of_ufunc(ufunc, more, slot, reuse), True)

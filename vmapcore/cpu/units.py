@@ -52,7 +52,7 @@ class StepUnit(Unit):
         self.outputs = list(step.outputs)
         self.slots = [Slot() for _ in step.outputs]
         self.reuse = reuse
-        self.run, self.writes, self.detours = kernel_of(step, self.slots[0], step.outputs[0].shape, reuse, threaded)
+        self.run, self.writes, self.detours = kernel_of(step, self.slots[0], reuse, threaded)
         self.multiple = step.primitive.multiple
         self.shares = step.primitive in SHARING
         self.steps = [step]

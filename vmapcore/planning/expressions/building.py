@@ -6,7 +6,7 @@ apart.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -140,7 +140,7 @@ class Builder:
         if not names or isinstance(part, Constant):
             return part
         names = {self.find(old): self.find(new) for old, new in names.items()}
-        reached = self.reached(part)
+        reached = self.reached([part])
         taken = {n for i in reached for n in self._own(i)} & set(names.values()) - names.keys()
         names = {**names, **{n: self.nodes.new(self.nodes.lengths[n]) for n in taken}}  # those are reduced within
         made: dict[int, int] = {}
@@ -177,22 +177,18 @@ class Builder:
         if isinstance(part, Constant):
             return part
         s = self.statements[part]
-        if s.operation != "load":
-            return self._spread(part, node)
         here = self.find(node)
+        if s.operation != "load":
+            if any(here in self._own(i) for i in self.reached([part])):
+                raise UnfusibleError("a computed axis is picked from")
+            return part
         dims = [Dimension(-1, d.length, at) if d.axis >= 0 and self.find(d.axis) == here else d for d in s.dims]
         return self._load(s.operand, tuple(dims), s.dtype)
 
-    def _spread(self, part: int, node: int) -> int:
-        """A computed `part`, if it does not vary along the axis."""
-        if any(self.find(node) in self._own(i) for i in self.reached(part)):
-            raise UnfusibleError("a computed axis is picked from")
-        return part
-
-    def reached(self, part: int) -> list[int]:
-        """The statements that a part is computed from, and itself, in their order."""
+    def reached(self, parts: Iterable[Argument]) -> list[int]:
+        """The statements that parts are computed from, and they themselves, in their order."""
         found: set[int] = set()
-        left = [part]
+        left = [part for part in parts if isinstance(part, int)]
         while left:
             i = left.pop()
             if i not in found:

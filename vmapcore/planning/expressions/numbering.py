@@ -14,7 +14,7 @@ LONGEST = 64
 
 def finish(builder: Builder, inputs: Sequence[Any], outputs: Sequence[Any]) -> Expression:
     """The expression of what is stored and checked; statements that neither needs are left out."""
-    wanted = _reachable(builder)
+    wanted = builder.reached([*[s.value for s in builder.stores], *builder.checks])
     order = _order(builder, wanted)
     merged = _merged(builder, wanted, order)
     number = {node: i for i, run in enumerate(merged) for node in run}
@@ -31,17 +31,6 @@ def finish(builder: Builder, inputs: Sequence[Any], outputs: Sequence[Any]) -> E
 
 def _argument(value: Any, names: dict[int, int]) -> Any:
     return value if isinstance(value, Constant) else names[value]
-
-
-def _reachable(builder: Builder) -> list[int]:
-    left = [s.value for s in builder.stores if isinstance(s.value, int)] + builder.checks
-    seen: set[int] = set()
-    while left:
-        i = left.pop()
-        if i not in seen:
-            seen.add(i)
-            left += [a for a in builder.statements[i].args if isinstance(a, int)]
-    return sorted(seen)
 
 
 def _walks(builder: Builder, wanted: list[int]) -> list[tuple[int, ...]]:

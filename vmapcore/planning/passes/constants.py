@@ -19,7 +19,7 @@ def fold_constants(graph: Graph) -> Graph:
     kept: list[Step] = []
     for step in graph.steps:
         step = renamed(step, known)
-        if any(type(a) is Var for a in step.inputs) or not _fold(step, known):
+        if Var in map(type, step.inputs) or not _fold(step, known):
             kept.append(step)
     return graph.with_steps(kept, [known.get(a, a) for a in graph.outputs]) if known else graph
 

@@ -10,7 +10,7 @@ from ...rules.losses import nll_along, nll_transpose
 from ...rules.reductions import reduce_sum
 from ...rules.ufuncs import multiply, subtract
 from ..plan_primitives import cross_entropy_along, cross_entropy_grad
-from .rewriting import dtype_of, readers
+from .rewriting import dtype_of, made_by, readers
 
 exp = PRIMITIVES["exp"]
 
@@ -57,14 +57,9 @@ def fuse_cross_entropy(graph: Graph) -> Graph:
 Makers = dict[Var, Step]
 
 
-def _made(a: Atom, primitive: Primitive, makers: Makers) -> Step | None:
-    step = makers.get(a) if isinstance(a, Var) else None
-    return step if step is not None and step.primitive is primitive else None
-
-
 def _scores(log_probs: Atom, axis: int, makers: Makers) -> Atom | None:
     """The scores whose log-softmax along one axis these are."""
-    made = _made(log_probs, log_softmax_along, makers)
+    made = made_by(makers, log_probs, log_softmax_along)
     return made.inputs[0] if made is not None and made.params["axis"] == (axis,) else None
 
 
@@ -80,13 +75,13 @@ def _loss(step: Step, makers: Makers) -> Match | None:
 
 def _grad(step: Step, makers: Makers, counts: dict[Var, int]) -> Match | None:
     """For the difference of what a target sends to its score and the softmax times all that is sent."""
-    product = _made(step.inputs[1], multiply, makers) if step.primitive is subtract else None
-    sent = _made(step.inputs[0], nll_transpose, makers) if product is not None else None
+    product = made_by(makers, step.inputs[1], multiply) if step.primitive is subtract else None
+    sent = made_by(makers, step.inputs[0], nll_transpose) if product is not None else None
     if product is None or sent is None:
         return None
     axis, ignored = sent.params["axis"], sent.params["ignored"]
     for share, summed in (product.inputs, product.inputs[::-1]):
-        exponential, whole = _made(share, exp, makers), _made(summed, reduce_sum, makers)
+        exponential, whole = made_by(makers, share, exp), made_by(makers, summed, reduce_sum)
         if exponential is None or whole is None or counts[exponential.outputs[0]] != 1:
             continue
         log_probs = exponential.inputs[0]

@@ -21,7 +21,7 @@ class Walk:
         self.steps: list[Step] = []
         self.makers: dict[Var, Step] = dict(graph.makers)
         self.replaced: dict[Atom, Atom] = {}
-        self._readers: dict[Var, int] | None = None
+        self.readers = readers(graph)
 
     def keep(self, step: Step) -> None:
         """Lets a step be as it is."""
@@ -36,34 +36,30 @@ class Walk:
         if out is None:
             out = Var(at.outputs[0].shape, at.outputs[0].dtype)
         self.keep(Step(primitive, inputs, params, (out,), at.line))
-        if self._readers is not None:
-            for a in inputs:
-                if isinstance(a, Var):
-                    self._readers[a] = self._readers.get(a, 0) + 1
+        for a in inputs:
+            if isinstance(a, Var):
+                self.readers[a] = self.readers.get(a, 0) + 1
         return out
 
     def maker(self, atom: Atom, *primitives: Primitive) -> Step | None:
         """The step that made a value, if it applied one of `primitives`."""
-        step = self.makers.get(atom) if isinstance(atom, Var) else None
-        return step if step is not None and step.primitive in primitives else None
+        return made_by(self.makers, atom, *primitives)
 
-    def sole(self, atom: Atom, times: int = 1) -> bool:
-        """Whether a value is read so many times at most, and is no result of the graph."""
-        if self._readers is None:
-            self._readers = readers(self.graph)
-            for old, new in self.replaced.items():
-                self._hand_on(old, new)
-        return isinstance(atom, Var) and self._readers.get(atom, 0) <= times
+    def sole(self, atom: Atom) -> bool:
+        """Whether a value is read once at most, and is no result of the graph."""
+        return isinstance(atom, Var) and self.readers.get(atom, 0) <= 1
 
     def replace(self, old: Var, new: Atom) -> None:
         """Lets `new` stand in place of `old` from here on."""
         self.replaced[old] = new
-        if self._readers is not None:
-            self._hand_on(old, new)
+        if isinstance(new, Var):
+            self.readers[new] = self.readers.get(new, 0) + self.readers.get(old, 0)
 
-    def _hand_on(self, old: Atom, new: Atom) -> None:
-        if isinstance(old, Var) and isinstance(new, Var) and self._readers is not None:
-            self._readers[new] = self._readers.get(new, 0) + self._readers.get(old, 0)
+
+def made_by(makers: Mapping[Var, Step], atom: Atom, *primitives: Primitive) -> Step | None:
+    """The step that made a value, if it applied one of `primitives`."""
+    step = makers.get(atom) if isinstance(atom, Var) else None
+    return step if step is not None and step.primitive in primitives else None
 
 
 Rewrite = Callable[[Walk, Step], Atom | None]
@@ -73,11 +69,7 @@ ALWAYS = 1 << 30
 
 def readers(graph: Graph) -> dict[Var, int]:
     """How often each value is read, `ALWAYS` more if it is a result of the graph."""
-    counts: dict[Var, int] = {}
-    for step in graph.steps:
-        for a in step.inputs:
-            if isinstance(a, Var):
-                counts[a] = counts.get(a, 0) + 1
+    counts = {v: len(numbers) for v, numbers in graph.readers.items()}
     for a in graph.outputs:
         if isinstance(a, Var):
             counts[a] = counts.get(a, 0) + ALWAYS
