@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..evals.products import ProductPlan, plan_product
+from ..evals.products import Layout, ProductPlan, plan_product
 from ..evals.products import multiplied as multiply_named
 from ..evals.threaded import in_pieces
 from ..graph import Step
@@ -87,9 +87,14 @@ def _way(subscripts: str, slot: Slot, threaded: bool, epilogue: _Epilogue | None
         return _Way(plan, slot, lambda x, y, out, b: multiply_named(plan.names, x, y, out), epilogue)
     if plan.function == "multiply":
         return _Way(plan, slot, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
-    laid = _stacked(*plan.operands(np, x, y))
+    given, operands = (y, x) if plan.swap else (x, y), plan.operands(np, x, y)
+    laid = _stacked(*operands)
     shape = (*laid[0].shape[:-1], laid[1].shape[-1])
     stack = stacks.stack(*laid, epilogue is not None) if _in_rows(plan, epilogue, shape, x.dtype, b) else None
+    result = plan.shape or (*operands[0].shape[:-1], operands[1].shape[-1])
+    bare = [_bare(*each) for each in zip((plan.x, plan.y), given, laid, strict=True)]
+    if plan.axes is None and result == shape and all(bare):
+        plan = plan._replace(x=bare[0][0], y=bare[1][0], shape=None)  # stacks of matrices as they are
     if stack:
         return _Way(plan, slot, _by(partial(stack, relu=epilogue is not None and epilogue.rectified)), None)
     product = gemm.product(*laid)
@@ -129,3 +134,23 @@ def _by(kernel: Callable[..., Any]) -> Multiply:
 def _stacked(x: Any, y: Any) -> tuple[Any, Any]:
     """Two matrices as stacks of one."""
     return (x[None], y[None]) if x.ndim == y.ndim == 2 else (x, y)
+
+
+TRANSPOSED = Layout(None, False, None, flip=True)
+
+
+def _bare(layout: Layout | None, given: Any, laid: Any) -> list[Layout | None]:
+    """What does the same as the layout of an operand that is a stack of matrices as it is, or transposed; else nothing.
+
+    Then the layout dropped axes of length 1, which came back.
+    """
+    if given.ndim != 3 or (layout is not None and layout.copy) or not np.may_share_memory(given, laid):
+        return []
+    views = {None: given, TRANSPOSED: given.swapaxes(1, 2)}
+    return [how for how, view in views.items() if _is(view, laid)][:1]
+
+
+def _is(x: Any, y: Any) -> bool:
+    """Whether two views of one array are the same, but for the strides of axes of length 1."""
+    lie = [[s for s, n in zip(a.strides, a.shape, strict=True) if n != 1] for a in (x, y)]
+    return bool(x.shape == y.shape and lie[0] == lie[1])

@@ -46,10 +46,16 @@ def innermost(x: Any, new: Any, name: str) -> Any:
 
 def lying(x: Any, new: Any, name: str) -> tuple[Any, bool]:
     """Images (members, n, C, ...) as they lie, if they are contiguous, or a copy; whether images are innermost then."""
-    moved = x.transpose(0, *range(2, x.ndim), 1)
-    if x.flags.c_contiguous and not moved.flags.c_contiguous:
+    if _lies_innermost(x) is False:
         return x, False
-    return contiguous(moved, new, name), True
+    return contiguous(x.transpose(0, *range(2, x.ndim), 1), new, name), True
+
+
+def _lies_innermost(x: Any) -> bool | None:
+    """Whether images (members, n, C, ...) are innermost in memory, or outermost; None if neither."""
+    if x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous:
+        return True
+    return False if x.flags.c_contiguous else None
 
 
 Shape = tuple[int, ...]
@@ -65,6 +71,19 @@ class Convolution:
         self.core = len(params["stride"]) + 2
         self.groups = params["groups"]
         self.window = (params["stride"], params["padding"], params["dilation"])
+        self.ways: dict[Any, Straight | None] = {}
+
+    def straight(self, a: Any, b: Any) -> "Straight | None":
+        """What does arrays that lie so at once, if there is such a way: found once."""
+        lie = a.strides, b.strides
+        if lie not in self.ways:
+            plain = a.ndim == b.ndim == self.core + 1 and len(a) == len(b) and a.dtype == b.dtype == self.dtype
+            self.ways[lie] = self.way(a, b) if plain else None
+        return self.ways[lie]
+
+    def way(self, a: Any, b: Any) -> "Straight | None":
+        """What does members that both arrays have, if a kernel takes them as they lie."""
+        raise NotImplementedError
 
     def evaluated(self, arrays: Any) -> Any:
         """What the primitive itself makes of them."""
@@ -75,13 +94,39 @@ class Convolution:
 
     def split(self, a: Any, b: Any) -> tuple[Any, Any, Lead]:
         """Both with axes (members, own, ...), in the dtype of the result."""
-        return split_lead(a.astype(self.dtype, copy=False), b.astype(self.dtype, copy=False), self.core)
+        a, b = a.astype(self.dtype, copy=False), b.astype(self.dtype, copy=False)
+        if a.ndim == b.ndim == self.core + 1 and len(a) == len(b) and a.strides[0] and b.strides[0]:
+            return a[:, None], b[:, None], Lead((len(a),), (0,), (), ())
+        return split_lead(a, b, self.core)
+
+
+class Straight:
+    """A call of a kernel for all members, of arrays that lie as it wants them: nothing is split, cast or laid out."""
+
+    def __init__(self, run: Any, key: Any, shape: tuple[int, ...], result: Any) -> None:
+        self.run, self.key, self.shape, self.result = run, key, shape, result
+
+    def __call__(self, workspace: Workspace, dtype: Any, *arrays: Any) -> Any:
+        made = scratch(workspace, dtype)(self.key, self.shape)
+        self.run(*arrays, made.reshape(-1))
+        return self.result(made)
+
+
+def _images(made: Any) -> Any:
+    """Results of kernels (members, 1, groups, C / groups, ..., n) as (members, n, C, ...)."""
+    members, _, groups, channels, *rest = made.shape
+    images = made.reshape(members, groups * channels, *rest)
+    return images.transpose(0, images.ndim - 1, *range(1, images.ndim - 1))
 
 
 class OfImages(Convolution):
     """What makes images of images and weights: `conv` and its transpose."""
 
     def __call__(self, workspace: Workspace, out: Any, x: Any, w: Any, b: Any = None) -> Any:
+        way = self.straight(x, w)
+        if way is not None and (b is None or (b.ndim == w.ndim and b.shape[:2] == w.shape[:2])):
+            bias = None if b is None else b.ravel()
+            return copied(way(workspace, self.dtype, x.ravel("K"), w.reshape(-1), bias), out)
         new = scratch(workspace, self.dtype)
         given = x, w, b
         x, w, split = self.split(x, w)
@@ -115,9 +160,14 @@ class OfImages(Convolution):
                     made[m, v],
                     new,
                 )
-        made = made.reshape(*made.shape[:2], self.groups * shape[0], *made.shape[4:])
-        made = made.transpose(0, 1, made.ndim - 1, *range(2, made.ndim - 1))
-        return copied(split.scatter(made, (images, *made.shape[3:])), out)
+        return _given(made, split, (images, self.groups * shape[0], *shape[1:]), out)
+
+    def way(self, x: Any, w: Any) -> Straight | None:
+        (kernel, shape), is_innermost = self.kernel(x.shape, w.shape), _lies_innermost(x)
+        if is_innermost is None or not w.flags.c_contiguous or not isinstance(kernel, Direct):
+            return None
+        run = self.all_members(kernel, (len(w), 1, self.groups), is_innermost)
+        return Straight(run, self.key, (len(x), 1, self.groups, *shape, x.shape[1]), _images)
 
     def kernel(self, x: Shape, w: Shape) -> tuple[Kernel | None, Shape]:
         """For images (members, n, C, ...) and weights (members, O, C / groups, ...); and the shape of an image made of
@@ -187,6 +237,9 @@ class WeightGrad(Convolution):
     """`conv_weight_grad`."""
 
     def __call__(self, workspace: Workspace, out: Any, x: Any, g: Any) -> Any:
+        way = self.straight(x, g)
+        if way is not None:
+            return copied(way(workspace, self.dtype, x.ravel("K"), g.ravel("K")), out)
         new = scratch(workspace, self.dtype)
         given = x, g
         x, g, split = self.split(x, g)
@@ -206,8 +259,8 @@ class WeightGrad(Convolution):
                     grouped(innermost(a[m], new, name), 0, self.groups) for a, name in ((x, "x"), (g, "g"))
                 ]
                 kernel.weight_grad(laid, cotangent, made[m], new)
-        height = self.groups * shape[2]
-        return copied(split.scatter(made.reshape(len(x), 1, 1, height, *shape[3:]), (height, *shape[3:])), out)
+        weights = _weights(made)
+        return copied(split.scatter(weights[:, None, None], weights.shape[1:]), out)
 
     def _kernel(self, x: Shape, g: Shape) -> tuple[Kernel | None, Shape]:
         """For images (members, n, C, ...) and cotangents (members, n, O, ...), and the shape of its results."""
@@ -215,6 +268,29 @@ class WeightGrad(Convolution):
         channels, height = x[2] // self.groups, g[2] // self.groups
         kernel, shape = convolution(win, channels, height, x[1], self.dtype), (x[0], self.groups, height, channels)
         return None if isinstance(kernel, Direct) and not kernel.few else kernel, (*shape, *win.kernel)
+
+    def way(self, x: Any, g: Any) -> Straight | None:
+        (kernel, shape), lie = self._kernel(x.shape, g.shape), (_lies_innermost(x), _lies_innermost(g))
+        if None in lie or not isinstance(kernel, Direct):
+            return None
+        run = kernel.weight_grad_all((len(x), 1, self.groups), bool(lie[0]), bool(lie[1]))
+        return Straight(run, self.key, shape, _weights)
+
+
+def _weights(made: Any) -> Any:
+    """Gradients (members, groups, O / groups, ...) as (members, O, ...)."""
+    members, groups, height, *rest = made.shape
+    return made.reshape(members, groups * height, *rest)
+
+
+def _given(made: Any, lead: Lead, tail: tuple[int, ...], out: Any) -> Any:
+    """Results of kernels (members, variants, groups, C / groups, ..., n) as the primitive's, with the axes `tail`."""
+    members, variants, groups, channels, *rest = made.shape
+    if len(lead.shape) == len(lead.both) == 1:
+        return copied(_images(made), out)
+    images = made.reshape(members, variants, groups * channels, *rest)
+    images = images.transpose(0, 1, images.ndim - 1, *range(2, images.ndim - 1))
+    return copied(lead.scatter(images, tail), out)
 
 
 KERNELS = {conv: Forward, conv_block: Forward, conv_input_grad: InputGrad, conv_weight_grad: WeightGrad}
