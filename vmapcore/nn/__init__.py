@@ -1,19 +1,17 @@
 """Models as values: layers, the seed tutorials' models, ensembles, optimisers."""
 
 from . import functional, init
-from .ensemble import Ensemble
+from .ensemble import Ensemble, combine_state_for_ensemble, stack, stack_module_state, unstack
 from .layers import (
     GELU,
     Activation,
     AvgPool2d,
-    BatchNorm,
     Conv1d,
     Conv2d,
     Conv3d,
     Embedding,
     Flatten,
     Identity,
-    LayerNorm,
     Linear,
     LogSoftmax,
     MaxPool2d,
@@ -27,18 +25,15 @@ from .models import LeNet5, SimpleCNN, SimpleMLP
 from .module import (
     Module,
     buffer,
-    combine_state_for_ensemble,
     functional_call,
     load_state_dict,
     named_buffers,
     named_parameters,
     replace,
     skeleton,
-    stack,
-    stack_module_state,
     static,
-    unstack,
 )
+from .norms import BatchNorm, LayerNorm
 from .optim import SGD, Adam, AdamState, AdamW, SGDState, axes_of
 
 __all__ = [
