@@ -134,17 +134,10 @@ class Unknown:
             "Reshape a .copy(), or an array made by vmapcore.numpy.zeros and the like, which is contiguous",
         )
 
-    def process(self, primitive: Any, args: Any, params: Any) -> Any:
+    def used(self, *_: Any) -> Any:
         raise self.leaked()
 
-    def lift(self, value: Any) -> Any:
-        raise self.leaked()
-
-    def holds(self, dtype: Any) -> bool:
-        raise self.leaked()
-
-    def __bool__(self) -> bool:
-        raise self.leaked()
+    process = lift = holds = __bool__ = used
 
 
 def _read(root: Any, path: Path) -> Any:
@@ -161,14 +154,7 @@ def _is_certain(a: Path, b: Path) -> bool:
     return all(step.certain for step in a[shared:] + b[shared:])
 
 
-def view_of(
-    base: Any,
-    view: Any,
-    read: Callable[[Any], Any],
-    write: Callable[[Any, Any], Any] | None,
-    certain: bool = True,
-    overwrite: Callable[[Any, Any], Any] | None = None,
-) -> Any:
+def view_of(base: Any, view: Any, how: View) -> Any:
     """Returns `view`, a new tracer, after noting that it shares memory with the tracer `base`.
 
     What NumPy has as a scalar has no views: it makes new arrays of one, and of no axes scalars again.
@@ -177,7 +163,7 @@ def view_of(
         return mark_contiguous(view) if view.shape else view
     if base.storage is None:
         base.storage = Storage(base)
-    base.storage.add(base, view, View(read, write, certain, overwrite))
+    base.storage.add(base, view, how)
     return view
 
 

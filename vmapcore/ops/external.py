@@ -11,7 +11,7 @@ from ..errors import ArgumentError, OptionError, describe, name_of
 from ..pytree import flatten, tree_map
 from .guards import locked
 from .op import CustomOp
-from .signature import Signature, anything, signature_of
+from .signature import anything, signature_of
 from .specs import as_arrays
 
 METHODS = ("loop", "expand_dims", "broadcast_all")
@@ -27,7 +27,9 @@ class ExternalOp(CustomOp):
             return as_arrays(xp, fun(*self.prepared(args), **params))
 
         self.bare = fun
-        CustomOp.__init__(self, evaluate, _signature(fun), name, fun.__doc__)
+        found = signature_of(fun)
+        signature = anything() if found.defaults else found  # positional defaults may be arrays or not
+        CustomOp.__init__(self, evaluate, signature, name, fun.__doc__)
         self.wrapped = self.evaluate
         self.method = None if vmap_method == "loop" else vmap_method
         self.declared_loop = vmap_method == "loop"
@@ -57,12 +59,6 @@ def _host(x: Any) -> Any:
     if isinstance(x, np.generic):
         return x
     return np.asarray(x) if isinstance(x, (int, float, complex)) else tree_map(on_host, x)
-
-
-def _signature(fun: Callable[..., Any]) -> Signature:
-    """What the function is called with; anything where it has positional defaults, which may be arrays or not."""
-    found = signature_of(fun)
-    return anything() if found.defaults else found
 
 
 @overload

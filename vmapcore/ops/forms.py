@@ -186,14 +186,12 @@ class Form(Primitive):
         return unflatten(self.out_tree, zeros_for_none(gs, outs))
 
     def _vjp(self, i: int) -> Callable[..., Any] | None:
-        rule = self.op.vjp_rule(i)
+        rule = self.op.checked_vjp(i)
         if rule is None:
             return None
 
         def vjp(gs: Any, outs: Any, *leaves: Any, **params: Any) -> Any:
-            ct = rule(self._filled(gs, outs), unflatten(self.out_tree, outs), *leaves, **params)
-            check_cotangent(self.op, i, ct, leaves[i])
-            return ct
+            return rule(self._filled(gs, outs), unflatten(self.out_tree, outs), *leaves, **params)
 
         return vjp
 

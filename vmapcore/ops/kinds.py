@@ -89,9 +89,10 @@ class Elementwise(Kind):
 
     def vjp(self, i: int, rule: Rule) -> Rule:
         def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
-            ct = rule(g, out, *args, **params)
-            x = args[i]
-            return match(ct, x) if getattr(ct, "shape", None) != x.shape and _is_broadcast(ct, x, args) else ct
+            ct, x = rule(g, out, *args, **params), args[i]
+            if getattr(ct, "shape", x.shape) == x.shape or ct.dtype != x.dtype:
+                return ct
+            return match(ct, x) if ct.shape == np.broadcast_shapes(*map(np.shape, args)) else ct
 
         return vjp
 
@@ -103,11 +104,6 @@ def _check_rank(name: str, out: Any, args: Sequence[Any]) -> None:
         of = " and ".join([describe(x) for x in args])
         fact = f"as elementwise, on a batch, it returned {describe(out)} for {of}"
         raise ShapeError(name, fact, "every result must have the shape to which its arguments broadcast")
-
-
-def _is_broadcast(ct: Any, x: Any, args: Sequence[Any]) -> bool:
-    """Whether the cotangent of `x` has the shape that the arguments together are broadcast to."""
-    return getattr(ct, "shape", None) == np.broadcast_shapes(*[np.shape(a) for a in args]) and ct.dtype == x.dtype
 
 
 class Gufunc(Kind):

@@ -51,11 +51,6 @@ def over_vjp(levels: Levels, i: int, rule: Callable[..., Any]) -> Callable[..., 
     return over(levels, rule, lambda axes: (0, 0), lambda axes: reduced(axes[i]))
 
 
-def over_pullback(levels: Levels, rule: Callable[..., Any]) -> Callable[..., Any]:
-    """`rule(g, out, *args)`, a list of the cotangents of all arguments, for every example of `levels`."""
-    return over(levels, rule, lambda axes: (0, 0), lambda axes: [reduced(axis) for axis in axes])
-
-
 def over_jvp(levels: Levels, rule: Callable[..., Any]) -> Callable[..., Any]:
     """`rule(tangents, out, *args)` for every example of `levels`; `tangents` must be a tuple."""
     return over(levels, rule, lambda axes: (tuple(axes), 0))
@@ -97,8 +92,10 @@ class Batched(Primitive):
         outs = self(*leaves, **params)
 
         def pullback(gs: Any) -> Any:
-            pull = over_pullback(self.levels, lambda g, out, *xs: self.form.pull(wanted, g, out, xs, params))
-            return pull(gs, outs, *leaves)
+            def pull(g: Any, out: Any, *xs: Any) -> Any:
+                return self.form.pull(wanted, g, out, xs, params)
+
+            return over(self.levels, pull, lambda _: (0, 0), lambda axes: list(map(reduced, axes)))(gs, outs, *leaves)
 
         return outs, pullback
 

@@ -50,14 +50,6 @@ def strict() -> Iterator[None]:
         _STRICT.reset(token)
 
 
-def check_allowed(op: Any) -> None:
-    """Raises if a loop of `op`, which its author did not declare, is forbidden."""
-    if _STRICT.get():
-        trace = _outermost()
-        fact = f"'{op.name}' has no vmap rule, and strict() forbids to loop"
-        raise MissingRuleError(trace.call if trace else "vmap", fact, "", op.remedy("vmap"))
-
-
 def _outermost() -> BatchTrace | None:
     return next((trace for trace in RUNNING.get() if isinstance(trace, BatchTrace)), None)
 
@@ -92,14 +84,12 @@ def note_loop(op: Any, declared: bool, calls: int, seconds: float) -> None:
     if declared:
         return
     trace = _outermost()
+    tally = (trace and trace.report) or _Tally(trace.call if trace else "vmap")
+    tally.add(op, calls, seconds)
     if trace is None:
-        tally = _Tally("vmap")
-        tally.add(op, calls, seconds)
         tally.tell()
-        return
-    if trace.report is None:
-        trace.report = _Tally(trace.call)
-    trace.report.add(op, calls, seconds)
+    else:
+        trace.report = tally
 
 
 SMALL = 1024
@@ -192,9 +182,11 @@ def _put(call: str, out: Any, i: int, result: Any) -> Any:
 
 
 def timed(op: Any, declared: bool, calls: int, run: Callable[[], Any]) -> Any:
-    """Returns `run()`, which loops over `calls` examples, and takes the loop down."""
-    if not declared:
-        check_allowed(op)
+    """Returns `run()`, which loops over `calls` examples, and takes the loop down; raises if it is forbidden."""
+    if not declared and _STRICT.get():
+        trace = _outermost()
+        fact = f"'{op.name}' has no vmap rule, and strict() forbids to loop"
+        raise MissingRuleError(trace.call if trace else "vmap", fact, "", op.remedy("vmap"))
     start = time.perf_counter()
     result = run()
     note_loop(op, declared, calls, time.perf_counter() - start)

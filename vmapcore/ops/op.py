@@ -125,6 +125,19 @@ class CustomOp(Declarations):
             raise MissingRuleError(self.name, fact) from None
         return None if rule is None else self.rules_kind.vjp(i, rule)
 
+    def checked_vjp(self, i: int) -> Rule | None:
+        """That rule for calls with arrays, its results checked."""
+        rule = self.vjp_rule(i)
+        if rule is None:
+            return None
+
+        def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
+            ct = rule(g, out, *args, **params)
+            check_cotangent(self, i, ct, args[i])
+            return ct
+
+        return vjp
+
     def remedy(self, kind: str) -> str:
         name = self.name
         if kind == "vmap":
@@ -139,7 +152,7 @@ class CustomOp(Declarations):
         self.eval = self.evaluate
         self.spelled = None if self.vmap_kind is None or self.result is not None else self.evaluate
         self.vmap = self._vmap if self.vmap_kind is None else self.vmap_kind.direct(self)
-        self.vjps = () if self.vjp_rules == () else None if self.vjp_rules is None else Vjps(self._vjp)
+        self.vjps = () if self.vjp_rules == () else None if self.vjp_rules is None else Vjps(self.checked_vjp)
         self.forward = self.jvp = None
         if self._swift is not None:
             self.vjps, self.jvp = self._swift.vjps, self._swift.jvp
@@ -165,19 +178,6 @@ class CustomOp(Declarations):
         form = self._form(count, params)
         form.out_tree = LEAF
         return form
-
-    def _vjp(self, i: int) -> Rule | None:
-        """The vjp for argument `i`, an array, checked."""
-        rule = self.vjp_rule(i)
-        if rule is None:
-            return None
-
-        def vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
-            ct = rule(g, out, *args, **params)
-            check_cotangent(self, i, ct, args[i])
-            return ct
-
-        return vjp
 
     def _jvp(self, tangents: Sequence[Any], out: Any, *args: Any, **params: Any) -> Any:
         rule = self._single(len(args), params).jvp

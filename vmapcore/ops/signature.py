@@ -8,9 +8,9 @@ import numpy as np
 
 from ..arrays import is_array
 from ..errors import ArgumentError, describe
+from ..parameters import POSITIONAL
 from ..tracer import Tracer
 
-POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 REQUIRED = inspect.Parameter.empty
 STATIC = frozenset({int, float, bool, str, type(None)})
 
@@ -66,7 +66,11 @@ class Signature:
                 fact = f"parameter '{name}' is {describe(value)}"
                 allowed = "keyword parameters are static"
                 raise ArgumentError(call, fact, allowed, "Make it a positional parameter of the function, for an array")
-            check_hashable(call, name, value)
+            try:
+                hash(value)  # to be compared and remembered
+            except TypeError:
+                fact = f"parameter '{name}' is a {type(value).__name__}"
+                raise ArgumentError(call, fact, "static parameters must be hashable", "Pass a tuple") from None
         return full
 
     def check_rule(self, call: str, rule: Any, lead: str, what: str = "the rule") -> None:
@@ -83,15 +87,6 @@ class Signature:
         except TypeError as error:
             fact = f"{what} takes {found}: {error}"
             raise ArgumentError(call, fact, f"it is called with ({', '.join([*before, str(self)])})") from None
-
-
-def check_hashable(call: str, name: str, value: Any) -> None:
-    """Raises unless a static parameter can be compared and remembered."""
-    try:
-        hash(value)
-    except TypeError:
-        fact = f"parameter '{name}' is a {type(value).__name__}"
-        raise ArgumentError(call, fact, "static parameters must be hashable", "Pass a tuple") from None
 
 
 def signature_of(fun: Callable[..., Any]) -> Signature:

@@ -17,7 +17,7 @@ from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
 from ..thresholds import LARGE
 from ..tracer import Tracer
-from ..views import mark_contiguous, view_of
+from ..views import View, mark_contiguous, view_of
 from ._axes import EACH, REDUCED
 from ._work import Count, each, per_input
 
@@ -42,12 +42,12 @@ def operand(x: Any) -> Any:
 def link(base: Any, view: Any, *how: Any, **options: Any) -> Any:
     """Returns `view` after noting, if both are tracers, that NumPy would make it share memory with `base`.
 
-    `how` is as `view_of` takes it: `read(base)` makes the view, `write(base, view)` the base that results from a write
+    `how` is as a `View` has it: `read(base)` makes the view, `write(base, view)` the base that results from a write
     to it (`None`: NumPy's view is read-only); both apply primitives. `certain=False` where the memory layout decides
     whether NumPy copies. `overwrite` is like `write`, but may use the memory of `base`.
     """
     if isinstance(base, Tracer) and isinstance(view, Tracer) and view._trace is base._trace and view is not base:
-        return view_of(base, view, *how, **options)
+        return view_of(base, view, View(*how, **options))
     return view
 
 

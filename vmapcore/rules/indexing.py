@@ -12,7 +12,7 @@ from ..errors import DTypeError, IndexingError, MutationError, ShapeError, Vmapc
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
-from ..views import is_contiguous, view_of
+from ..views import View, is_contiguous, view_of
 from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split
 from .creation import as_array
@@ -37,7 +37,7 @@ def getitem(x: Any, index: Any) -> Any:
     if (out.shape or Ellipsis in chosen.pattern) and all(map(_is_scalar, chosen.arrays)):  # a view, as by ints
         row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
         inner = isinstance(x, Tracer) and x._trace is not out._trace
-        return view_of(x, out, row.read, row.refuse) if inner else link(x, out, row.read, row.write)
+        return view_of(x, out, View(row.read, row.refuse)) if inner else link(x, out, row.read, row.write)
     return out
 
 
