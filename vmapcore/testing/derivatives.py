@@ -91,22 +91,22 @@ def check_layouts(
     def inner(*xs: Any) -> Any:
         return f(*[np.flip(x) for x in xs])
 
-    def push(xs: list[Any], ts: list[Any], f: Fun = f) -> list[Any]:
-        return list(jvp(f, tuple(xs), tuple(ts))[1])
-
-    def pull(xs: list[Any], gs: list[Any], f: Fun = f) -> list[Any]:
-        return list(vjp(f, *xs)[1](gs))
-
-    for mode, compute, along in (("fwd", push, tangents), ("rev", pull, cotangents)):
+    for mode, along in (("fwd", tangents), ("rev", cotangents)):
         if mode in modes:
-            expected = compute(primals, along)
+            expected = derivatives(mode, f, primals, along)
             what = f"the {'jvp' if mode == 'fwd' else 'vjp'} of {name_of(fun)}"
             for layout in LAYOUTS:
                 xs, directions = [[laid_out(x, layout) for x in xs] for xs in (primals, along)]
-                assert_same(compute(xs, directions), expected, f"{what} with {layout} arrays", tol)
+                assert_same(derivatives(mode, f, xs, directions), expected, f"{what} with {layout} arrays", tol)
             back, forth = [_reversed(x) for x in primals], [_reversed(x) for x in along]
-            views = push(back, forth, inner) if mode == "fwd" else [_reversed(ct) for ct in pull(back, along, inner)]
+            views = derivatives(mode, inner, back, forth if mode == "fwd" else along)
+            views = views if mode == "fwd" else [_reversed(ct) for ct in views]
             assert_same(views, expected, f"{what} of reversed views", tol)
+
+
+def derivatives(mode: str, f: Fun, primals: Sequence[Any], along: Sequence[Any]) -> list[Any]:
+    """The tangents of the results of `f` along tangents, or the cotangents of its arguments along cotangents."""
+    return list(jvp(f, tuple(primals), tuple(along))[1] if mode == "fwd" else vjp(f, *primals)[1](list(along)))
 
 
 def _reversed(x: Any) -> Any:
@@ -233,10 +233,7 @@ class _Derivative:
             even = [np.where(numbered(x) % 2 == 0, x, 0 * x) for x in whole]
             parts = [whole, even, [x - e for x, e in zip(whole, even, strict=True)]]
             with np.errstate(all="ignore"):
-                total, *found = [
-                    jvp(f, tuple(primals), tuple(part))[1] if mode == "fwd" else vjp(f, *primals)[1](part)
-                    for part in parts
-                ]
+                total, *found = [derivatives(mode, f, primals, part) for part in parts]
             for t, a, b in zip(total, *found, strict=True):
                 assert_close(a + b, t, f"{what} of {name_of(f)} by parts with zeros in them, summed,", self.bound)
 
@@ -259,12 +256,12 @@ def _output(f: Fun, j: int) -> Fun:
 
 
 def _jvp_of(f: Fun, tangents: list[Any]) -> Fun:
-    return _named(f"the jvp of {name_of(f)}", lambda *primals: jvp(f, primals, tuple(tangents))[1])
+    return _named(f"the jvp of {name_of(f)}", lambda *primals: derivatives("fwd", f, primals, tangents))
 
 
 def along_vjp(f: Fun, n: int) -> Fun:
     """The vjp of `f` as a function of the `n` cotangents, in which it is linear, and the primals."""
-    return _named(f"the vjp of {name_of(f)}", lambda *values: list(vjp(f, *values[n:])[1](list(values[:n]))))
+    return _named(f"the vjp of {name_of(f)}", lambda *values: derivatives("rev", f, values[n:], values[:n]))
 
 
 def _named(name: str, f: Fun) -> Fun:

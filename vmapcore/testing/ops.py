@@ -212,9 +212,7 @@ class _Run:
                 in_axes = tuple(unflatten(tree, [None if j == i else 0 for j in range(len(batch))]))
                 one = unflatten(tree, [y if j == i else y[0, ...] for j, y in enumerate(values)])
                 if takes(self.fun, [one]):
-                    check_vmap(self.fun, *unflatten(tree, values), in_axes=in_axes, tol=self.tol)
-                    if self.modes:
-                        check_grads(self.fun, *one, order=1, **self.of_grads)
+                    self._check_first(self.fun, unflatten(tree, values), one, in_axes)
 
     def check_special(self) -> None:
         """One example of a batch is unlike the others; derivatives at such a point and at the example itself."""
@@ -271,17 +269,19 @@ class _Run:
                         self._check_shapes(points)
 
     def _check_shapes(self, points: list[Any]) -> None:
-        check_vmap(self.fun, *stacked(points), in_axes=0, tol=self.tol)
+        self._check_first(self.fun, stacked(points), points[0], 0)
+
+    def _check_first(self, fun: Fun, batch: list[Any], point: list[Any], in_axes: Any = None) -> None:
+        """The law of vmap, and derivatives of first order."""
+        check_vmap(fun, *batch, in_axes=in_axes, tol=self.tol)
         if self.modes:
-            check_grads(self.fun, *points[0], order=1, **self.of_grads)
+            check_grads(fun, *point, order=1, **self.of_grads)
 
     def check_params(self, fun: Fun, is_meant: bool) -> None:
         """The function with other static parameters, if it takes them; a rule may refuse those that are not meant."""
         if takes(fun, self.points):
             with contextlib.nullcontext() if is_meant else _unless_refused():
-                check_vmap(fun, *stacked(self.points), tol=self.tol)
-                if self.modes:
-                    check_grads(fun, *self.points[0], order=1, **self.of_grads)
+                self._check_first(fun, stacked(self.points), self.points[0])
 
 
 def bound(op: Callable[..., Any], params: dict[str, Any]) -> Fun:

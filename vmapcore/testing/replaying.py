@@ -39,9 +39,7 @@ def check_jit(
     """
     others = variants(fun, args, 3, np.random.default_rng(0)) if others is None else others
     replayed, calls = jit(fun), [args, *others, args]
-    options: dict[str, Any] = {"others": [list(other) for other in others]}
-    if like is not None:
-        options["like"] = like
+    options: dict[str, Any] = {"others": [list(other) for other in others], "like": like}
     earlier: list[Any] = []
     with reproducible("check_jit", fun, args, options):
         for i, values in enumerate(calls):
