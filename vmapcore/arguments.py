@@ -138,10 +138,13 @@ def check_cotangents(call: str, outputs: list[Any], out_tree: Any, cotangent: An
     leaves, tree = flatten(cotangent)
     if tree != out_tree:
         raise StructureError(call, f"the cotangent has structure {tree}", f"the result has {out_tree}")
-    for g, out in zip(leaves, outputs, strict=True):
+    for i, (g, out) in enumerate(zip(leaves, outputs, strict=True)):
         if np.shape(g) != np.shape(out):
             raise ShapeError(call, f"a cotangent is {describe(g)}", f"its result is {describe(out)}")
-    return [_in_dtype_of(g, out) for g, out in zip(leaves, outputs, strict=True)]
+        dtype = out.dtype if hasattr(out, "dtype") else np.asarray(out).dtype
+        g = g if hasattr(g, "dtype") else np.asarray(g, dtype)
+        leaves[i] = g if g.dtype == dtype else g.astype(dtype)
+    return leaves
 
 
 def separate(results: list[Any], given: list[Any]) -> list[Any]:
@@ -173,9 +176,3 @@ def _root(x: Any) -> Any:
     while getattr(x, "base", None) is not None:
         x = x.base
     return x
-
-
-def _in_dtype_of(g: Any, out: Any) -> Any:
-    dtype = out.dtype if hasattr(out, "dtype") else np.asarray(out).dtype
-    g = g if hasattr(g, "dtype") else np.asarray(g, dtype)
-    return g if g.dtype == dtype else g.astype(dtype)

@@ -3,7 +3,7 @@
 Every error about arguments and the axes to map them over is raised here, before anything runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from .arrays import instead_of, is_array
@@ -14,7 +14,7 @@ from .tracer import Tracer
 from .words import meant
 
 
-def check_entries(call: str, which: str, spec: Any, words: tuple[str, ...] = ()) -> None:
+def check_entries(call: str, which: str, spec: Any, words: Collection[str] = ()) -> None:
     """Raises unless every leaf of `spec` is an int, None or one of `words`."""
     for leaf in flatten_axes(spec):
         if leaf is None or (isinstance(leaf, int) and not isinstance(leaf, bool)):

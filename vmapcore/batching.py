@@ -21,7 +21,7 @@ from .tracer import Tracer, fixed
 from .words import checks_keywords
 
 ALL_OF_ONE = (True,)
-REDUCTIONS = ("sum", "mean")
+REDUCTIONS: dict[Any, Callable[..., Any]] = {"sum": np.sum, "mean": np.mean}
 
 
 class BatchedTensor(Tracer):
@@ -176,9 +176,7 @@ class _Door:
         return result
 
     def _results(self, trace: BatchTrace, result: Any) -> Any:
-        if (
-            isinstance(self.out_axes, int) and type(result) is BatchedTensor and result._trace is trace
-        ):  # the common case
+        if isinstance(self.out_axes, int) and trace.owns(result):  # the common case
             return self._result(trace, result, self.out_axes, lambda: "the result")
         leaves, treedef = flatten(result)
         axes = spread_prefix(self.call, "out_axes", self.out_axes, result, "the result")
@@ -203,11 +201,7 @@ class _Door:
                 "Give it None in out_axes",
             )
         x = x if hasattr(x, "shape") else np.asarray(x)
-        if axis in REDUCTIONS:
-            return self._mapped_result(trace, np.broadcast_to(x, (trace.size, *x.shape)), axis, path)
-        axis = self._out_axis(axis, len(x.shape) + 1, path)
-        shape = x.shape[:axis] + (trace.size,) + x.shape[axis:]
-        return np.broadcast_to(x.reshape(x.shape[:axis] + (1,) + x.shape[axis:]), shape)
+        return self._mapped_result(trace, np.broadcast_to(x, (trace.size, *x.shape)), axis, path)
 
     def _mapped_result(self, trace: BatchTrace, value: Any, axis: Any, path: Callable[[], str]) -> Any:
         if axis is None:
@@ -218,20 +212,16 @@ class _Door:
                 "None is for results that no mapped argument reaches",
                 "Give an axis, 'sum' or 'mean'",
             )
-        if axis == "sum":
-            return np.sum(value, axis=0)
-        if axis == "mean":
-            return np.mean(value, axis=0)
-        return move_axis(value, 0, self._out_axis(axis, len(value.shape), path))
-
-    def _out_axis(self, axis: int, ndim: int, path: Callable[[], str]) -> int:
+        if axis in REDUCTIONS:
+            return REDUCTIONS[axis](value, axis=0)
+        ndim = len(value.shape)
         if not -ndim <= axis < ndim:
             raise AxisError(
                 self.call,
                 f"{path()} has {ndim} axes with the batch, so out_axes {axis} is out of range",
                 f"expected {-ndim} <= axis < {ndim}",
             )
-        return axis + ndim if axis < 0 else axis
+        return move_axis(value, 0, axis + ndim if axis < 0 else axis)
 
 
 class OverTangents(_Door):

@@ -16,6 +16,7 @@ from .arrays import is_array
 from .batching import vmap
 from .core import facts, multiple
 from .errors import ArgumentError, MissingRuleError, ShapeError, StructureError, describe, message, name_of
+from .parameters import POSITIONAL
 from .pytree import flatten, unflatten
 from .rules._work import each
 from .tracer import Tracer
@@ -117,8 +118,7 @@ class _Custom:
         self.fun = fun
         self.nondiff_argnums = tuple(nondiff_argnums)
         self._signature = inspect.signature(fun)
-        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self._arity = sum(p.kind in kinds for p in self._signature.parameters.values())
+        self._arity = sum(p.kind in POSITIONAL for p in self._signature.parameters.values())
         self.call = f"{type(self).__name__}({name_of(fun)})"
         functools.update_wrapper(self, fun)  # type: ignore[arg-type]  # an instance that stands for a function
 
@@ -135,22 +135,15 @@ class _Custom:
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             if bound.kwargs:
-                raise ArgumentError(
-                    self.call,
-                    f"'{next(iter(bound.kwargs))}' is keyword-only",
-                    "a rule gets its arguments by position",
-                )
+                fact = f"'{next(iter(bound.kwargs))}' is keyword-only"
+                raise ArgumentError(self.call, fact, "a rule gets its arguments by position")
             args = bound.args
         static = [args[i] for i in self.nondiff_argnums]
         leaves, tree = flatten([a for i, a in enumerate(args) if i not in self.nondiff_argnums])
         for x in leaves:
             if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
-                raise ArgumentError(
-                    self.call,
-                    f"an argument holds {describe(x)}",
-                    "arguments must be arrays or numbers",
-                    "Name its position in nondiff_argnums",
-                )
+                fact, remedy = f"an argument holds {describe(x)}", "Name its position in nondiff_argnums"
+                raise ArgumentError(self.call, fact, "arguments must be arrays or numbers", remedy)
         return static, [x if hasattr(x, "dtype") else np.asarray(x) for x in leaves], tree
 
     def _flat(self, static: list[Any], tree: Any, trees: dict[str, Any]) -> Flat:

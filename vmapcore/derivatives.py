@@ -103,14 +103,11 @@ def value_and_grad(
         >>> value_and_grad(lambda x: np.sum(x * x))(np.ones(3))
         (np.float64(3.0), array([2., 2., 2.]))
     """
-    run = _gradient("value_and_grad", fun, argnums, has_aux)
 
-    @functools.wraps(fun)
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        value, gradient, aux = run(args, kwargs)
+    def returned(value: Any, gradient: Any, aux: Any) -> Any:
         return ((value, aux) if has_aux else value), gradient
 
-    return value_and_gradient
+    return _gradient("value_and_grad", fun, argnums, has_aux, returned)
 
 
 @remade
@@ -140,25 +137,25 @@ def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: boo
         >>> grad(lambda w, x: np.sum(w * x))(np.ones(3), np.arange(3.0))
         array([0., 1., 2.])
     """
-    run = _gradient("grad", fun, argnums, has_aux)
 
-    @functools.wraps(fun)
-    def gradient_of(*args: Any, **kwargs: Any) -> Any:
-        _, gradient, aux = run(args, kwargs)
+    def returned(value: Any, gradient: Any, aux: Any) -> Any:
         return (gradient, aux) if has_aux else gradient
 
-    return gradient_of
+    return _gradient("grad", fun, argnums, has_aux, returned)
 
 
-def _gradient(which: str, fun: Callable[..., Any], argnums: Any, has_aux: bool) -> Callable[..., Any]:
+def _gradient(
+    which: str, fun: Callable[..., Any], argnums: Any, has_aux: bool, returned: Callable[..., Any]
+) -> Callable[..., Any]:
     check_callable(which, fun)
     call = f"{which}({name_of(fun)})"
 
-    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    @functools.wraps(fun)
+    def gradient_of(*args: Any, **kwargs: Any) -> Any:
         split = Split(call, fun, argnums, args)
         recording = Recording(call, lambda new: with_aux(call, fun(*split.put(new), **kwargs), has_aux), split.leaves)
         value = check_scalar(call, unflatten(recording.out_tree, recording.values))
         gradient = split.tree_of(recording.pull_back([np.ones_like(value)]))
-        return value, gradient, recording.aux
+        return returned(value, gradient, recording.aux)
 
-    return run
+    return gradient_of

@@ -148,7 +148,8 @@ class _Notes:
 
     def _note_memory(self, op: Any, entry: list[Any], args: Any, out: Any) -> None:
         read, written = [[innermost(x) for x in flatten(tree)[0]] for tree in (args, out)]
-        if _module(op.eval) in MOVERS:
+        module = getattr(op.eval, "__module__", None) or ""  # of a ufunc, none
+        if module.rpartition(".")[2] in MOVERS:
             written = [x for x in written if not any(_shares(x, y) for y in read)]
             if not written:
                 return  # views, which move nothing
@@ -187,11 +188,6 @@ def _rule(op: Any) -> str:
     if isinstance(op, CustomOp):
         return op.kind or "none"
     return "none" if op.vmap is None else FAMILIES.get(getattr(op.vmap, "__name__", ""), "own")
-
-
-def _module(fun: Any) -> str:
-    """The last name of the module that a function is of; "" for one of none, such as a ufunc."""
-    return (getattr(fun, "__module__", None) or "").rpartition(".")[2]
 
 
 def _bytes(x: Any) -> int:

@@ -9,25 +9,18 @@ from .arguments import Split, check_callable, check_differentiable, separate
 from .core import SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .pytree import flatten, unflatten
-from .refusals import DERIVATIVE, may_lose_derivative, without_derivative
+from .refusals import Differentiated
 from .tracer import Tracer
 from .views import as_argument
 from .words import checks_keywords
 
 
-class JVPTracer(Tracer):
+class JVPTracer(Differentiated, Tracer):
     """Forward mode's tracer: a value and its tangent; `None` for a tangent that is zero."""
 
     __slots__ = ()
 
     tangent = Tracer.beside  # type: ignore[misc]  # that slot, by its name here
-    beyond = DERIVATIVE
-
-    def _known(self, wanted: str) -> Any:
-        return self.value if self.tangent is None or may_lose_derivative(wanted, self.dtype) else None
-
-    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
-        return without_derivative(call, wanted)
 
 
 class JVPTrace(Trace):

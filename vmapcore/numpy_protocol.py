@@ -92,10 +92,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         if type(x) not in UNTRACED and hasattr(type(x), "__array_ufunc__") and answers(x):
             return NotImplemented
     if method == "__call__" and not kwargs:
-        ours = NUMPY.get(ufunc)
-        if ours is None:
-            ours = _unlisted(ufunc)
-        return ours(*inputs)
+        return (NUMPY.get(ufunc) or MAKERS[0](ufunc))(*inputs)
     if method == "__call__":
         return _call_with_options(ufunc, inputs, **kwargs)
     if method == "reduce" and ufunc in REDUCE:
@@ -110,23 +107,8 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         return array_ufunc(ufunc, "__call__", (NUMPY[np.reshape](x, shape), y), kwargs)
     if method == "at" and (ufunc, "at") in NUMPY:
         return NUMPY[ufunc, "at"](*inputs)
-    raise missing_method(ufunc, method)
-
-
-def _unlisted(ufunc: Any) -> Callable[..., Any]:
-    for make in MAKERS:
-        return make(ufunc)
-    raise missing(ufunc)
-
-
-def missing_method(ufunc: Any, method: str) -> MissingRuleError:
-    """The error for `np.add.reduceat` and other ufunc methods without a rule."""
-    return MissingRuleError(
-        f"np.{ufunc.__name__}.{method}",
-        "has no vmapcore rule",
-        "",
-        "Write it with np.sum, np.cumsum, indexing or np.where",
-    )
+    remedy = "Write it with np.sum, np.cumsum, indexing or np.where"
+    raise MissingRuleError(f"np.{ufunc.__name__}.{method}", "has no vmapcore rule", "", remedy)
 
 
 def _one_axis(ufunc: Any, ndim: int, axis: Any) -> Any:
@@ -183,21 +165,17 @@ def _call_with_options(
     **rest: Any,
 ) -> Any:
     """A ufunc call with `out=`, `where=` or `dtype=`, spelled as calls without them."""
+    call = f"np.{ufunc.__name__}"
     rest = {k: v for k, v in rest.items() if not (k == "order" or (k == "subok" and v))}
     if rest and where is True and rest.keys() <= _axis_options(ufunc):
         inputs, back = _with_last_axes(ufunc, inputs, **rest)
         if out is not None:
-            raise OptionError(
-                f"np.{ufunc.__name__}", "got out= with axes of its own", "", "Write to it with out[...] ="
-            )
+            raise OptionError(call, "got out= with axes of its own", "", "Write to it with out[...] =")
         return back(ufunc(*inputs) if dtype is None else ufunc(*inputs, dtype=dtype, casting=casting))
     if rest:
-        raise ArgumentError(
-            f"np.{ufunc.__name__}",
-            f"got {', '.join(rest)}= with a tracer",
-            "out=, where=, dtype= and casting= are understood",
-            f"Drop {', '.join(rest)}=",
-        )
+        names = f"{', '.join(rest)}="
+        allowed = "out=, where=, dtype= and casting= are understood"
+        raise ArgumentError(call, f"got {names} with a tracer", allowed, f"Drop {names}")
     if dtype is not None:
         inputs = _in_loop_dtypes(ufunc, inputs, dtype, casting)
     if out is not None and where is not True:
@@ -206,17 +184,13 @@ def _call_with_options(
     if out is None and where is True:
         return result
     if out is None:
-        raise ArgumentError(
-            f"np.{ufunc.__name__}",
-            "got where= without out= on a tracer",
-            "what lies outside the mask would be undefined",
-            "Pass out=, or use np.where",
-        )
+        allowed = "what lies outside the mask would be undefined"
+        raise ArgumentError(call, "got where= without out= on a tracer", allowed, "Pass out=, or use np.where")
     outs = out if isinstance(out, tuple) else (out,)
     results = result if isinstance(result, tuple) else (result,)
     for target, value in zip(outs, results, strict=True):
         if target is not None:
-            assign(f"np.{ufunc.__name__}", target, value, where)
+            assign(call, target, value, where)
     return out if isinstance(out, tuple) and len(out) > 1 else outs[0]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import is_array, namespace
 from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace
-from .errors import ArgumentError, VmapcoreError, callers_line, describe
+from .errors import ArgumentError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .pytree import flatten
 from .refusals import BY_CALL, OTHERWISE, refuse
@@ -77,18 +77,13 @@ class RecordTrace(Trace):
                 values.append(value)
                 inputs.append(self.literal(value))
         out = primitive.eval(namespace(values), *values, **params)
-        if not primitive.multiple:
-            variable = Var(out.shape, out.dtype)
-            if PRIMITIVES.get(primitive.name) is not primitive:
-                self.kept.append(out)
-            self.steps.append(Step(primitive, tuple(inputs), params, (variable,), callers_line()))
-            return RecordTracer(self, out, variable)
-        outs = tuple(out)
+        outs = tuple(out) if primitive.multiple else (out,)
         if PRIMITIVES.get(primitive.name) is not primitive:
             self.kept += outs
         variables = tuple([Var(o.shape, o.dtype) for o in outs])
         self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
-        return tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
+        tracers = tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
+        return tracers if primitive.multiple else tracers[0]
 
     def _spelled_out(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """What an author's function makes of tracers; None, and no steps, where it does more than NumPy's functions do:
@@ -116,8 +111,14 @@ class RecordTrace(Trace):
         """A constant as it is now: whoever else has the array may write to it."""
         if type(value) in (float, int):
             return Literal(value)
-        if isinstance(value, Tracer):
-            raise self._foreign(value)
+        if isinstance(value, Tracer):  # of a transform that has ended, or that runs around this one
+            if value._trace.ended:
+                raise value._trace.leaked()
+            fact = (
+                f"the function uses {describe(value)} at {callers_line()}, which {value._trace.call} traces around it"
+            )
+            allowed = "a recording has no place in another transform"
+            raise ArgumentError(self.call, fact, allowed, "Call it outside, and the transform inside")
         if not is_array(value) or isinstance(value, np.generic):
             return Literal(value)
         seen, found = self.literals.get(id(value), (None, None))
@@ -154,17 +155,6 @@ class RecordTrace(Trace):
             if isinstance(a, RecordTracer) and isinstance(a.atom, Var) and (what == "length" or a.dtype.kind != "c"):
                 fact = f"the {what} of its result depends on the values of {describe(a)}, which {a.differs}"
                 raise refuse(self, call, fact, "", instead)
-
-    def _foreign(self, tracer: Tracer) -> VmapcoreError:
-        """The error for a value of another transform: one that has ended, or that runs around this one."""
-        if tracer._trace.ended:
-            return tracer._trace.leaked()
-        return ArgumentError(
-            self.call,
-            f"the function uses {describe(tracer)} at {callers_line()}, which {tracer._trace.call} traces around it",
-            "a recording has no place in another transform",
-            "Call it outside, and the transform inside",
-        )
 
 
 def _holds_tracer(x: Any) -> bool:

@@ -6,6 +6,7 @@ also raises where the function itself caught the error and went on: what follows
 """
 
 import dis
+import operator
 import sys
 from collections.abc import Sequence
 from types import CodeType, FrameType
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import PACKAGE, ConcretizationError, VmapcoreError, caller, callers_line, describe, line_of
+from .errors import PACKAGE, ArgumentError, ConcretizationError, VmapcoreError, caller, callers_line, describe, line_of
 
 TRUTH, TEXT = "one truth value", "one text"
 """What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
@@ -52,9 +53,6 @@ BY_CALL = BY_EXAMPLE | {
 OTHERWISE = KEEP + OUTSIDE + TO_WRITE
 """And for all else that asks."""
 
-DERIVATIVE = "a derivative"
-"""What a plain array has no place for, of a tracer that carries one."""
-
 ABSENT = {
     "base": "",
     "byteswap": "",
@@ -76,7 +74,7 @@ ABSENT = {
 """Attributes of NumPy's arrays that tracers do not have, and what to use instead."""
 
 
-TRACERS = PACKAGE + "tracer.py"
+HERE = PACKAGE + "refusals.py"
 """Where what a tracer raises is thrown: a traceback that ends here was ended by C code."""
 
 INDIFFERENT = sys.stdlib_module_names | {"numpy"}
@@ -95,7 +93,7 @@ class Refusal(NamedTuple):
     def caught(self) -> str:
         """Where a function of the user's caught it, `file.py:12 in f`; empty if none did."""
         thrown, line = self.error.__traceback__, self.line  # begins where it was caught
-        if thrown is None or thrown.tb_frame.f_code.co_filename == TRACERS:
+        if thrown is None or thrown.tb_frame.f_code.co_filename == HERE:
             frame = self.caller
         else:
             frame, line = thrown.tb_frame, line_of(thrown.tb_frame.f_code, thrown.tb_lineno)
@@ -163,18 +161,6 @@ def parts_of_write(call: str, value: Any, is_index: bool = False) -> tuple[str, 
     )
 
 
-def may_lose_derivative(wanted: str, dtype: Any) -> bool:
-    """Whether no derivative goes into what is asked for: a branch, a text, an int of an int."""
-    return wanted in (TRUTH, TEXT) or dtype.kind in "biu"
-
-
-def without_derivative(call: str, wanted: str) -> tuple[str, str]:
-    """What a tracer is not that carries a derivative, and what to do instead."""
-    remedy = KEEP + TO_WRITE if call in ELEMENTS else KEEP
-    remedy += "; or use vmapcore.stop_gradient(x) first if the derivative is not wanted"
-    return wanted + " without losing its derivative", remedy
-
-
 def instead_of_array(dtype: Any, wanted: Any) -> str:
     """What to do instead of making a plain array, of the dtype `wanted` if any, of a tracer of `dtype`."""
     remedy = (
@@ -186,3 +172,99 @@ def instead_of_array(dtype: Any, wanted: Any) -> str:
     if dtype.kind in "biu":
         remedy += ". To index a plain array with it, use vmapcore.numpy.take(x, i, axis); no length can depend on it"
     return remedy + ". To write it into an array, make that with vmapcore.numpy.zeros, or np.zeros_like of a traced one"
+
+
+class Questioned:
+    """A tracer, as far as it is asked for what it may not have."""
+
+    __slots__ = ()
+
+    _trace: Any
+    value: Any
+    beside: Any
+    shape: Any
+    dtype: Any
+
+    @property
+    def differs(self) -> str:
+        """Why a length cannot depend on it, in an error."""
+        return f"differs between the examples, at {callers_line()}"
+
+    beyond = "the values of all examples"
+    """What a plain array has no place for, in an error."""
+
+    def _known(self, wanted: str) -> Any:
+        """The array behind this tracer where asking for one Python value is exact, else None."""
+        return None
+
+    def _concrete(self, call: str, wanted: str) -> Any:
+        """The same; else raises."""
+        value = self._known(wanted)
+        if value is None:
+            raise self._concretization(call, *self._instead(call, wanted))
+        return value
+
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        """What it is not, and what to do instead."""
+        return wanted, "Use array operations"
+
+    def _concretization(self, call: str, wanted: str, remedy: str) -> VmapcoreError:
+        """The error for asking this tracer for a value that it does not have."""
+        if self._trace.ended:
+            return self._trace.leaked()
+        if call in ELEMENTS and is_written():
+            return refuse(self._trace, *parts_of_write("x[i] = v", self, call == ARRAY and self.dtype.kind in "biu"))
+        return refuse(self._trace, call, self._is_not(wanted), "", remedy)
+
+    def _is_not(self, wanted: str) -> str:
+        what = f"a {type(self).__name__} {describe(self)} of {self._trace.call}"
+        return f"{what} is not {wanted}, at {callers_line()}"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+
+    def __bool__(self) -> bool:
+        return bool(self._concrete(BOOL, TRUTH))
+
+    def __int__(self) -> int:
+        return int(self._concrete("int", "one int"))
+
+    def __index__(self) -> int:
+        return operator.index(self._concrete("index", "one int"))
+
+    def __float__(self) -> float:
+        return float(self._concrete("float", "one float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._concrete("complex", "one complex number"))
+
+    def __hash__(self) -> int:
+        if self.shape:
+            raise ArgumentError("hash", f"the array is {describe(self)}", "arrays are no keys, as in NumPy")
+        return hash(self._concrete("hash", "one key of a set or dict"))
+
+    def __format__(self, spec: str) -> str:
+        return format(self._concrete("format", TEXT), spec) if spec else repr(self)
+
+    def item(self, *args: Any) -> Any:
+        return self._concrete("item", "one Python number").item(*args)
+
+    def tolist(self) -> Any:
+        return self._concrete("tolist", "a list of Python numbers").tolist()
+
+
+class Differentiated(Questioned):
+    """One that may carry a derivative, which has something beside its value then."""
+
+    __slots__ = ()
+
+    beyond = "a derivative"
+
+    def _known(self, wanted: str) -> Any:
+        loses_none = wanted in (TRUTH, TEXT) or self.dtype.kind in "biu"  # a branch, a text, an int of an int
+        return self.value if self.beside is None or loses_none else None
+
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        remedy = KEEP + TO_WRITE if call in ELEMENTS else KEEP
+        remedy += "; or use vmapcore.stop_gradient(x) first if the derivative is not wanted"
+        return wanted + " without losing its derivative", remedy

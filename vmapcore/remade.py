@@ -24,6 +24,9 @@ class Remade:
             found = None
         return self.__qualname__ if found is self else (again, self.recipe)
 
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)  # type: ignore[arg-type]  # which is called
+
 
 class Transformed(Remade):
     """Called, bound to an instance and asked for its signature as the function is that it stands for."""
@@ -35,9 +38,6 @@ class Transformed(Remade):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
 
 
 def again(transform: Callable[..., Any], args: Any, kwargs: Any) -> Any:

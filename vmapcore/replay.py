@@ -136,9 +136,6 @@ class Replayed(Remade):
         """Bytes that plans keep from call to call."""
         return sum([getattr(plan.replay, "held", 0) for plan in list(self.plans.values())])
 
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        return self if instance is None else functools.partial(self, instance)
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if RUNNING.get():
             return self.fun(*args, **kwargs)

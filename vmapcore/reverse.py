@@ -14,26 +14,19 @@ from .arrays import is_array
 from .core import SEQUENCES, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
-from .refusals import DERIVATIVE, may_lose_derivative, without_derivative
+from .refusals import Differentiated
 from .tracer import Tracer
 from .views import as_argument
 
 SMALL = 4096  # bytes below which a second copy of a constant costs less than looking for the first
 
 
-class GradTracer(Tracer):
+class GradTracer(Differentiated, Tracer):
     """Reverse mode's tracer: a value and the place on the tape it came from; `None` for a constant."""
 
     __slots__ = ()
 
     node = Tracer.beside  # type: ignore[misc]  # that slot, by its name here
-    beyond = DERIVATIVE
-
-    def _known(self, wanted: str) -> Any:
-        return self.value if self.node is None or may_lose_derivative(wanted, self.dtype) else None
-
-    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
-        return without_derivative(call, wanted)
 
 
 class GradTrace(Trace):

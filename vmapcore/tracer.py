@@ -4,24 +4,15 @@ It forwards operators, methods and NumPy calls to the table in `numpy_protocol`,
 as a NumPy array does, and refuses what has no single answer. What it wraps is its trace's business.
 """
 
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from .arrays import UNTRACED
-from .errors import (
-    ArgumentError,
-    MissingAttributeError,
-    MutationError,
-    ShapeError,
-    VmapcoreError,
-    callers_line,
-    describe,
-)
+from .errors import ArgumentError, MissingAttributeError, MutationError, ShapeError, describe
 from .numpy_protocol import NUMPY, answers, array_function, array_ufunc
-from .refusals import ABSENT, ARRAY, BOOL, ELEMENTS, TEXT, TRUTH, instead_of_array, is_written, parts_of_write, refuse
+from .refusals import ABSENT, Questioned
 from .views import Storage
 
 
@@ -35,7 +26,19 @@ def fixed(name: str, method: str, read: Callable[[Any], Any]) -> Any:
     return property(read, refuse_write)
 
 
-class Tracer:
+def part(function: Any) -> Any:
+    """An attribute of tracers that is a view, of their real or imaginary parts, and is set by a write to it."""
+
+    def read(self: "Tracer") -> Any:
+        return NUMPY[function](self)
+
+    def write(self: "Tracer", value: Any) -> None:
+        read(self)[...] = value
+
+    return property(read, write)
+
+
+class Tracer(Questioned):
     """A value inside a running transform, and what its trace knows of it beside: a subclass says by a name what."""
 
     __slots__ = ("__weakref__", "_trace", "beside", "storage", "value")
@@ -84,21 +87,7 @@ class Tracer:
     def mT(self) -> Any:
         return NUMPY[np.swapaxes](self, -1, -2)
 
-    @property
-    def real(self) -> Any:
-        return NUMPY[np.real](self)
-
-    @real.setter
-    def real(self, value: Any) -> None:
-        self.real[...] = value
-
-    @property
-    def imag(self) -> Any:
-        return NUMPY[np.imag](self)
-
-    @imag.setter
-    def imag(self, value: Any) -> None:
-        self.imag[...] = value
+    real, imag = part(np.real), part(np.imag)
 
     @property
     def device(self) -> Any:
@@ -128,66 +117,6 @@ class Tracer:
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return NUMPY["namespace"]()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
-
-    @property
-    def differs(self) -> str:
-        """Why a length cannot depend on it, in an error."""
-        return f"differs between the examples, at {callers_line()}"
-
-    beyond = "the values of all examples"
-    """What a plain array has no place for, in an error."""
-
-    # One Python value out of a tracer: subclasses allow what is exact.
-
-    def _known(self, wanted: str) -> Any:
-        """The array behind this tracer where asking for one Python value is exact, else None."""
-        return None
-
-    def _concrete(self, call: str, wanted: str) -> Any:
-        """The same; else raises."""
-        value = self._known(wanted)
-        if value is None:
-            raise self._concretization(call, *self._instead(call, wanted))
-        return value
-
-    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
-        """What it is not, and what to do instead."""
-        return wanted, "Use array operations"
-
-    def _concretization(self, call: str, wanted: str, remedy: str) -> VmapcoreError:
-        """The error for asking this tracer for a value that it does not have."""
-        if self._trace.ended:
-            return self._trace.leaked()
-        if call in ELEMENTS and is_written():
-            return refuse(self._trace, *parts_of_write("x[i] = v", self, call == ARRAY and self.dtype.kind in "biu"))
-        return refuse(self._trace, call, self._is_not(wanted), "", remedy)
-
-    def _is_not(self, wanted: str) -> str:
-        what = f"a {type(self).__name__} {describe(self)} of {self._trace.call}"
-        return f"{what} is not {wanted}, at {callers_line()}"
-
-    def __bool__(self) -> bool:
-        return bool(self._concrete(BOOL, TRUTH))
-
-    def __int__(self) -> int:
-        return int(self._concrete("int", "one int"))
-
-    def __index__(self) -> int:
-        return operator.index(self._concrete("index", "one int"))
-
-    def __float__(self) -> float:
-        return float(self._concrete("float", "one float"))
-
-    def __complex__(self) -> complex:
-        return complex(self._concrete("complex", "one complex number"))
-
-    def __hash__(self) -> int:
-        if self.shape:
-            raise ArgumentError("hash", f"the array is {describe(self)}", "arrays are no keys, as in NumPy")
-        return hash(self._concrete("hash", "one key of a set or dict"))
-
     def __round__(self, ndigits: int | None = None) -> Any:
         if self.shape:
             raise ArgumentError("round", f"the array is {describe(self)}", "only a 0-d array has it", "Use np.round")
@@ -195,15 +124,6 @@ class Tracer:
             return NUMPY[np.round](self, ndigits)
         value = self._concrete("round", "one int")
         return round(value if isinstance(value, Tracer) else value.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(self._concrete("format", TEXT), spec) if spec else repr(self)
-
-    def item(self, *args: Any) -> Any:
-        return self._concrete("item", "one Python number").item(*args)
-
-    def tolist(self) -> Any:
-        return self._concrete("tolist", "a list of Python numbers").tolist()
 
     # In-place writes: the tracer is a box, and a write puts a new value into it.
 
