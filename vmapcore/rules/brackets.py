@@ -70,14 +70,9 @@ def split(index: Any) -> Chosen:
             _split_array(e, pattern, arrays, masks)
     mapped = [m for m in masks if isinstance(m, Tracer)]
     if mapped and (arrays or len(masks) > 1):
-        raise refuse(
-            mapped[0]._trace,
-            CALL,
-            f"a mask {describe(mapped[0])} that {mapped[0].differs} stands beside another array",
-            "each time it would choose another number of elements",
-            "Use np.where with one mask for all",
-            IndexingError,
-        )
+        fact = f"a mask {describe(mapped[0])} that {mapped[0].differs} stands beside another array"
+        why, remedy = "each time it would choose another number of elements", "Use np.where with one mask for all"
+        raise refuse(mapped[0]._trace, CALL, fact, why, remedy, IndexingError)
     return Chosen(tuple(pattern), tuple(arrays), mapped[0] if mapped else None, _is_unique(arrays, masks, mapped))
 
 
@@ -95,14 +90,9 @@ def _bound(e: Any) -> int | None:
     try:
         return operator.index(e)
     except ConcretizationError:
-        raise refuse(
-            e._trace,
-            CALL,
-            f"a slice from or to {describe(e)}, which {e.differs}",
-            "its length might differ too",
-            "Index with start + np.arange(length), or use np.where with a mask",
-            IndexingError,
-        ) from None
+        fact = f"a slice from or to {describe(e)}, which {e.differs}"
+        remedy = "Index with start + np.arange(length), or use np.where with a mask"
+        raise refuse(e._trace, CALL, fact, "its length might differ too", remedy, IndexingError) from None
     except TypeError:
         raise IndexingError(CALL, f"a slice has the bound {describe(e)}", "bounds are ints or None") from None
 

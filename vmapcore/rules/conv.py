@@ -339,13 +339,10 @@ def _convolve(
 ) -> Any:
     x, w, groups = _checked(call, axes, x, w, groups)
     params = window_options(call, w.shape[2:], stride, padding, dilation)
-    if x.shape[-axes - 1] != w.shape[1] * groups:
-        raise ShapeError(
-            call,
-            f"x is {describe(x)}, so it has {x.shape[-axes - 1]} channels; w is {describe(w)} with groups={groups}, "
-            f"which takes {w.shape[1] * groups}",
-            "they must be as many",
-        )
+    found, taken = x.shape[-axes - 1], w.shape[1] * groups
+    if found != taken:
+        fact = f"x is {describe(x)}, so it has {found} channels; w is {describe(w)} with groups={groups}"
+        raise ShapeError(call, f"{fact}, which takes {taken}", "they must be as many")
     if w.shape[0] % groups:
         fact = f"w is {describe(w)}, so it makes {w.shape[0]} channels"
         raise ShapeError(call, fact, f"groups={groups} must divide them")

@@ -23,6 +23,15 @@ def along(axis: int, start: int | None, stop: int | None) -> tuple[Any, ...]:
     return (..., slice(start, stop), *(slice(None),) * (-1 - axis))
 
 
+def in_spans(xp: Any, combine: Any, x: Any, axis: int) -> Any:
+    """`combine` of everything up to each position along `axis`, in any grouping: spans of 1, 2, 4, ... elements."""
+    step = 1
+    while step < x.shape[axis]:
+        later = combine(x[along(axis, None, -step)], x[along(axis, step, None)])
+        x, step = xp.concatenate([x[along(axis, None, step)], later], axis), 2 * step
+    return x
+
+
 def single_axis(x: Any, axis: Any, call: str) -> tuple[Any, int]:
     """Returns `x` and `axis` as a negative int; flat `x` and -1 for no axis."""
     if axis is None or not x.shape:

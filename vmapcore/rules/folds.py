@@ -12,7 +12,7 @@ from ..evals.reductions import kept_shape, reduced_shape
 from ..numpy_protocol import ACCUMULATE, NUMPY, REDUCE
 from ._families import into, operand
 from ._ints import last_axes
-from .cumulative import along, converted, single_axis
+from .cumulative import along, converted, in_spans, single_axis
 from .reductions import masked, starting
 
 
@@ -59,11 +59,7 @@ def _implement_grouping(ufunc: Any) -> None:
     def accumulate(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         call = f"np.{ufunc.__name__}.accumulate"
         x, at = single_axis(_converted(call, ufunc, a, dtype), axis, call)
-        step = 1
-        while step < x.shape[at]:
-            later = ufunc(x[along(at, None, -step)], x[along(at, step, None)])
-            x, step = np.concatenate([x[along(at, None, step)], later], at), 2 * step
-        return into(call, out, x)
+        return into(call, out, in_spans(np, ufunc, x, at))
 
     for method, table, made in (("reduce", REDUCE, reduce), ("accumulate", ACCUMULATE, accumulate)):
         table[ufunc] = ufunc, method

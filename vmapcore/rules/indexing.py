@@ -66,14 +66,9 @@ class Row(NamedTuple):
 
 def unknown_count(call: str, mask: Any) -> VmapcoreError:
     """The error for reading by a mask that differs between the examples."""
-    return refuse(
-        mask._trace,
-        call,
-        f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses",
-        "",
-        "Use np.where(mask, x, other), where= of reductions, or for x[mask] += v np.add.at(x, mask, v)",
-        IndexingError,
-    )
+    fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
+    remedy = "Use np.where(mask, x, other), where= of reductions, or for x[mask] += v np.add.at(x, mask, v)"
+    return refuse(mask._trace, call, fact, "", remedy, IndexingError)
 
 
 def read_view(x: Any, p: IndexPlan) -> Any:
@@ -198,14 +193,9 @@ def masked(region: Any, mask: Any, value: Any, tail: int, ufunc: Any = None) -> 
     if rank > tail:  # the axis of the chosen elements, whose number nobody knows
         at = rank - tail - 1
         if value.shape[at] != 1:
-            raise refuse(
-                mask._trace,
-                "x[mask] = v",
-                f"the value is {describe(value)}, with an axis for the elements that the mask chooses",
-                f"their number {mask.differs}",
-                "Write a value of one element, or use np.where(mask, v, x) with v shaped like x",
-                ShapeError,
-            )
+            fact = f"the value is {describe(value)}, with an axis for the elements that the mask chooses"
+            remedy = "Write a value of one element, or use np.where(mask, v, x) with v shaped like x"
+            raise refuse(mask._trace, "x[mask] = v", fact, f"their number {mask.differs}", remedy, ShapeError)
         value = value.reshape(value.shape[:at] + (1,) * len(mask.shape) + value.shape[at + 1 :])
     value = fitting(value, region.shape)
     if ufunc is not None:

@@ -265,11 +265,8 @@ def _split_by(call: str, x: Any, sections: Any, axis: int, equal: bool = True) -
         return _pieces(call, x, as_ints(call, "indices_or_sections", sections), axis)
     count = as_int(call, "indices_or_sections", sections)
     if count <= 0 or (equal and n % count):
-        raise ShapeError(
-            call,
-            f"axis {axis} of {describe(x)} does not split into {count} pieces"
-            + (" of equal size" if count > 0 else ""),
-        )
+        pieces = f"{count} pieces of equal size" if count > 0 else f"{count} pieces"
+        raise ShapeError(call, f"axis {axis} of {describe(x)} does not split into {pieces}")
     size, longer = divmod(n, count)
     return _pieces(call, x, [i * size + min(i, longer) for i in range(1, count)], axis)
 

@@ -61,20 +61,7 @@ def max_pool_scatter(xp: Any, g: Any, x: Any, out: Any, **window: Any) -> Any:
     axes = len(window["kernel"])
     win = windows("max_pool_scatter", x.shape[-axes:], **window)
     agree("max_pool_scatter", (g.shape[-axes:], out.shape[-axes:]), (win.out, win.out))
-    g, x, out = _broadcast(xp, axes, g, x, out)
-    result = memory.empty(xp, x.shape, g.dtype)
-    for at in _tiles(xp, x.shape[:-axes], math.prod(win.size) * x.itemsize):
-        g_tile, target = g[at], result[at]
-        if not _fills(win):
-            target[...] = 0
-        for there, inside, won in _winners(xp, x[at], out[at], win):
-            sent = _masked(xp, g_tile[there], won)
-            if win.overlap:
-                part = target[inside]
-                part += sent
-            else:
-                target[inside] = sent
-    return result
+    return _moved(xp, win, g, x, out, False)
 
 
 @trailing(work=pooled_work, axes=POOLED)
@@ -83,14 +70,25 @@ def max_pool_gather(xp: Any, t: Any, x: Any, out: Any, **window: Any) -> Any:
     axes = len(window["kernel"])
     win = windows("max_pool_gather", x.shape[-axes:], **window)
     agree("max_pool_gather", (t.shape[-axes:], out.shape[-axes:]), (win.size, win.out))
-    t, x, out = _broadcast(xp, axes, t, x, out)
-    result = memory.empty(xp, out.shape, t.dtype)
-    for at in _tiles(xp, x.shape[:-axes], math.prod(win.size) * x.itemsize):
-        t_tile, target = t[at], result[at]
-        target[...] = 0
+    return _moved(xp, win, t, x, out, True)
+
+
+def _moved(xp: Any, win: Windows, t: Any, x: Any, out: Any, taken: bool) -> Any:
+    """Elements of `t` sent from each window to where its first maximum in x is, or `taken` from there."""
+    t, x, out = _broadcast(xp, len(win.kernel), t, x, out)
+    result = memory.empty(xp, out.shape if taken else x.shape, t.dtype)
+    once = not taken and not win.overlap  # what is sent goes to places of its own
+    for at in _tiles(xp, x.shape[: -len(win.kernel)], math.prod(win.size) * x.itemsize):
+        source, target = t[at], result[at]
+        if taken or not _fills(win):
+            target[...] = 0
         for there, inside, won in _winners(xp, x[at], out[at], win):
-            part = target[there]
-            part += _masked(xp, t_tile[inside], won)
+            moved = _masked(xp, source[inside if taken else there], won)
+            if once:
+                target[inside] = moved
+            else:
+                part = target[there if taken else inside]
+                part += moved
     return result
 
 

@@ -119,11 +119,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         return library(a).linalg.lstsq(a, y, rcond)
     m, n = a.shape[-2:]
     if len(a.shape) != 2 or len(y.shape) not in (1, 2) or y.shape[0] != m:
-        raise ShapeError(
-            "np.linalg.lstsq",
-            f"shapes {describe(a)} and {describe(y)} do not fit",
-            "a must be one matrix, b one vector or matrix with as many rows",
-        )
+        allowed = "a must be one matrix, b one vector or matrix with as many rows"
+        raise ShapeError("np.linalg.lstsq", f"shapes {describe(a)} and {describe(y)} do not fit", allowed)
     if np.ndim(rcond):
         raise ArgumentError("np.linalg.lstsq", f"rcond is {describe(rcond)}", "it must be one number")
     final = np.result_type(a.dtype, y.dtype)

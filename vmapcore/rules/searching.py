@@ -15,6 +15,7 @@ from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
 from ._work import of_sort, parts, per_input
+from .joining import flat, shaped
 from .sorting import gather_along, sort_along
 from .taking import line
 
@@ -53,9 +54,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
         raise OptionError("np.searchsorted", f"side is {side!r}", "it must be 'left' or 'right'")
     if sorter is not None:
         a = np.take(a, operand(sorter))
-    if len(v.shape) == 1:
-        return search(a, v, side=side)
-    return search(a, v.reshape(-1), side=side).reshape(v.shape)
+    return shaped(search(a, flat(v), side=side), v.shape)
 
 
 @implements(np.digitize)

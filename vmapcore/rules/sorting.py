@@ -17,7 +17,7 @@ from ..tracer import Tracer
 from ._families import into, linear, match, of_one_rank, operand, trailing
 from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
-from .cumulative import along, converted, single_axis
+from .cumulative import along, converted, in_spans, single_axis
 from .gather import grid
 
 # Picking elements along an axis, and its transpose.
@@ -185,14 +185,7 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 def running(xp: Any, x: Any, *, axis: int, extremum: str) -> Any:
     """The largest element up to each position along `axis`; the smallest for the `extremum` "minimum"."""
     larger = getattr(xp, extremum)
-    if xp is np:
-        return larger.accumulate(x, axis)
-    out, step = x.copy(), 1  # other libraries: spans of 1, 2, 4, ... elements
-    while step < x.shape[axis]:
-        span = larger(out[along(axis, step, None)], out[along(axis, None, -step)])
-        out[along(axis, step, None)] = span
-        step *= 2
-    return out
+    return larger.accumulate(x, axis) if xp is np else in_spans(xp, larger, x, axis)
 
 
 @trailing(work=per_input(1), zero_derivative=True)

@@ -41,12 +41,9 @@ def svd(xp: Any, a: Any, *, full: bool) -> Any:
 
 def _check_svd(a: Any, full: bool) -> None:
     if full and a.shape[-2] != a.shape[-1]:
-        raise MissingRuleError(
-            "np.linalg.svd",
-            f"full_matrices=True of {describe(a)} has no derivative",
-            "the matrix does not determine the further columns",
-            "Pass full_matrices=False",
-        )
+        fact = f"full_matrices=True of {describe(a)} has no derivative"
+        allowed = "the matrix does not determine the further columns"
+        raise MissingRuleError("np.linalg.svd", fact, allowed, "Pass full_matrices=False")
 
 
 @svd.def_jvp
