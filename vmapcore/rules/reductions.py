@@ -13,7 +13,7 @@ import numpy as np
 from ..core import Axes, Memory, Primitive
 from ..errors import DTypeError, OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
-from ..numpy_protocol import NUMPY, REDUCE, implements
+from ..numpy_protocol import REDUCE, implements
 from ._axes import REDUCED, SUMMED, Labels
 from ._families import common_shape, into, linear, loop_dtype, operand, reduction, trailing
 from ._ints import last_axes
@@ -227,6 +227,12 @@ def flattened(x: Any, axes: tuple[int, ...]) -> Any:
     return x.transpose((*rest, *axes)).reshape((*[shape[i] for i in rest], count))
 
 
+def _reduces(ufunc: Any) -> Callable[..., Any]:
+    """Declares the decorated function to be what `ufunc.reduce` is on tracers."""
+    REDUCE[ufunc] = ufunc, "reduce"
+    return implements((ufunc, "reduce"))
+
+
 def _extremum(call: str, made: Primitive, larger: Any) -> Callable[..., Any]:
     """The extremum that `made` finds over negative axes, in NumPy's spelling; `larger` is that of two."""
 
@@ -244,6 +250,10 @@ def _extremum(call: str, made: Primitive, larger: Any) -> Callable[..., Any]:
             return into(call, out, reduce_sum(x, **params).astype(x.dtype) + start)
         return into(call, out, larger(made(masked(call, x, where, start), **params), start))
 
+    @_reduces(larger)
+    def reduce(a: Any, axis: Any = 0, dtype: Any = None, **options: Any) -> Any:
+        return extremum(converted(a, dtype), axis, **options)
+
     return extremum
 
 
@@ -251,46 +261,26 @@ max_ = implements(np.max, np.amax)(_extremum("np.max", reduce_max, np.maximum))
 min_ = implements(np.min, np.amin)(_extremum("np.min", reduce_min, np.minimum))
 
 
-def _truth(call: str, made: Primitive, neutral: bool) -> Callable[..., Any]:
-    """The test that `made` makes over negative axes, in NumPy's spelling."""
+def _truth(call: str, made: Primitive, ufunc: Any, neutral: bool) -> Callable[..., Any]:
+    """The test that `made` makes over negative axes, in NumPy's spelling; `ufunc` is that of two."""
 
     def truth(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True) -> Any:
         x = masked(call, operand(a), where, neutral)
         return into(call, out, made(x, axis=last_axes(axis, len(x.shape), call), keepdims=bool(keepdims)))
 
+    @_reduces(ufunc)
+    def reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, initial: Any = None, **options: Any) -> Any:
+        method = f"np.{ufunc.__name__}.reduce"
+        if dtype is not None and np.dtype(dtype) != bool:
+            raise DTypeError(method, f"dtype is {dtype}", "it must be bool")
+        result = truth(a, axis, **options)
+        return into(method, out, result if initial is None else ufunc(result, initial))
+
     return truth
 
 
-any_ = implements(np.any)(_truth("np.any", reduce_any, False))
-all_ = implements(np.all)(_truth("np.all", reduce_all, True))
-
-
-def _extremum_reduce(extremum: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(a: Any, axis: Any = 0, dtype: Any = None, **options: Any) -> Any:
-        return extremum(converted(a, dtype), axis, **options)
-
-    return reduce
-
-
-def _logical_reduce(ufunc: Any, test: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, initial: Any = None, **options: Any) -> Any:
-        call = f"np.{ufunc.__name__}.reduce"
-        if dtype is not None and np.dtype(dtype) != bool:
-            raise DTypeError(call, f"dtype is {dtype}", "it must be bool")
-        result = test(a, axis, **options)
-        return into(call, out, result if initial is None else ufunc(result, initial))
-
-    return reduce
-
-
-for _ufunc, _reduce in {
-    np.maximum: _extremum_reduce(max_),
-    np.minimum: _extremum_reduce(min_),
-    np.logical_and: _logical_reduce(np.logical_and, all_),
-    np.logical_or: _logical_reduce(np.logical_or, any_),
-}.items():
-    REDUCE[_ufunc] = _ufunc, "reduce"
-    NUMPY[_ufunc, "reduce"] = _reduce
+any_ = implements(np.any)(_truth("np.any", reduce_any, np.logical_or, False))
+all_ = implements(np.all)(_truth("np.all", reduce_all, np.logical_and, True))
 
 
 def _implement_position(function: Any) -> None:
