@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, describe
+from ..evals.places import max_rank
 from ..numpy_protocol import NUMPY, implements
 from ._families import into, operand
 from .brackets import plan, split
 from .creation import as_array
-from .gather import gather, max_rank, scatter_add, scatter_set
+from .gather import gather, scatter_add, scatter_set
 from .indexing import edit, fitting, getitem, masked, result_shape, setitem
 from .slicing import ALL, slice_read, slice_write
 

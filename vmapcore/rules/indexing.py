@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DTypeError, IndexingError, MutationError, ShapeError, VmapcoreError, describe
+from ..evals.places import OutOfRangeError
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
@@ -16,7 +17,7 @@ from ..views import View, is_contiguous, view_of
 from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split
 from .creation import as_array
-from .gather import OutOfRangeError, gather, scatter_set
+from .gather import gather, scatter_set
 from .slicing import slice_read, slice_write
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, IndexingError, ShapeError, describe
+from ..evals.places import grid
 from ..numpy_protocol import NUMPY
 from ._axes import ALONG
 from ._families import linear, match, of_one_rank, operand, trailing
 from ._work import each, per_input
 from .activations import log_one_plus_exp, log_softmax_along
 from .casts import cast, inexact
-from .gather import grid
 from .selection import select
 
 # Regression.

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import Memory, Primitive
 from ..errors import ConcretizationError, OptionError, callers_line
+from ..evals.places import grid
 from ..numpy_protocol import ACCUMULATE, NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
@@ -18,7 +19,6 @@ from ._families import into, linear, match, of_one_rank, operand, trailing
 from ._ints import as_ints, last_axis
 from ._work import nothing, of_scatter, of_sort, per_input
 from .cumulative import along, converted, in_spans, single_axis
-from .gather import grid
 
 # Picking elements along an axis, and its transpose.
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
+from ..evals.places import OutOfRangeError
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import as_new_array, into, operand, trailing
 from ._ints import as_int, as_sizes, is_row, last_axis
 from .brackets import concrete
 from .creation import as_array
-from .gather import OutOfRangeError, gather, scatter_set
+from .gather import gather, scatter_set
 from .indexing import as_value, fitting, unknown_count
 from .joining import flat
 from .layout import needs
