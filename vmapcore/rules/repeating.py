@@ -78,15 +78,13 @@ def roll_(a: Any, shift: Any, axis: Any = None) -> Any:
         raise ShapeError("np.roll", f"shift has {len(shifts)} entries and axis {len(axes)}", "they must match")
     pairs = list(np.broadcast(np.arange(len(shifts)), np.arange(len(axes))))
     for i, j in pairs:
-        a = _roll_one(a, shifts[i], last_axis(axes[j], len(a.shape), "np.roll"))
+        by, last = shifts[i], last_axis(axes[j], len(a.shape), "np.roll")
+        if isinstance(by, Tracer):
+            n = a.shape[last]
+            a = NUMPY[np.take](a, (library(a).arange(n) - by) % max(n, 1), axis=last)
+        else:
+            a = roll(a, shift=as_int("np.roll", "shift", by), axis=last)
     return a if pairs else copy(a)
-
-
-def _roll_one(x: Any, shift: Any, axis: int) -> Any:
-    if not isinstance(shift, Tracer):
-        return roll(x, shift=as_int("np.roll", "shift", shift), axis=axis)
-    n = x.shape[axis]
-    return NUMPY[np.take](x, (library(x).arange(n) - shift) % max(n, 1), axis=axis)
 
 
 @implements(np.repeat)
