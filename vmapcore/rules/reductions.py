@@ -19,6 +19,7 @@ from ._families import common_shape, into, linear, loop_dtype, operand, reductio
 from ._ints import last_axes
 from ._work import nothing, per_input
 from .cumulative import converted, previous, scan_prod, single_axis
+from .layout import reshape
 
 # Sums and what undoes them.
 
@@ -210,7 +211,7 @@ def _product(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     if len(axis) == 1:
         return reduce_prod(x, axis=axis[0], keepdims=keepdims)
     result = reduce_prod(flattened(x, axis), axis=-1, keepdims=False)
-    return result.reshape(kept_shape(x.shape, axis)) if keepdims else result
+    return reshape(result, shape=kept_shape(x.shape, axis)) if keepdims else result
 
 
 sum_ = implements(np.sum)(_combining("np.sum", reduce_sum, np.add, 0))
