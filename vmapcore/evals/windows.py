@@ -97,7 +97,8 @@ def each_axis(call: str, name: str, value: Any, axes: int, least: int) -> Ints:
 def window_options(call: str, kernel: Ints, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
     """The options of windows as users give them, as primitives take them."""
     axes = len(kernel)
-    steps, dilations = each_axis(call, "stride", stride, axes, 1), each_axis(call, "dilation", dilation, axes, 1)
+    steps = kernel if stride is kernel else each_axis(call, "stride", stride, axes, 1)
+    dilations = each_axis(call, "dilation", dilation, axes, 1)
     return {"stride": steps, "padding": pad_pairs(call, padding, kernel, steps, dilations), "dilation": dilations}
 
 

@@ -170,7 +170,7 @@ def masked(call: str, x: Any, where: Any, fill: Any) -> Any:
     if where is True:
         return x
     mask = operand(where)
-    if common_shape(call, [mask.shape, x.shape]) != x.shape:
+    if mask.shape != x.shape and common_shape(call, [mask.shape, x.shape]) != x.shape:
         raise ShapeError(call, f"where has shape {mask.shape}", f"it must broadcast to the array's shape {x.shape}")
     return np.where(mask, x, fill)
 
@@ -344,4 +344,6 @@ def count_over(x: Any, axes: tuple[int, ...], keepdims: bool, where: Any = True)
     if where is True:
         shape = x.shape
         return math.prod([shape[i] for i in axes])
-    return reduce_sum(np.broadcast_to(operand(where), x.shape), axis=axes, keepdims=bool(keepdims))
+    mask = operand(where)
+    full = mask if mask.shape == x.shape else np.broadcast_to(mask, x.shape)
+    return reduce_sum(full, axis=axes, keepdims=bool(keepdims))
