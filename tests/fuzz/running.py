@@ -22,6 +22,10 @@ from .values import LAYOUTS
 LARGE = 0.0 if TINY else 0.01
 """The share of programs with large arrays, which with tiny sizes would have a tile for each few numbers."""
 
+CHUNK, CHUNKS = 20, 5
+"""How many programs a process is given at a time, and how often, until a new one takes its place: kernels are kept as
+long as a process lives, and a thousand programs' fill gigabytes."""
+
 CHANCE = {False: 0.5, True: 0.25}
 """How likely a check is made of a program: one of derivatives seldom, as there are many."""
 
@@ -74,9 +78,9 @@ def run_all(chosen):
 def results(chosen):
     """What `check_program` returns for all seeds, as it comes."""
     seeds = range(chosen.seed, chosen.seed + chosen.programs)
-    if chosen.jobs == 1:
+    if chosen.jobs == 1 and not chosen.numba:
         yield map(check_program, seeds)
         return
-    with ProcessPoolExecutor(chosen.jobs, get_context("spawn")) as executor:
-        yield executor.map(check_program, seeds, chunksize=20)
+    with ProcessPoolExecutor(chosen.jobs, get_context("spawn"), max_tasks_per_child=CHUNKS) as executor:
+        yield executor.map(check_program, seeds, chunksize=CHUNK)
         executor.shutdown(cancel_futures=True)
