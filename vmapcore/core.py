@@ -317,9 +317,12 @@ class Trace:
 
     def unwrapped(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The values of what the function returned, and what its tracers have beside; None for what is none."""
-        mine = [self.owns(x) for x in leaves]
-        values = [x.value if own else x for x, own in zip(leaves, mine, strict=True)]
-        return values, [x.beside if own else None for x, own in zip(leaves, mine, strict=True)]
+        values, beside = [], []
+        for x in leaves:
+            mine = self.owns(x)
+            values.append(x.value if mine else x)
+            beside.append(x.beside if mine else None)
+        return values, beside
 
     def leaked(self) -> LeakedTracerError:
         """The error for using a tracer of this trace after it ended."""
