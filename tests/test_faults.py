@@ -25,6 +25,9 @@ from .test_jit_threads import in_threads
 
 pytestmark = pytest.mark.plans
 
+USUAL = gc.get_threshold()
+"""When Python searches for cycles."""
+
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch):
@@ -70,6 +73,10 @@ def the_same(x, y):
     return x.dtype == y.dtype and np.array_equal(x, y)
 
 
+def check_same(x, y):
+    assert the_same(x, y)
+
+
 # Many threads at once.
 
 
@@ -95,23 +102,26 @@ def another_count_all_the_time():
 @pytest.mark.parametrize("numba", [True, False], ids=["compiled", "numpy"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_many_threads_get_what_one_alone_gets(name, numba, monkeypatch):
-    """To the last bit, whatever `set_threads` says meanwhile; with jit and without."""
+    """To the last bit, whatever `set_threads` says meanwhile; with jit and without, where BLAS has one thread: on some
+    processors it adds up in another order with two."""
     monkeypatch.setattr(compiled, "AVAILABLE", compiled.AVAILABLE and numba)
     fun, data = FUNCTIONS[name], [arguments(i) for i in range(8)]
     f = jit(fun)
     f(*data[0])
     set_threads(1)
-    eager, expected = [fun(*args) for args in data], [f(*args) for args in data]
+    expected = [f(*args) for args in data]
     if name == "tiles":
-        assert any(isinstance(unit, TiledGroup) and len(unit.cuts[0].pieces) > 1 for unit in units(f))
+        assert any(isinstance(unit, TiledGroup) and len(unit.cuts[0]) > 1 for unit in units(f))
 
-    def work(i):
+    def replay(i):
         for k in range(i, i + 4):
             assert the_same(f(*data[k % 8]), expected[k % 8])
-        assert the_same(fun(*data[i]), eager[i])
 
     with another_count_all_the_time():
-        in_threads(8, work)
+        in_threads(8, replay)
+        with threadpool_limits(1, user_api="blas"):
+            eager = [fun(*args) for args in data]
+            in_threads(8, lambda i: check_same(fun(*data[i]), eager[i]))
     assert len(f.plans) == 1
 
 
@@ -158,7 +168,7 @@ def check_unharmed(blas):
     pool = memory._POOL
     assert not pool.lock.locked() and pool.held == sum([n * len(blocks) for n, blocks in pool.idle.items()])
     assert core.RUNNING.get() == () and core.OBSERVER.get() is None
-    assert gc.isenabled() and not executors._planning
+    assert gc.get_threshold() == USUAL and not executors._usual
     assert threads.inside() is False
     assert eventually(at_rest), "a worker goes on for ever, or is waited for"
 
@@ -169,7 +179,7 @@ def check_unharmed(blas):
     [
         ("call", ("",), 1),
         ("gradient", ("core", "reverse", "batching"), 1),
-        ("first calls", ("core", "replay", "recording", "executors", "memory", "threads", "cpu"), 23),
+        ("first calls", ("core", "replay", "recording", "executors", "memory", "threads", "cpu"), 5),
     ],
 )
 def test_an_interrupt_does_no_harm(name, modules, step):

@@ -195,19 +195,21 @@ def test_python_searches_for_garbage_in_the_child_of_one_that_plans():
 from vmapcore import executors
 check()
 inside, done = threading.Event(), threading.Event()
+usual = gc.get_threshold()
 def plan():
     executors._without_search_for_garbage(lambda: inside.set() or done.wait(60))
 planner = threading.Thread(target=plan)
 planner.start()
 inside.wait()
+assert gc.get_threshold()[0] == 0
 def searches():
-    assert gc.isenabled()
+    assert gc.get_threshold() == usual
     check()
-    assert gc.isenabled()
+    assert gc.get_threshold() == usual
 succeeded(child(searches))
 done.set()
 planner.join()
-assert gc.isenabled()
+assert gc.get_threshold() == usual
 """)
 
 

@@ -35,24 +35,25 @@ def build(graph: Graph, arrays: Sequence[Any], donated: Sequence[bool]) -> Repla
 
 def _without_search_for_garbage(plan: Callable[[], Replay]) -> Replay:
     """Without Python's search for cycles: what is made here stays, and would be looked at several times."""
-    if not gc.isenabled():
+    usual = gc.get_threshold()
+    if usual[0] == 0 or not gc.isenabled():
         return plan()
     try:
-        _planning.append(True)
-        gc.disable()
+        _usual[:] = usual
+        gc.set_threshold(0)
         return plan()
-    finally:
-        gc.enable()
-        _planning.pop()
+    finally:  # an interrupt may come after any call, of which there is one
+        del _usual[:]
+        gc.set_threshold(*usual)
 
 
-_planning: list[bool] = []
-"""An entry for each thread that will have Python search again."""
+_usual: list[int] = []
+"""The thresholds of that search, which a thread that plans will have it keep again."""
 
 
 def _after_fork() -> None:
-    if _planning:  # by a thread that has gone, most likely
-        gc.enable()
+    if _usual:  # that thread has gone
+        gc.set_threshold(*_usual)
 
 
 if hasattr(os, "register_at_fork"):
