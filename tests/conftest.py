@@ -66,9 +66,11 @@ def _graphs_are_checked(monkeypatch):
 
 @pytest.fixture(autouse=True, scope="module")
 def _memory_of_one_file():
-    """What its tests let go comes back to none of the next file's."""
+    """What its tests let go comes back to none of the next file's, and what stays need not be looked at again."""
     yield
     memory.clear()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=libraries, ids=lambda xp: xp.__name__)

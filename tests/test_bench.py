@@ -433,6 +433,7 @@ def test_models_of_other_widths():
     assert sweep.flops(MODELS["lenet"], "gradients") == 3 * sweep.flops(MODELS["lenet"], "forward")
 
 
+@pytest.mark.numpy_plans
 @pytest.mark.parametrize("task", sweep.TASKS)
 @pytest.mark.parametrize("name", MODELS)
 def test_the_loop_and_vmap_of_the_sweep_agree(name, task):

@@ -132,7 +132,7 @@ PROGRAMS = {
 }
 
 
-MANY = "linear, members", "conv, members"
+MANY = "linear, members", "conv, members", "conv, 5x5", "gradients of LeNet"
 """Of their layouts nearly every mixture is a kernel of its own."""
 
 
