@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from vmapcore.cpu import compiled
@@ -71,3 +72,27 @@ def test_what_was_compiled_is_loaded_before_the_compiler_is_ready(tmp_path):
     assert run("d") == ["False", "False"]
     assert run("f") == ["False", "True"]  # one was loaded, the other compiled after it
     assert run("d", "twice") == ["False", "False", "True"]  # the compiler needs more of the one that was loaded
+
+
+@compiled.kernel
+def add_to(out, given):
+    x, (y, least) = given
+    for i in range(len(out)):
+        out[i] = max(x[i] + y[i], least)
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+def test_arrays_that_cannot_be_written_to_take_no_kernel_of_their_own(monkeypatch):
+    """Nor is it looked for again in a later call."""
+    out, x, y = np.empty(3), np.arange(3.0), np.ones(3)
+    frozen = [a.copy() for a in (x, y)]
+    for a in frozen:
+        a.flags.writeable = False
+    asked, compile_ = [], compiled._Dispatcher.compile
+    monkeypatch.setattr(
+        compiled._Dispatcher, "compile", lambda self, types: asked.append(types) or compile_(self, types)
+    )
+    for first, second in [frozen, (x, y), (x, frozen[1]), frozen, (x, frozen[1])]:
+        add_to(out, (first, (second, 2.0)))
+        np.testing.assert_array_equal(out, [2, 2, 3])
+    assert len(add_to.overloads) == 1 and len(asked) == 2

@@ -29,7 +29,8 @@ except ImportError:  # not wanted, not there, or does not go with this NumPy
 
 if numba is not None:
     from llvmlite import binding
-    from numba.core import caching, compiler_lock, runtime
+    from numba import types
+    from numba.core import caching, compiler_lock, registry, runtime, sigutils
 
     hold_across_forks(compiler_lock.global_compiler_lock, binding.ffi.lib._lock)
 
@@ -117,6 +118,23 @@ if numba is not None:
             module.get_function(name).linkage = "linkonce_odr"
         return code, module.as_bitcode()
 
+    class _Dispatcher(registry.CPUDispatcher):
+        """What compiles a function for arrays that can be written to, and calls that for arrays that cannot, too."""
+
+        def compile(self, signature: Any) -> Any:
+            given, _ = sigutils.normalize_signature(signature)
+            plain = tuple(map(_writeable, given))
+            found = super().compile(plain)
+            if plain != given:
+                self._insert([kind._code for kind in given], found, False)
+            return found
+
+    def _writeable(kind: Any) -> Any:
+        """The type of arrays that differ in that alone, also in tuples."""
+        if isinstance(kind, types.Array):
+            return kind if kind.mutable else kind.copy(readonly=False)
+        return types.Tuple(list(map(_writeable, kind))) if isinstance(kind, types.BaseTuple) else kind
+
 
 def is_plain_float(dtype: Any) -> bool:
     """Whether a dtype is float32 or float64 in the byte order of this processor."""
@@ -128,7 +146,7 @@ def cached(function: Callable[..., Any], text: str) -> Any:
 
     `text` is what it is made from, beside the sources in this folder.
     """
-    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher = _Dispatcher(function, targetoptions={"nopython": True, "nogil": True, "error_model": "numpy"})
     dispatcher._cache = _Kept(text)  # as its `enable_caching` does with Numba's own
     return dispatcher
 
