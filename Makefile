@@ -22,7 +22,9 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest --doctest-glob='*.md' README.md CONTRIBUTING.md docs
 
 test-deep: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m "numpy_plans or deep"
+	for f in $$(grep -lE "numpy_plans|mark.deep" tests/test_*.py); do \
+	  HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) -m "numpy_plans or deep" $$f || exit; \
+	done
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/test_properties.py
 	VMAPCORE_NUMBA=0 VMAPCORE_TINY=1 $(BIN)/python -m pytest -n $(JOBS) -m "tiny or tiny_deep"
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n $(JOBS) $(KERNELS:%=tests/test_%.py)
