@@ -482,7 +482,6 @@ def fancy(d):
         f"np.compress({mask}, {x}, axis=0)",
         f"np.delete({x}, 0, axis={a})",
         f"np.insert({x}, 0, 1, axis={a})",
-        f"np.take_along_axis({x}, np.argsort({x}, axis={a}), axis={a})",
     ]
     if d.ndim(x) > 1:
         texts += [f"{x}[[0, -1], [-1, 0]]", f"{x}[:, [0, 0]]", f"{x}[[[0], [-1]], [0, -1]]"]
@@ -508,6 +507,7 @@ def sort(d):
         f"np.sort({x}, axis={a})",
         f"np.sort({x}, axis={a})",
         f"np.argsort({x}, axis={a}, kind='stable')",
+        f"np.take_along_axis({x}, np.argsort({x}, axis={a}), axis={a})",
         f"np.partition({x}, 0, axis={a})",
         f"np.searchsorted(np.sort({x}.ravel()), {x})",
         f"np.sort({x}, axis={a})[::-1]",
