@@ -316,3 +316,14 @@ def test_what_is_written_to_out_is_computed_in_its_dtype(name, dtype):
 def test_between_one_point():
     for x in (np.nan, 4.0, 6.0):
         assert vmap(lambda v: np.interp(v, [5.0], [7.0], left=1.0))(np.array([x])) == np.interp(x, [5.0], [7.0], 1.0)
+
+
+@pytest.mark.parametrize("mean", "efdi")
+@pytest.mark.parametrize("dtype", "efdi")
+@pytest.mark.parametrize("function", [np.var, np.std, np.nanvar, np.nanstd])
+def test_a_mean_that_is_given_counts_for_the_dtype(function, dtype, mean):
+    x, m = np.arange(6).reshape(2, 3).astype(dtype), np.array([1]).astype(mean)
+    expected = np.stack([function(row, mean=m) for row in x])
+    for found in (vmap(lambda row: function(row, mean=m))(x), jit(vmap(lambda row: function(row, mean=m)))(x)):
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-3)

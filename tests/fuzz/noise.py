@@ -35,10 +35,15 @@ def noisy(program, seed):
         target = TARGET.match(line)
         if target and not (writes and any(word in line for word in VIEWS)):
             body.append(f"{target[1]} = moved({target[1]}, {rng.integers(1 << 30)})")
+            if PRODUCT.search(line):
+                body.append(f"{target[1]} = signed({target[1]}, {1.0 - 2 * (seed % 2)})")
     fun = compiled(replace(program, lines=tuple(body)).source)
-    fun.__globals__["moved"] = moved
+    fun.__globals__.update(moved=moved, signed=signed)
     return fun
 
+
+PRODUCT = re.compile(r" @ |np\.(matmul|dot|inner|outer|vecdot|einsum|tensordot|kron)\(")
+"""NumPy's own products begin with 0, or with their first term: so a sum of -0 is -0 or 0, by their shapes."""
 
 OTHERS = {"f8": "f4", "f4": "f8", "c16": "c8", "c8": "c16"}
 
@@ -90,6 +95,13 @@ def moved(x, seed):
     real = f"f{bytes_of(x.dtype)}"
     relative, absolute = ((eps(x.dtype) * rng.standard_normal(x.shape)).astype(real) for _ in range(2))
     return x * (1 + relative) + absolute * np.max(np.abs(stop_gradient(x)), initial=0)
+
+
+def signed(x, sign):
+    """`x`, its zeros of this sign; a tracer as it is, for zeros must move as they do."""
+    if not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind != "f":
+        return x
+    return np.where(x == 0, np.copysign(x.dtype.type(0), sign), x)
 
 
 def bytes_of(dtype):

@@ -79,7 +79,7 @@ def _variance(call: str, skip_nan: bool) -> Callable[..., Any]:
         x = operand(a)
         passing = skip_nan and x.dtype.kind in "fc"
         wide, final = mean_dtypes(x.dtype, loop_dtype(x, dtype, out) if x.dtype.kind in "fc" else dtype)
-        if mean is not None and dtype is None and final != np.float16 and not passing:
+        if mean is not None and dtype is None and not passing:
             final = np.result_type(final, mean)
         where = numbers(x, where) if passing else where
         x = converted(x, wide)
