@@ -107,6 +107,19 @@ def test_equal_values_that_move_alone_have_second_derivatives(function, along):
     assert jacfwd(jacfwd(lambda t: function(t * along + np.eye(3)).real[0]))(0.0) == 0
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 8])
+@pytest.mark.parametrize("values", [np.linalg.svdvals, lambda x: np.linalg.eigvalsh(x)[::-1]], ids=["svd", "eigh"])
+def test_values_that_stay_equal_have_second_derivatives(values, n):
+    """Up to rounding alone: what of a direction would tear them apart is zero, as their distance is, or nearly."""
+
+    def weighted(v, w):
+        return np.sum(w * values(0.1 * np.outer(v, v) + 9 * np.eye(n)))
+
+    vs, ws, ts = np.random.default_rng(0).standard_normal((3, 200, n))
+    seconds = vmap(lambda v, w, t: jvp(lambda v: grad(weighted)(v, w), (v,), (t,))[1])(vs, ws, ts)
+    np.testing.assert_allclose(seconds, 0.2 * ws[:, :1] * ts, atol=1e-6)
+
+
 SPECTRA = {
     "distinct": [1, 2, 3.5, 5],
     "nearly equal": [1, 1 + 1e-8, 3.5, 3.5 + 1e-8],

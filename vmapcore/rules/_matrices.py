@@ -105,18 +105,35 @@ def off_diagonal(x: Any) -> Any:
     return x - diagonal_matrix(diagonal(x))
 
 
-def scaled(inner: Any, ours: Any, theirs: Any, below: Any, values: Any, fixed: bool) -> Any:
+def rounding(*xs: Any) -> Any:
+    """How large it may be in the product of numbers that come of matrices such as `xs`, one of each, (..., 1, 1)."""
+    noise = 8 * max(xs[0].shape[-2:]) * float(np.finfo(xs[0].dtype).eps)
+    for x in xs:
+        noise = noise * largest(np.abs(x), (-2, -1), True)
+    return noise
+
+
+def _mixing(values: Any) -> Any:
+    """By how much rounding in vectors that belong to `values` is larger for neighbours that are near, but not equal."""
+    gap, most = np.abs(row(values) - column(values)), largest(np.abs(values), -1, True)
+    apart = gap > rounding(row(values))
+    return np.maximum(1, most * largest(np.where(apart, 1 / np.where(apart, gap, 1), 0), -1, False))
+
+
+def scaled(inner: Any, ours: Any, theirs: Any, below: Any, values: Any, noise: Any, fixed: bool) -> Any:
     """`inner * (ours + theirs) / below`, a part of a derivative: of pairs of `values` and of what belongs to each.
 
-    Where values are equal it has a limit. That of equal numbers which are `fixed` is zero; of others it is not known,
-    and NaN where only rounding keeps values apart, unless `inner` is but rounding too, or both are zero.
+    Where values are equal, up to rounding, it has a limit if `inner` is not above `noise`: of equals that move alike.
+    Of `fixed` numbers it also has one where they are equal, and is infinite elsewhere; of others it is not known, and
+    NaN, unless both are zero.
     """
-    equal, above = below == 0, ours + theirs
-    still = (inner == 0) | (above == 0)
-    if not fixed:
-        size, noise = np.abs(inner), max(inner.shape[-2:]) * float(np.finfo(inner.dtype).eps)
-        still = (size <= noise * largest(size, (-2, -1), True)) | ((ours == 0) & (theirs == 0) & ~equal)
-        equal = np.abs(below) <= noise * column(largest(np.abs(values), -1, True))
+    equal, above = np.abs(below) <= rounding(row(values)), ours + theirs
+    mixing = _mixing(values)
+    still = np.abs(inner) <= noise * (column(mixing) if below.shape[-1] == 1 else row(mixing))
+    if fixed:
+        still = still | (above == 0)
+    else:
+        still = still | ((ours == 0) & (theirs == 0) & (below != 0))
         above = np.where(equal & ~still, np.nan, above)
     return np.where(equal & still, 0, inner * above) / np.where(equal & (still | (not fixed)), 1, below)
 

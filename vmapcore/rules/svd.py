@@ -21,6 +21,7 @@ from ._matrices import (
     matrices,
     off_diagonal,
     over_gaps,
+    rounding,
     row,
     scaled,
     spectral,
@@ -163,13 +164,13 @@ def _pieces(x: Any, u: Any, vh: Any) -> tuple[Any, ...]:
 def _singular_turn(x: Any, a: Any, g: Any, fixed: bool) -> Any:
     """The derivative of `singular_sum` by the matrices, along `x`; also its transpose."""
     u, s, vh = svd(a, full=False)
-    both, apart, below, beside = _pieces(x, u, vh)
-    both = scaled(both, g, -transposed(g), row(s) - column(s), s, fixed)
-    turn = u @ (both + scaled(apart, g, transposed(g), row(s) + column(s), s, fixed)) @ vh
+    (both, apart, below, beside), noise = _pieces(x, u, vh), rounding(x)
+    both = scaled(both, g, -transposed(g), row(s) - column(s), s, noise, fixed)
+    turn = u @ (both + scaled(apart, g, transposed(g), row(s) + column(s), s, noise, fixed)) @ vh
     if below is not None:
-        turn = turn + scaled(below, g, 0, row(s), s, fixed) @ vh
+        turn = turn + scaled(below, g, 0, row(s), s, noise, fixed) @ vh
     if beside is not None:
-        turn = turn + u @ scaled(beside, transposed(g), 0, column(s), s, fixed)
+        turn = turn + u @ scaled(beside, transposed(g), 0, column(s), s, noise, fixed)
     return turn
 
 
@@ -183,12 +184,13 @@ def singular_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any) -> Any
         u, s, vh = svd(a, full=False)
         products = zip(_pieces(da, u, vh), _pieces(x, u, vh), strict=True)
         both, apart, below, beside = [None if y is None else np.real(conj(y) * z) for y, z in products]
-        both = scaled(both, 1, 0, column(s) - row(s), s, False)
-        turn = 2 * np.sum(both + scaled(apart, 1, 0, column(s) + row(s), s, False), axis=-1)
+        noise = rounding(da, x)
+        both = scaled(both, 1, 0, column(s) - row(s), s, noise, False)
+        turn = 2 * np.sum(both + scaled(apart, 1, 0, column(s) + row(s), s, noise, False), axis=-1)
         if below is not None:
-            turn = turn + np.sum(scaled(below, 1, 0, row(s), s, False), axis=-2)
+            turn = turn + np.sum(scaled(below, 1, 0, row(s), s, noise, False), axis=-2)
         if beside is not None:
-            turn = turn + np.sum(scaled(beside, 1, 0, column(s), s, False), axis=-1)
+            turn = turn + np.sum(scaled(beside, 1, 0, column(s), s, noise, False), axis=-1)
     return fit(add_tangents([turn, None if dx is None else singular_parts(a, dx)]), out)
 
 
