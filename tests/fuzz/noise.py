@@ -37,10 +37,16 @@ def noisy(program, seed):
             body.append(f"{target[1]} = moved({target[1]}, {rng.integers(1 << 30)})")
             if PRODUCT.search(line):
                 body.append(f"{target[1]} = signed({target[1]}, {1.0 - 2 * (seed % 2)})")
+        elif not target:
+            written = WRITTEN.match(line)[1]
+            body.append(f"{written}[...] = moved({written}, {rng.integers(1 << 30)})")
     fun = compiled(replace(program, lines=tuple(body)).source)
     fun.__globals__.update(moved=moved, signed=signed)
     return fun
 
+
+WRITTEN = re.compile(r"^(?:np\.[\w.]+\((?:.*out=)?)?(v\d+)")
+"""What a line writes to: what it begins with, or `out` or else the first argument of a function."""
 
 PRODUCT = re.compile(r" @ |np\.(matmul|dot|inner|outer|vecdot|einsum|tensordot|kron)\(")
 """NumPy's own products begin with 0, or with their first term: so a sum of -0 is -0 or 0, by their shapes."""
