@@ -1,8 +1,10 @@
 """Kernels on disk: what one process compiled the next one loads, and can still compile others."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -96,3 +98,34 @@ def test_arrays_that_cannot_be_written_to_take_no_kernel_of_their_own(monkeypatc
         add_to(out, (first, (second, 2.0)))
         np.testing.assert_array_equal(out, [2, 2, 3])
     assert len(add_to.overloads) == 1 and len(asked) == 2
+
+
+@compiled.kernel
+def copy_to(out, given):
+    for i in range(len(out)):
+        out[i] = given[0][i]
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="no numba")
+def test_a_kernel_that_threads_ask_for_at_once_is_found_later(monkeypatch):
+    x = np.arange(3.0)
+    x.flags.writeable = False
+    asked, compile_, both = [], compiled._Dispatcher.compile, threading.Barrier(4)
+
+    def together(self, types):
+        asked.append(types)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(10)
+        return compile_(self, types)
+
+    monkeypatch.setattr(compiled._Dispatcher, "compile", together)
+    threads = [threading.Thread(target=copy_to, args=(np.empty(3), (x,))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(asked) == 4
+    out = np.empty(3)
+    copy_to(out, (x,))
+    np.testing.assert_array_equal(out, x)
+    assert len(asked) == 4

@@ -121,12 +121,18 @@ if numba is not None:
     class _Dispatcher(registry.CPUDispatcher):
         """What compiles a function for arrays that can be written to, and calls that for arrays that cannot, too."""
 
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.taken: set[Any] = set()
+
         def compile(self, signature: Any) -> Any:
             given, _ = sigutils.normalize_signature(signature)
             plain = tuple(map(_writeable, given))
-            found = super().compile(plain)
-            if plain != given:
-                self._insert([kind._code for kind in given], found, False)
+            with compiler_lock.global_compiler_lock:
+                found = super().compile(plain)
+                if plain != given and given not in self.taken:  # of two that are alike, Numba takes neither
+                    self.taken.add(given)
+                    self._insert([kind._code for kind in given], found, False)
             return found
 
     def _writeable(kind: Any) -> Any:
