@@ -29,10 +29,52 @@ class BatchedTensor(Tracer):
 
     __slots__ = ()
 
+    row = Tracer.beside  # type: ignore[misc]  # that slot, by its name in SharedTensor
     shape = fixed("shape", "reshape", lambda self: self.value.shape[1:])
 
     def _instead(self, call: str, wanted: str) -> tuple[str, str]:
         return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE)
+
+
+class SharedTensor(BatchedTensor):
+    """vmap's tracer of a value that is the same for all examples, `row`: not mapped to rules, known to who asks.
+
+    It becomes an ordinary one when a mapped value is written into it.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, trace: "BatchTrace", row: Any) -> None:
+        self._trace = trace
+        self.beside = row
+        self.storage = None
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        return np.broadcast_to(self.row, (self._trace.size, *self.row.shape))
+
+    @value.setter
+    def value(self, row: Any) -> None:  # what has no value any more has no row
+        self.row = row
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.row.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.row.dtype
+
+    def _known(self, wanted: str) -> Any:
+        return self.row
+
+    def rebind(self, other: Any) -> None:
+        if type(other) is SharedTensor:
+            self.row = other.row
+        else:
+            self.row = None
+            self.__class__ = BatchedTensor  # type: ignore[assignment]
+            self.value = other.value
 
 
 class BatchTrace(Trace):
@@ -52,9 +94,7 @@ class BatchTrace(Trace):
         if self.ended:
             raise self.leaked()
         rule = primitive.vmap
-        if rule is None:
-            raise self._without_rule(primitive)
-        if len(args) == 1:
+        if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
             out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
         else:
             values = []
@@ -64,12 +104,24 @@ class BatchTrace(Trace):
                     values.append(a.value)
                     mapped.append(True)
                 else:
+                    if type(a) is SharedTensor and a._trace is self:
+                        a = a.row
                     values.append(np.asarray(a) if type(a) in SEQUENCES else a)
                     mapped.append(False)
+            if True not in mapped:
+                return self._once(primitive(*values, **params))
+            if rule is None:
+                raise self._without_rule(primitive)
             out = rule(self.size, mapped, *values, **params)
         if primitive.multiple:
             return tuple([BatchedTensor(self, o) for o in out])
         return BatchedTensor(self, out)
+
+    def _once(self, out: Any) -> Any:
+        """The result of an operation on values that are the same for all examples; a scalar is never written to."""
+        if type(out) is tuple:
+            return tuple([self._once(x) for x in out])
+        return SharedTensor(self, out) if out.shape else out
 
     def _without_rule(self, primitive: Primitive) -> VmapcoreError:
         if primitive.dynamic is None:
@@ -78,8 +130,12 @@ class BatchTrace(Trace):
         fact = f"the array is mapped, and results may differ in {what}, at {callers_line()}"
         return refuse(self, call, fact, "", instead)
 
-    def wrap(self, value: Any) -> BatchedTensor:
-        return BatchedTensor(self, np.broadcast_to(value, (self.size, *value.shape)))
+    def lift(self, value: Any) -> BatchedTensor:
+        if type(value) is BatchedTensor and value._trace is self:
+            return BatchedTensor(self, value.value)
+        if type(value) is SharedTensor and value._trace is self:
+            value = value.row
+        return SharedTensor(self, value if hasattr(value, "shape") else np.asarray(value))
 
 
 class TangentTrace(BatchTrace):
@@ -189,7 +245,10 @@ class _Door:
         )
 
     def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
-        if trace.owns(x):
+        owned = trace.owns(x)
+        if type(x) is SharedTensor and owned:
+            x = x.row
+        elif owned:
             return self._mapped_result(trace, x.value, axis, path)
         if axis is None:
             return x

@@ -221,7 +221,10 @@ class Questioned:
         return f"{what} is not {wanted}, at {callers_line()}"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+        known = self._known(ARRAY)
+        if known is None:
+            raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+        return np.array(known, dtype)
 
     def __bool__(self) -> bool:
         return bool(self._concrete(BOOL, TRUTH))

@@ -1,0 +1,112 @@
+"""Values inside vmap that are the same for all examples: known to who asks, not mapped to rules, until written to."""
+
+import numpy as np
+import pytest
+
+import vmapcore.numpy as vnp
+from vmapcore import grad, jit, vmap
+from vmapcore.batching import BatchedTensor, SharedTensor
+from vmapcore.errors import ConcretizationError
+from vmapcore.testing import assert_same, check_vmap
+
+X = np.array([2.0, -1.0, 3.0])
+
+
+def inside(fun):
+    """What `fun` finds in a vmap."""
+    found = []
+    vmap(lambda x: [found.append(fun()), x][1])(X)
+    return found[0]
+
+
+ASKED = {
+    "bool": lambda a: [1 if v else 2 for v in a],
+    "if": lambda a: 1 if a[1] > 0.5 else 2,
+    "int": lambda a: [int(v) for v in a],
+    "float": lambda a: float(a[0]),
+    "range": lambda a: list(range(a[2])),
+    "item": lambda a: a[1:2].item(),
+    "list": lambda a: a.tolist(),
+    "asarray": lambda a: np.add.reduce(np.asarray(a)),
+    "in": lambda a: 2 in a,
+    "mask": lambda a: np.arange(3.0)[a > 0],
+    "index": lambda a: np.arange(3.0)[a],
+    "text": lambda a: f"{a[0]:d}",
+    "nonzero": lambda a: np.nonzero(a)[0].tolist(),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_it_answers_what_it_is_asked(name):
+    def f():
+        return ASKED[name](vnp.arange(3) + vnp.zeros(3, int))
+
+    assert_same(np.asarray(inside(f)), np.asarray(ASKED[name](np.arange(3))))
+
+
+def test_it_stays_known_through_operations_that_run_once():
+    a = inside(lambda: np.sin(vnp.arange(6.0)).reshape(2, 3) @ vnp.ones((3, 2)) + 1)
+    assert type(a) is SharedTensor
+    assert_same(np.asarray(a.row), np.sin(np.arange(6.0)).reshape(2, 3) @ np.ones((3, 2)) + 1)
+    assert type(inside(lambda: np.sum(vnp.ones(3)))) is np.float64
+
+
+def test_rules_take_it_for_what_is_not_mapped():
+    def f(x):
+        return vnp.ones((4, 3)) @ x
+
+    check_vmap(f, np.arange(6.0).reshape(2, 3))
+
+
+def test_it_is_mapped_once_a_mapped_value_is_in_it():
+    def f(x):
+        a = vnp.zeros(3)
+        b, c = a[1:], a.reshape(3, 1)
+        a[0] = 4
+        assert type(a) is SharedTensor and float(a[0]) == 4
+        b[1] = x
+        assert type(a) is type(b) is type(c) is BatchedTensor
+        a[1] = 7
+        return a, b, c
+
+    assert_same(
+        vmap(f)(X),
+        (
+            np.stack([[4, 7, x] for x in X]),
+            np.stack([[7, x] for x in X]),
+            np.stack([[[4], [7], [x]] for x in X]),
+        ),
+    )
+
+
+def test_mapped_it_answers_no_more():
+    def f(x):
+        a = vnp.zeros(3)
+        a[0] = x
+        return a if a[0] > 0 else -a
+
+    with pytest.raises(ConcretizationError, match="one truth value"):
+        vmap(f)(X)
+
+
+def test_results_may_be_unmapped():
+    x, a = vmap(lambda x: (x, vnp.arange(3)), out_axes=(0, None))(X)
+    assert_same(a, np.arange(3))
+    assert_same(vmap(lambda x: vnp.arange(2), out_axes=1)(X), np.array([[0] * 3, [1] * 3]))
+    assert vmap(lambda x: vnp.float64(2), out_axes="sum")(X) == 6.0
+
+
+def test_under_other_transforms():
+    def f(x):
+        a = vnp.zeros(2)
+        a[0] = 2
+        a[1] = x * (3 if a[0] > 1 else 5)
+        return np.sum(a * a)
+
+    assert_same(vmap(grad(f))(X), 18 * X)
+    assert_same(grad(lambda x: np.sum(vmap(f)(x)))(X), 18 * X)
+    assert_same(vmap(vmap(f))(X[None]), 4 + 9 * X[None] ** 2)
+    assert_same(vmap(lambda x: np.sum(vmap(lambda y: f(x) + y)(X)))(X), 3 * (4 + 9 * X**2) + X.sum())
+    fast = jit(vmap(f))
+    for _ in range(3):
+        assert_same(fast(X), 4 + 9 * X**2)
