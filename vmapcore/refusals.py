@@ -127,6 +127,8 @@ def check_returned(call: str, refused: Sequence[Refusal], error: BaseException |
     last, innermost = refused[-1], error.__traceback__
     if innermost is None or isinstance(error, VmapcoreError):
         return
+    if isinstance(error, SystemError):  # C code went on with ours pending
+        raise ConcretizationError(str(last.error)).with_traceback(error.__traceback__) from None
     while innermost.tb_next is not None:
         innermost = innermost.tb_next
     if innermost.tb_frame.f_code is last.code and innermost.tb_lasti == last.instruction:

@@ -219,6 +219,7 @@ def _holds_tracer(nested: Any) -> bool:
     return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in nested)
 
 
+@implements("as_array")
 def as_array(x: Any, like: Any = None) -> Any:
     """Returns an array or tracer as it is, and makes one of a number or of nested lists, of the library of `like`."""
     if hasattr(x, "shape"):
