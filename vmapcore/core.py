@@ -367,6 +367,6 @@ def observed(observer: Any) -> Iterator[None]:
 def lift(value: Any) -> Any:
     """Wraps a fresh array in the innermost running transform of its dtype, so that tracers may be written into it."""
     for trace in reversed(RUNNING.get()):
-        if trace.adopts and trace.holds(value.dtype):
+        if trace.adopts and value.dtype.kind in "biufc" and trace.holds(value.dtype):
             return trace.lift(value)
     return value
