@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from vmapcore import custom_op, grad, jacfwd, jit, jvp, trace, vjp, vmap
+from tests.own_names import grad, jacfwd, jit, jvp, trace, vjp, vmap
+from vmapcore import custom_op
 from vmapcore.errors import ArgumentError, ConcretizationError
 
 from .together import together

@@ -14,6 +14,7 @@ from .arrays import is_array
 from .axes import InAxes, check_entries, spread_prefix
 from .core import SEQUENCES, Primitive, Trace
 from .errors import ArgumentError, AxisError, ShapeError, VmapcoreError, callers_line, describe, name_of
+from .names import call_user
 from .pytree import flatten, paths, unflatten
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .remade import remade
@@ -50,18 +51,18 @@ class SharedTensor(BatchedTensor):
         self.storage = None
 
     @property
-    def value(self) -> Any:  # type: ignore[override]
+    def value(self) -> Any:
         return np.broadcast_to(self.row, (self._trace.size, *self.row.shape))
 
     @value.setter
     def value(self, row: Any) -> None:  # what has no value any more has no row
         self.row = row
 
-    @property
+    @property  # type: ignore[misc]
     def shape(self) -> tuple[int, ...]:
         return self.row.shape
 
-    @property
+    @property  # type: ignore[misc]
     def dtype(self) -> Any:
         return self.row.dtype
 
@@ -226,7 +227,7 @@ class _Door:
             for x, axis in zip(leaves, axes, strict=True)
         ]
         args, kwargs = unflatten(treedef, inputs)
-        result = trace.run(lambda: self._results(trace, self.fun(*args, **kwargs)))
+        result = trace.run(lambda: self._results(trace, call_user(self.fun, args, kwargs)))
         if trace.report is not None:
             trace.report.tell()
         return result

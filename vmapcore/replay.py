@@ -12,6 +12,7 @@ from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
 from .graph import Graph, Literal, Var
 from .keys import Key, collect, is_recorded, is_value, places_of, plain, positions, static_key, without_numbers
+from .names import call_user
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import flatten, unflatten
 from .recording import record
@@ -138,7 +139,7 @@ class Replayed(Remade):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if RUNNING.get():
-            return self.fun(*args, **kwargs)
+            return call_user(self.fun, args, kwargs)
         arrays: list[Any] = []
         key = self._key(args, kwargs, arrays)
         try:
@@ -166,7 +167,7 @@ class Replayed(Remade):
     def _first(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Records, keeps a plan for the next call, and returns the results of the recording."""
         if any(isinstance(x, Tracer) for x in flatten((args, kwargs))[0]):  # in a thread begun inside a transform
-            return self.fun(*args, **kwargs)
+            return call_user(self.fun, args, kwargs)
         self._check(key, args, kwargs)
         static = positions(self.static, len(args))
         recorded = Recorded(self.call, self.fun, args, kwargs, static, self.names)
@@ -245,7 +246,7 @@ class Recorded:
             rest, named = unflatten(tree, full)
             others = iter(rest)
             full_args = [x if i in static else next(others) for i, x in enumerate(args)]
-            results, self.out_tree = flatten(fun(*full_args, **named, **options))
+            results, self.out_tree = flatten(call_user(fun, full_args, named | options))
             return results
 
         labels = [name for name, _ in leaves_of(fun, args, kwargs, static)]
