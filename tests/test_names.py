@@ -406,7 +406,6 @@ BOUND = NET.method
         *(lambda x: NET(x), lambda x: BOUND(x), lambda x: [f(x) for f in (made, NET, BOUND)], Point.both, Point.unit),
         *(Spring(2.0).force, lambda x: Spring(x).force(1.0), lambda x: {"f": made}["f"](x), jit(made), vmap),
     ],
-    ids=str,
 )
 def test_whatever_is_called(fun):
     if fun is vmap:

@@ -110,3 +110,17 @@ def test_under_other_transforms():
     fast = jit(vmap(f))
     for _ in range(3):
         assert_same(fast(X), 4 + 9 * X**2)
+
+
+def test_constants_of_a_recording_stay_known():
+    def f(x):
+        w = vnp.arange(3) * 2 + 1
+        w[1] = 7
+        total = vnp.zeros(2)
+        for i in range(w[0]):
+            total[i] = x[i] if w[1] > 6 else -x[i]
+        return total, np.asarray(w)[w > 2], [x[0]] * int(w[2])
+
+    x = np.array([1.5, 2.5])
+    assert_same(jit(f)(x), (np.array([1.5, 0.0]), np.array([7, 5]), [x[0]] * 5))
+    assert_same(jit(f)(x + 1), (np.array([2.5, 0.0]), np.array([7, 5]), [x[0] + 1] * 5))

@@ -97,8 +97,8 @@ def _asks(code: CodeType) -> bool:
 LENT: dict[type, int] = {}
 """By how many runs a class is lent."""
 
-KNOWN: weakref.WeakKeyDictionary[type, dict[str, tuple[Any, Method | None]]] = weakref.WeakKeyDictionary()
-"""What stands for each method of a class; None where that would be seen as itself."""
+KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]]]] = weakref.WeakKeyDictionary()
+"""How many names a class has, and what stands for its methods while it is lent."""
 
 
 class Loans:
@@ -149,36 +149,41 @@ class Loans:
                 self.kinds[cls] = self.is_users(cls) and self._borrow(cls)
 
     def _borrow(self, cls: type) -> bool:
-        known = KNOWN.setdefault(cls, {})
+        names = vars(cls)
         with LENDING:
-            found = [(n, ours) for n, x in list(vars(cls).items()) if (ours := self._standing_for(known, n, x))]
-            for name, ours in found:
-                if vars(cls)[name] is not ours:
+            size, methods = KNOWN.get(cls, (0, []))
+            if size != len(names) or not all((x := names.get(n)) is ours.theirs or x is ours for n, ours in methods):
+                methods = [(n, ours) for n, x in list(names.items()) if (ours := self._standing_for(n, x))]
+                KNOWN[cls] = len(names), methods
+            for name, ours in methods:
+                if names[name] is not ours:
                     type.__setattr__(cls, name, ours)
-            if found:
+            if methods:
                 LENT[cls] = LENT.get(cls, 0) + 1
-        return bool(found)
+        return bool(methods)
 
-    def _standing_for(self, known: dict[str, tuple[Any, Method | None]], name: str, x: Any) -> Method | None:
+    def _standing_for(self, name: str, x: Any) -> Method | None:
         """What stands for an attribute of a class while that is lent, if it is a method that is seen as another."""
         if isinstance(x, Method):
             return x
         if type(x) not in KINDS or name in KEPT:
             return None
-        if name not in known or known[name][0] is not x:
-            functions = [f for f in _functions(x) if type(f) is FunctionType]
-            changes = any(_asks(f.__code__) and self.seen(f) is not f for f in functions)
-            ours = Property(x) if isinstance(x, property) else Method(x)
-            known[name] = x, ours if changes else None
-        return known[name][1]
+        functions = [f for f in _functions(x) if type(f) is FunctionType]
+        changes = any(_asks(f.__code__) and self.seen(f) is not f for f in functions)
+        return (Property(x) if isinstance(x, property) else Method(x)) if changes else None
 
     def give_back(self) -> None:
         """Ends the loans of this run."""
-        for cls in [cls for cls, borrowed in self.kinds.items() if borrowed]:
-            with LENDING:
-                LENT[cls] -= 1
-                if not LENT[cls]:
-                    del LENT[cls]
-                    for name, ours in list(vars(cls).items()):
-                        if isinstance(ours, Method):
-                            type.__setattr__(cls, name, ours.theirs)
+        for cls, borrowed in self.kinds.items():
+            if borrowed:
+                with LENDING:
+                    LENT[cls] -= 1
+                    if not LENT[cls]:
+                        del LENT[cls]
+                        self._restore(cls)
+
+    def _restore(self, cls: type) -> None:
+        names = vars(cls)
+        for name, ours in KNOWN[cls][1]:
+            if names.get(name) is ours:
+                type.__setattr__(cls, name, ours.theirs)

@@ -90,11 +90,11 @@ def call_user(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     if run is not None:
         return seen(fun)(*_arguments(args), **kwargs)
     run = NamesRun()
-    token = RUN.set(run)
     try:
+        RUN.set(run)
         return seen(fun)(*_arguments(args), **kwargs)
-    finally:
-        RUN.reset(token)
+    finally:  # as set, since an interrupt may come after each call
+        RUN.set(None)
         run.end()
 
 
@@ -121,11 +121,12 @@ def plain(fun: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fun)
     def with_its_own_names(*args: Any, **kwargs: Any) -> Any:
-        token = RUN.set(None)
+        run = RUN.get()
         try:
+            RUN.set(None)
             return fun(*args, **kwargs)
         finally:
-            RUN.reset(token)
+            RUN.set(run)
 
     return with_its_own_names
 
@@ -154,7 +155,7 @@ class Builtins(dict[str, Any]):
 
     def __init__(self, view: "SeenNames") -> None:
         self.view = weakref.ref(view)
-        self["__build_class__"] = builtins.__build_class__
+        self.update({name: getattr(builtins, name) for name in ("__build_class__", "getattr", "iter", "reversed")})
         self["__import__"] = functools.partial(_import, view.module)
 
     def __missing__(self, name: str) -> Any:

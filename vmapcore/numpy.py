@@ -49,7 +49,7 @@ OWN = {
     *("arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace"),
     *("ones", "ones_like", "tri", "zeros", "zeros_like"),
 }
-"""Functions of which NumPy's own never serves: what they make belongs to a transform."""
+"""Functions that make an array of what is none."""
 
 JOINING = {
     *("broadcast_arrays", "choose", "column_stack", "concat", "concatenate", "dstack", "einsum", "hstack"),
@@ -114,6 +114,13 @@ class Dispatching:
         return _found, (self.theirs,)
 
 
+class Making(Dispatching):
+    """One of which NumPy's own never serves: what it makes belongs to a transform."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.applied(*args, **options)
+
+
 def _found(theirs: Any) -> Any:
     return INSTEAD[theirs]
 
@@ -141,7 +148,7 @@ def _section(module: Any, plain: str = "") -> dict[str, Any]:
     for name, value in vars(module).items():
         if callable(value) and value in NUMPY:
             ours = NUMPY[value]
-            found[name] = INSTEAD.get(value) or stands_for(ours if name in OWN else Dispatching(value, ours), value)
+            found[name] = INSTEAD.get(value) or stands_for((Making if name in OWN else Dispatching)(value, ours), value)
     return found
 
 
@@ -200,12 +207,16 @@ class _Joined:
         return np.concatenate([x if x.shape else x.reshape((1,)) for x in arrays], self.axis)
 
 
+def _making(name: str, ours: Callable[..., Any]) -> Any:
+    return stands_for(Making(getattr(np, name), ours), getattr(np, name))
+
+
 _FUNCTIONS = _section(np, PLAIN)
 for _name in ("zeros_like", "ones_like", "empty_like", "full_like"):
-    _FUNCTIONS[_name] = stands_for(_made_here(_FUNCTIONS[_name]), getattr(np, _name))
+    _FUNCTIONS[_name] = _making(_name, _made_here(_FUNCTIONS[_name]))
 for _name in ("ascontiguousarray", "asfortranarray"):
-    _FUNCTIONS[_name] = stands_for(_laid_out(getattr(np, _name)), getattr(np, _name))
-_FUNCTIONS["asanyarray"] = stands_for(asarray, np.asanyarray)
+    _FUNCTIONS[_name] = _making(_name, _laid_out(getattr(np, _name)))
+_FUNCTIONS["asanyarray"] = _making("asanyarray", asarray)
 globals().update(_FUNCTIONS)
 
 linalg, fft = Section(np.linalg), Section(np.fft)

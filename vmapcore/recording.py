@@ -77,6 +77,8 @@ class RecordTrace(Trace):
                 values.append(value)
                 inputs.append(self.literal(value))
         out = primitive.eval(namespace(values), *values, **params)
+        if primitive.pure and all(type(atom) is Literal for atom in inputs):
+            return self._constant(out)
         outs = tuple(out) if primitive.multiple else (out,)
         if PRIMITIVES.get(primitive.name) is not primitive:
             self.kept += outs
@@ -84,6 +86,12 @@ class RecordTrace(Trace):
         self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
         tracers = tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
         return tracers if primitive.multiple else tracers[0]
+
+    def _constant(self, out: Any) -> Any:
+        """The result of an operation on constants, which is one; a scalar is never written to."""
+        if type(out) is tuple:
+            return tuple([self._constant(x) for x in out])
+        return RecordTracer(self, out, Literal(out.copy())) if out.shape else out
 
     def _spelled_out(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """What an author's function makes of tracers; None, and no steps, where it does more than NumPy's functions do:
