@@ -3,6 +3,7 @@
 import builtins
 import cmath
 import contextlib
+import contextvars
 import dataclasses
 import doctest
 import functools
@@ -421,6 +422,14 @@ def test_functions_among_the_arguments():
     assert_same(found, looped(lambda x: solve(made, {"f": made}, Net(), x))(X))
 
 
+def test_functions_among_keyword_arguments():
+    def solve(x, f):
+        return f(x)
+
+    assert_same(vmap(solve, in_axes={"x": 0, "f": None})(x=X, f=made), looped(made)(X))
+    assert_same(grad(lambda x, f: f(x).sum())(1.5, f=made), 2.0)
+
+
 class Tree:
     """Objects in an object, met as their methods are called."""
 
@@ -562,6 +571,13 @@ def test_other_threads_notice_nothing():
     assert Spring.force is plain_force and vars(Spring)["force"] is plain_force and not LENT
     force = looped(spring.force)(X)
     assert_same(results, [((force, looped(pair)(X)), force)])
+
+
+def test_what_is_begun_inside_may_go_on():
+    contexts = []
+    vmap(lambda x: [contexts.append(contextvars.copy_context()), x][1])(X)
+    assert_same(contexts[0].run(vmap(Spring(2.0).force), X), looped(Spring(2.0).force)(X))
+    assert not LENT
 
 
 def test_many_threads():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import vmapcore.numpy as vnp
-from tests.own_names import grad, jit, vmap
+from tests.own_names import grad, jit, jvp, vmap
 from vmapcore.batching import BatchedTensor, SharedTensor
-from vmapcore.errors import ConcretizationError
+from vmapcore.errors import ConcretizationError, LeakedTracerError
 from vmapcore.testing import assert_same, check_vmap
 
 X = np.array([2.0, -1.0, 3.0])
@@ -124,3 +124,44 @@ def test_constants_of_a_recording_stay_known():
     x = np.array([1.5, 2.5])
     assert_same(jit(f)(x), (np.array([1.5, 0.0]), np.array([7, 5]), [x[0]] * 5))
     assert_same(jit(f)(x + 1), (np.array([2.5, 0.0]), np.array([7, 5]), [x[0] + 1] * 5))
+
+
+KEPT = {}
+
+
+def remembered(n):
+    if n not in KEPT:
+        KEPT[n] = vnp.arange(float(n))
+    return KEPT[n]
+
+
+FIRST = [
+    vmap,
+    lambda f: lambda x: grad(lambda y: np.sum(f(y)))(x),
+    jit,
+    lambda f: jit(vmap(f)),
+    lambda f: lambda x: jvp(f, (x,), (x,)),
+]
+
+
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("then", FIRST)
+def test_a_function_may_keep_what_does_not_depend_on_its_arguments(first, then):
+    def f(x):
+        w = remembered(3)
+        return np.sum(w * 2) * x + w[1] + len(w) + float(np.asarray(w)[2])
+
+    KEPT.clear()
+    expected = then(f)(X)
+    KEPT.clear()
+    first(f)(X)
+    assert_same(then(f)(X), expected)
+    assert_same(f(X), 6 * X + 6)
+    assert_same(np.asarray(KEPT[3] + 1), np.arange(3.0) + 1)
+
+
+def test_what_depends_on_them_it_may_not_keep():
+    kept = []
+    vmap(lambda x: [kept.append(x * vnp.ones(2)), x][1])(X)
+    with pytest.raises(LeakedTracerError):
+        kept[0] + 1

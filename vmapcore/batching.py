@@ -12,7 +12,7 @@ import numpy as np
 from .arguments import check_callable
 from .arrays import is_array
 from .axes import InAxes, check_entries, spread_prefix
-from .core import SEQUENCES, Primitive, Trace
+from .core import SEQUENCES, Primitive, Trace, at_end
 from .errors import ArgumentError, AxisError, ShapeError, VmapcoreError, callers_line, describe, name_of
 from .names import call_user
 from .pytree import flatten, paths, unflatten
@@ -93,7 +93,7 @@ class BatchTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         rule = primitive.vmap
         if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
             out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
@@ -246,6 +246,7 @@ class _Door:
         )
 
     def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
+        x = at_end(x)
         owned = trace.owns(x)
         if type(x) is SharedTensor and owned:
             x = x.row

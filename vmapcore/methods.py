@@ -104,9 +104,10 @@ KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]]]] = w
 class Loans:
     """The classes that one run has met, and objects of theirs."""
 
-    __slots__ = ("kinds", "objects")
+    __slots__ = ("ended", "kinds", "objects")
 
     def __init__(self) -> None:
+        self.ended = False  # what was begun inside may go on
         self.kinds: dict[type, bool] = {}
         self.objects: dict[int, Any] = {}
 
@@ -141,7 +142,7 @@ class Loans:
         if kind in SIMPLE or isinstance(x, Tracer):
             return
         kind = x if isinstance(x, type) else kind
-        if kind in self.kinds:
+        if kind in self.kinds or self.ended:
             return
         for cls in kind.__mro__:
             if cls is not object and cls not in self.kinds:
@@ -174,6 +175,7 @@ class Loans:
 
     def give_back(self) -> None:
         """Ends the loans of this run."""
+        self.ended = True
         for cls, borrowed in self.kinds.items():
             if borrowed:
                 with LENDING:

@@ -80,22 +80,25 @@ class NamesRun(Loans):
                 theirs.cell_contents = cell.cell_contents
         for theirs, ours, was in self.containers.values():
             _carry_over_items(theirs, ours, was)
-        if self.kinds:
-            self.give_back()
+        self.give_back()
 
 
 def call_user(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Calls a user's function, for a transform: the names that it sees are those that know traced values."""
     run = RUN.get()
-    if run is not None:
-        return seen(fun)(*_arguments(args), **kwargs)
-    run = NamesRun()
+    if run is not None and not run.ended:
+        return seen(fun)(*_arguments(args), **_named(kwargs))
+    before, run = run, NamesRun()
     try:
         RUN.set(run)
-        return seen(fun)(*_arguments(args), **kwargs)
+        return seen(fun)(*_arguments(args), **_named(kwargs))
     finally:  # as set, since an interrupt may come after each call
-        RUN.set(None)
+        RUN.set(before)
         run.end()
+
+
+def _named(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(zip(kwargs, _arguments([*kwargs.values()]), strict=True)) if kwargs else kwargs
 
 
 def _arguments(args: Sequence[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_array, namespace
-from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace
+from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace, at_end
 from .errors import ArgumentError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .pytree import flatten
@@ -59,7 +59,7 @@ class RecordTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         if primitive.transparent:
             return primitive.eval(np, *args, **params)
         if primitive.spelled is not None and (out := self._spelled_out(primitive, args, params)) is not None:
@@ -119,14 +119,9 @@ class RecordTrace(Trace):
         """A constant as it is now: whoever else has the array may write to it."""
         if type(value) in (float, int):
             return Literal(value)
-        if isinstance(value, Tracer):  # of a transform that has ended, or that runs around this one
-            if value._trace.ended:
-                raise value._trace.leaked()
-            fact = (
-                f"the function uses {describe(value)} at {callers_line()}, which {value._trace.call} traces around it"
-            )
-            allowed = "a recording has no place in another transform"
-            raise ArgumentError(self.call, fact, allowed, "Call it outside, and the transform inside")
+        value = at_end(value)
+        if isinstance(value, Tracer):
+            raise self._foreign(value)
         if not is_array(value) or isinstance(value, np.generic):
             return Literal(value)
         seen, found = self.literals.get(id(value), (None, None))
@@ -163,6 +158,15 @@ class RecordTrace(Trace):
             if isinstance(a, RecordTracer) and isinstance(a.atom, Var) and (what == "length" or a.dtype.kind != "c"):
                 fact = f"the {what} of its result depends on the values of {describe(a)}, which {a.differs}"
                 raise refuse(self, call, fact, "", instead)
+
+    def _foreign(self, tracer: Tracer) -> VmapcoreError:
+        """The error for a value of a transform that runs around this one."""
+        return ArgumentError(
+            self.call,
+            f"the function uses {describe(tracer)} at {callers_line()}, which {tracer._trace.call} traces around it",
+            "a recording has no place in another transform",
+            "Call it outside, and the transform inside",
+        )
 
 
 def _holds_tracer(x: Any) -> bool:
