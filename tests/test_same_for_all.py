@@ -6,7 +6,7 @@ import pytest
 import vmapcore.numpy as vnp
 from tests.own_names import grad, jit, jvp, vmap
 from vmapcore.batching import BatchedTensor, SharedTensor
-from vmapcore.errors import ConcretizationError, LeakedTracerError
+from vmapcore.errors import ConcretizationError, LeakedTracerError, MutationError
 from vmapcore.testing import assert_same, check_vmap
 
 X = np.array([2.0, -1.0, 3.0])
@@ -165,3 +165,14 @@ def test_what_depends_on_them_it_may_not_keep():
     vmap(lambda x: [kept.append(x * vnp.ones(2)), x][1])(X)
     with pytest.raises(LeakedTracerError):
         kept[0] + 1
+
+
+def test_what_hangs_on_a_memory_layout_is_not_known():
+    def f(x):
+        a = vnp.ones((2, 2)).T
+        b = a.reshape(4)
+        b[0] = 3
+        return x + np.asarray(a)[0, 0]
+
+    with pytest.raises(MutationError, match="by the memory layout"):
+        vmap(f)(X)

@@ -55,8 +55,11 @@ class SharedTensor(BatchedTensor):
         return np.broadcast_to(self.row, (self._trace.size, *self.row.shape))
 
     @value.setter
-    def value(self, row: Any) -> None:  # what has no value any more has no row
-        self.row = row
+    def value(self, value: Any) -> None:
+        self.row = None
+        if value is not None:
+            self.__class__ = BatchedTensor  # type: ignore[assignment]
+            self.value = value
 
     @property  # type: ignore[misc]
     def shape(self) -> tuple[int, ...]:
@@ -73,8 +76,6 @@ class SharedTensor(BatchedTensor):
         if type(other) is SharedTensor:
             self.row = other.row
         else:
-            self.row = None
-            self.__class__ = BatchedTensor  # type: ignore[assignment]
             self.value = other.value
 
 
