@@ -1,9 +1,8 @@
-"""NumPy's namespace, for tracers, NumPy arrays and CuPy arrays alike.
+"""NumPy's namespace, for tracers, NumPy arrays and CuPy arrays alike: every name of NumPy's, and so the array API's.
 
-Every function with a rule is here under NumPy's name, and so under the Python array API standard's. Most run equally
-well as `numpy.sum(tracer)`; what needs this module is what NumPy cannot know a tracer by: arrays made from nothing
-(`zeros(3)` inside a transform may be written into; `like=x` chooses the library of `x`), `asarray` of lists that hold
-tracers, and functions of CuPy arrays only.
+What needs this module is what NumPy cannot know a tracer by: arrays made from nothing (`zeros(3)` inside a transform
+may be written into; `like=x` chooses the library of `x`), lists that hold tracers, and functions of CuPy arrays only.
+On plain arrays all others are NumPy's own. In a function that a transform runs `np` is this module (see `names`).
 
 Example:
     >>> import vmapcore.numpy as vnp
