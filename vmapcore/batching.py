@@ -61,13 +61,8 @@ class SharedTensor(BatchedTensor):
             self.__class__ = BatchedTensor  # type: ignore[assignment]
             self.value = value
 
-    @property  # type: ignore[misc]
-    def shape(self) -> tuple[int, ...]:
-        return self.row.shape
-
-    @property  # type: ignore[misc]
-    def dtype(self) -> Any:
-        return self.row.dtype
+    shape = fixed("shape", "reshape", lambda self: self.row.shape)
+    dtype = fixed("dtype", "astype", lambda self: self.row.dtype)
 
     def _known(self, wanted: str) -> Any:
         return self.row

@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import is_array, namespace
 from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace, at_end
-from .errors import ArgumentError, callers_line, describe
+from .errors import ArgumentError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .pytree import flatten
 from .refusals import BY_CALL, OTHERWISE, refuse
