@@ -43,6 +43,7 @@ FLOORS = [
     {"executors"},
     {"replay"},
     {"ops"},
+    {"libraries"},
     {"explain"},
     {"testing"},
     {"nn"},

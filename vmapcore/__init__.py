@@ -1,6 +1,6 @@
 """vmap, grad and their kin for plain NumPy and CuPy code."""
 
-from . import errors, numpy, ops, rules, scalars  # noqa: F401
+from . import errors, libraries, numpy, ops, rules, scalars  # noqa: F401
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, stop_gradient, value_and_grad, vjp

@@ -1,0 +1,296 @@
+"""Elementwise functions that derivatives of SciPy's are made of, where a formula as it stands would lose its value."""
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingRuleError
+from ..ops import elementwise
+
+ROOT_PI = math.sqrt(math.pi)
+
+
+class Ufuncs:
+    """The ufuncs of `scipy.special`, which is there when one of them has met a tracer."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.modules["scipy.special._ufuncs"], name)
+
+
+s = Ufuncs()
+
+
+def over(x: Any, y: Any, at_zero: Any) -> Any:
+    """`x / y`; what it tends to, `at_zero`, where `y` is 0."""
+    return np.where(y == 0, at_zero, x / np.where(y == 0, 1, y))
+
+
+# The densities of gamma and beta distributions. At the ends of their domain the derivative is another such density,
+# with a parameter less by one; and with a parameter of 0, -1, ... it is 0.
+
+
+def is_pole(a: Any) -> Any:
+    """Whether the gamma function is infinite."""
+    return (a <= 0) & (a == np.floor(a))
+
+
+def _gamma_by_place(out: Any, a: Any, x: Any) -> Any:
+    """The derivative of a density of the gamma distribution."""
+    return np.where(x == 0, gamma_density(a - 1, x) - out, out * ((a - 1) / np.where(x == 0, 1, x) - 1))
+
+
+@elementwise(lambda out, a, x: s.xlogy(out, x) - out * s.psi(a), _gamma_by_place)
+def gamma_density(xp: Any, a: Any, x: Any) -> Any:
+    """`x**(a - 1) * exp(-x) / gamma(a)`."""
+    safe = xp.where(is_pole(a), 1, a)
+    value = s.gammasgn(safe) * xp.exp(s.xlogy(safe - 1, x) - x - s.gammaln(safe))
+    return xp.where(is_pole(a), 0, value)
+
+
+def _beta_by_place(out: Any, a: Any, b: Any, x: Any) -> Any:
+    """The derivative of a density of the beta distribution."""
+    inside = (x > 0) & (x < 1)
+    at_end = (a + b - 1) * (beta_density(a - 1, b, x) - beta_density(a, b - 1, x))
+    x = np.where(inside, x, 0.5)
+    return np.where(inside, out * ((a - 1) / x - (b - 1) / (1 - x)), at_end)
+
+
+@elementwise(
+    lambda out, a, b, x: s.xlogy(out, x) + out * (s.psi(a + b) - s.psi(a)),
+    lambda out, a, b, x: s.xlog1py(out, -x) + out * (s.psi(a + b) - s.psi(b)),
+    _beta_by_place,
+)
+def beta_density(xp: Any, a: Any, b: Any, x: Any) -> Any:
+    """`x**(a - 1) * (1 - x)**(b - 1) / beta(a, b)`."""
+    none = is_pole(a) | is_pole(b)
+    a, b = xp.where(none, 1, a), xp.where(none, 1, b)
+    sign = s.gammasgn(a) * s.gammasgn(b) * s.gammasgn(a + b)
+    return xp.where(none, 0, sign * xp.exp(s.xlogy(a - 1, x) + s.xlog1py(b - 1, -x) - s.betaln(a, b)))
+
+
+def f_density(n: Any, d: Any, x: Any) -> Any:
+    """The density of the F distribution with `n` and `d` degrees of freedom."""
+    whole = d + n * x
+    return beta_density(n / 2, d / 2, n * x / whole) * (n / whole) * (d / whole)
+
+
+def t_density(df: Any, t: Any) -> Any:
+    """The density of Student's distribution; of infinitely many degrees of freedom, the normal one."""
+    n = np.where(df == np.inf, 1, df)
+    exponent = -s.betaln(0.5, n / 2) - np.log(n) / 2 - (n + 1) / 2 * np.log1p(t * t / n)
+    return np.exp(np.where(df == np.inf, -t * t / 2 - math.log(2 * math.pi) / 2, exponent))
+
+
+# The normal distribution.
+
+
+@elementwise(lambda out, x: -out * (x + out))
+def normal_ratio(xp: Any, x: Any) -> Any:
+    """The normal density over the normal distribution function."""
+    return math.sqrt(2 / math.pi) / s.erfcx(x * -math.sqrt(0.5))
+
+
+def noncentral_density(x: Any, df: Any, nc: Any) -> Any:
+    """The density of the noncentral chi-squared distribution, by a Bessel function that is scaled."""
+    apart = np.sqrt(x) - np.sqrt(nc)
+    return 0.5 * np.exp(-apart * apart / 2) * (x / nc) ** (df / 4 - 0.5) * s.ive(df / 2 - 1, np.sqrt(nc * x))
+
+
+# Tails. A difference there loses all digits, and a series needs few terms.
+
+FAR = 100.0
+
+
+def tail(t: Any) -> Any:
+    """`t + 3 t**2 + 15 t**3 + 105 t**4`, of DLMF 7.12.1 differentiated, with `t` less than 1e-4."""
+    return t * (1 + t * (3 + t * (15 + 105 * t)))
+
+
+def erfcx_slope(out: Any, x: Any) -> Any:
+    """The derivative of `erfcx`."""
+    far = x.real > FAR
+    z = np.where(far, x, FAR)
+    scale = 2 / math.sqrt(math.pi)
+    return np.where(far, scale * tail(-0.5 / (z * z)), np.where(far, 0, 2 * x * out - scale))
+
+
+def dawsn_slope(out: Any, x: Any) -> Any:
+    """The derivative of Dawson's integral."""
+    far = (np.abs(x.real) > FAR) if x.dtype.kind == "f" else np.zeros_like(x.real) > 0
+    z = np.where(far, x, FAR)
+    return np.where(far, -tail(0.5 / (z * z)), np.where(far, 0, 1 - 2 * x * out))
+
+
+# Elliptic integrals: of sin(t)**2 over d(t), and over d(t)**3, where d(t)**2 is 1 - m * sin(t)**2.
+
+
+def _sine_integral_by_m(out: Any, phi: Any, m: Any) -> Any:
+    at_zero = (12 * phi - 8 * np.sin(2 * phi) + np.sin(4 * phi)) / 64
+    return over((sine_integral_over_cube(phi, m) - out) / 2, m, at_zero)
+
+
+@elementwise(lambda out, phi, m: np.sin(phi) ** 2 / np.sqrt(1 - m * np.sin(phi) ** 2), _sine_integral_by_m)
+def sine_integral(xp: Any, phi: Any, m: Any) -> Any:
+    """`(ellipkinc(phi, m) - ellipeinc(phi, m)) / m`: DLMF 19.25.9, and 19.2.10 for other angles."""
+    turns = xp.rint(phi / math.pi)
+    phi = phi - turns * math.pi
+    sine, cosine = xp.sin(phi), xp.cos(phi)
+    part = sine**3 / 3 * s.elliprd(cosine * cosine, 1 - m * sine * sine, 1.0)
+    return part + turns * s.elliprd(0.0, xp.where(turns == 0, 1, 1 - m), 1.0) * (2 / 3)
+
+
+def sine_integral_over_cube(phi: Any, m: Any) -> Any:
+    """Twice the derivative of `ellipkinc` by `m`: DLMF 19.4.5, in a form that is not 0 / 0 for an `m` of 0."""
+    sine, root = np.sin(phi), np.sqrt(1 - m * np.sin(phi) ** 2)
+    return (s.ellipkinc(phi, m) - sine_integral(phi, m) - sine * np.cos(phi) / root) / (1 - m)
+
+
+def agm_slope(out: Any, a: Any, b: Any) -> Any:
+    """The derivative of the arithmetic-geometric mean by `a`: DLMF 19.8.5, as an integral of the mean ratio."""
+    whole = a + b
+    slope = s.hyp2f1(1.5, 1.5, 2, ((a - b) / whole) ** 2)
+    return out / whole - 2 * (out / whole) ** 2 * slope * (b / whole) * ((a - b) / whole)
+
+
+@elementwise(
+    lambda out, x, y: (3 * out + 0.5 / (x * np.sqrt(x))) / (2 * (y - x)),
+    lambda out, x, y: (-(0.5 * s.elliprc(x, y) + x * out) / y - 2 * out) / (2 * (y - x)),
+)
+def carlson_c_slope(xp: Any, x: Any, y: Any) -> Any:
+    """The derivative of `elliprc` by `x`: 19.18.1, where `elliprc(x, y)` is `elliprf(x, y, y)`."""
+    return s.elliprd(y, y, x) / -6
+
+
+def carlson_d_slope(out: Any, x: Any, y: Any, z: Any) -> Any:
+    """The derivative of `elliprd` by `x`: DLMF 19.18.6 differentiated; not given where `x` is `z`."""
+    return (s.elliprd(y, z, x) - out) / (2 * (x - z))
+
+
+# Others, one function after the other.
+
+
+def real(x: Any, call: str) -> Any:
+    """`x`, which is real: with complex numbers the function is scaled by one that is not analytic."""
+    if getattr(x, "dtype", np.dtype(float)).kind == "c":
+        fact = "has no complex derivative: it is not analytic"
+        raise MissingRuleError(f"scipy.special.{call}", fact, "", "Use the function without scaling")
+    return x
+
+
+def shifted(f: Any, v: Any, x: Any, sign: int) -> Any:
+    """`(f(v - 1, x) + sign * f(v + 1, x)) / 2`: 10.6.1 and 10.29.1."""
+    return (f(v - 1, x) + sign * f(v + 1, x)) / 2
+
+
+def spherical(f: Any, n: Any, x: Any, left: int, right: int) -> Any:
+    """By the orders beside: 10.51.2, 10.51.5."""
+    return (left * n * f(np.maximum(n - 1, 0), x) + right * (n + 1) * f(n + 1, x)) / (2 * n + 1)
+
+
+def rgamma_slope(out: Any, x: Any) -> Any:
+    """Of `1 / gamma(x)`, by reflection where that has zeros: 5.5.3."""
+    left = x.real < 0.5
+    z = np.where(left, x, 0)
+    mirrored = s.gamma(1 - z) * (np.cos(math.pi * z) - s.psi(1 - z) * np.sin(math.pi * z) / math.pi)
+    return np.where(left, mirrored, -out * s.psi(np.where(left, 1, x)))
+
+
+def gamma_ratio_slope(out: Any, a: Any, b: Any, scale: Any) -> Any:
+    """Of `scale * gamma(a) / gamma(b)`, both of which move: 5.5.3 where both are infinite, or the second is."""
+    both, alone = is_pole(a) & is_pole(b), is_pole(b) & ~is_pole(a)
+    z, top = np.where(alone, b, 1), np.where(is_pole(a), 1, a)
+    at_zero = out * s.psi(top) + scale * s.gamma(np.where(alone, top, 1)) * rgamma_slope(s.rgamma(z), z)
+    a, b = np.where(both, 1 - a, a), np.where(both, 1 - b, np.where(alone, 1, b))
+    return np.where(alone, at_zero, out * (s.psi(a) - s.psi(b)))
+
+
+def binom_by_k(out: Any, n: Any, k: Any) -> Any:
+    """Of `gamma(n + 1) / gamma(k + 1) / gamma(n - k + 1)`, where the last ones may be infinite."""
+    a, b = k + 1, n - k + 1
+    zero = is_pole(a) | is_pole(b)
+    slopes = rgamma_slope(s.rgamma(a), a) * s.rgamma(b) - s.rgamma(a) * rgamma_slope(s.rgamma(b), b)
+    at_zero = s.gamma(np.where(zero, n + 1, 1)) * slopes
+    return np.where(zero, at_zero, out * (s.psi(np.where(zero, 1, b)) - s.psi(np.where(zero, 1, a))))
+
+
+def psi_slope(out: Any, x: Any) -> Any:
+    """5.15.1."""
+    if x.dtype.kind == "c":
+        raise MissingRuleError("scipy.special.psi", "has no known derivative for complex numbers")
+    return s._zeta(2.0, x)
+
+
+def ratio(x: Any, y: Any) -> Any:
+    """`x / y`; 0 where both are."""
+    return x / np.where((x == 0) & (y == 0), 1, y)
+
+
+def boxcox_by_power(x: Any, power: Any, log: Any) -> Any:
+    """The derivative of `(x**power - 1) / power`, whose power may be 0, as may `x`; of a power series in the log."""
+    at_end = (x == 0) & (power > 0)
+    return np.where(at_end, 1 / np.where(at_end, power, 1) ** 2, log * log * s.hyp1f1(2, 3, power * log) / 2)
+
+
+def log_of_boxcox_by_power(y: Any, power: Any) -> Any:
+    """The derivative of `log(1 + power * y) / power`: 15.4.1."""
+    return -y * y * s.hyp2f1(2, 2, 3, -power * y) / 2
+
+
+def sinhc(x: Any) -> Any:
+    """`sinh(x) / x`."""
+    return s._spherical_in(0, x)
+
+
+def expn_slope(out: Any, n: Any, x: Any) -> Any:
+    """8.19.13; `expn(0, x)` is `exp(-x) / x`."""
+    return np.where(n == 0, -out * (1 + 1 / np.where(n == 0, x, 1)), -s.expn(np.maximum(n - 1, 0), x))
+
+
+def ellipkm1_slope(out: Any, p: Any) -> Any:
+    """Of `ellipk(1 - p)`: 19.4.1, exact for small `p`; near 1, where that is 0 / 0, by the series."""
+    small = p < 0.5
+    q, r = np.where(small, p, 0.25), np.where(small, 1, p)
+    exact = (q * s.ellipkm1(q) - s.ellipe(1 - q)) / (2 * q * (1 - q))
+    return np.where(small, exact, -math.pi / 8 * s.hyp2f1(1.5, 1.5, 2, 1 - r))
+
+
+def amplitude_by_m(u: Any, m: Any, out: Any) -> Any:
+    sn, cn, dn, phi = out
+    return -dn * (u - sine_integral(phi, m) - sn * cn / dn) / (1 - m) / 2
+
+
+def ellipj_by_m(out: Any, u: Any, m: Any) -> Any:
+    """By the amplitude, whose elliptic integral `u` stays what it is."""
+    sn, cn, dn, _ = out
+    turn = amplitude_by_m(u, m, out)
+    return cn * turn, -sn * turn, -(sn * sn + 2 * m * sn * cn * turn) / (2 * dn), turn
+
+
+def airye_slope(out: Any, z: Any) -> Any:
+    """Of Airy functions, times exponentials of `2/3 z**1.5`; for negative `z` those are none, or not real."""
+    root = np.sqrt(np.maximum(real(z, "airye"), 0))
+    a, da, b, db = out
+    return da + root * a, z * a + root * da, db - root * b, z * b - root * db
+
+
+def struve_extra(v: Any, x: Any) -> Any:
+    """11.4.23."""
+    return (x / 2) ** v * s.rgamma(v + 1.5) / ROOT_PI
+
+
+def voigt_by_x(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any]:
+    """Where `voigt_profile` takes the values of `wofz`, and its derivative by `x` before the real part: 7.19.1."""
+    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
+    return z, (1j / ROOT_PI - z * s.wofz(z)) / (sigma * sigma * ROOT_PI)
+
+
+def voigt_by_width(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
+    z, slope = voigt_by_x(x, sigma, gamma)
+    return -out / sigma - math.sqrt(2) * (z * slope).real
+
+
+def power_of(n: Any, f: Any, *args: Any) -> Any:
+    """`f` of a degree less by one, for the derivative of a polynomial; that of a constant is 0."""
+    return np.where(n == 0, 0, f(np.where(n == 0, 0, n - 1), *args))
