@@ -26,6 +26,7 @@ FLOORS = [
     {"arrays", "memory", "refusals", "remade", "threads", "words"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer", "parameters"},
+    {"rows"},
     {"methods"},
     {"names"},
     {"core"},
@@ -33,7 +34,8 @@ FLOORS = [
     {"evals"},
     {"rules"},
     {"numpy", "scalars"},
-    {"arguments", "axes", "keys"},
+    {"arguments", "axes", "branches", "keys"},
+    {"batched"},
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
     {"jacobians", "transposing"},
@@ -51,6 +53,7 @@ FLOORS = [
 """From the ground up; a module that is not named here may be imported by none that is."""
 
 TRANSFORMS = {
+    "batched",
     "batching",
     "reverse",
     "forward",
@@ -61,6 +64,8 @@ TRANSFORMS = {
     "ops",
     "arguments",
     "axes",
+    "branches",
+    "rows",
 }
 
 

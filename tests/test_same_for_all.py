@@ -5,7 +5,7 @@ import pytest
 
 import vmapcore.numpy as vnp
 from tests.own_names import grad, jit, jvp, vmap
-from vmapcore.batching import BatchedTensor, SharedTensor
+from vmapcore.batched import BatchedTensor, SharedTensor
 from vmapcore.errors import ConcretizationError, LeakedTracerError, MutationError
 from vmapcore.testing import assert_same, check_vmap
 

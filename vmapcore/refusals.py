@@ -192,6 +192,11 @@ class Questioned:
         """Why a length cannot depend on it, in an error."""
         return f"differs between the examples, at {callers_line()}"
 
+    @property
+    def apart(self) -> str:
+        """What else to do than to use it alike for all examples, in an error, after other ways."""
+        return ""
+
     beyond = "the values of all examples"
     """What a plain array has no place for, in an error."""
 
@@ -199,9 +204,20 @@ class Questioned:
         """The array behind this tracer where asking for one Python value is exact, else None."""
         return None
 
+    def _asked(self, call: str, wanted: str) -> Any:
+        """The same, or what those answer for whom the function goes on."""
+        return self._known(wanted)
+
+    def answered(self) -> Any:
+        """The plain array that this is for all for whom the function goes on; None if it differs between them."""
+        value: Any = self
+        while isinstance(value, Questioned):
+            value = value._asked(ARRAY, ARRAY)
+        return value
+
     def _concrete(self, call: str, wanted: str) -> Any:
-        """The same; else raises."""
-        value = self._known(wanted)
+        """The array behind this tracer, or what those answer for whom the function goes on; else raises."""
+        value = self._asked(call, wanted)
         if value is None:
             raise self._concretization(call, *self._instead(call, wanted))
         return value
@@ -223,7 +239,7 @@ class Questioned:
         return f"{what} is not {wanted}, at {callers_line()}"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        known = self._known(ARRAY)
+        known = self._asked(ARRAY, ARRAY)
         if known is None:
             raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
         return np.array(known, dtype)
