@@ -306,3 +306,15 @@ def test_errors_name_the_call_and_the_shapes(wrong, kind, text):
             transformed(np.zeros((5, 2, 3)))
         assert isinstance(caught.value, VmapcoreError)
         assert text in str(caught.value)
+
+
+def test_lists_of_plain_numbers_are_numpys():
+    assert not vnp.is_traced([1.0, [2.0]])
+
+    def f(x):
+        assert type(vnp.max([1, 3])) is np.int64
+        table = vnp.repeat(np.ones(1), 2)  # as if made here, and so taking traced values
+        table[0] = x
+        return table
+
+    assert_same(vmap(f)(np.array([5.0, 6.0])), np.array([[5.0, 1.0], [6.0, 1.0]]))

@@ -17,6 +17,7 @@ Example:
            [2., 0.]])
 """
 
+import builtins
 import functools
 import sys
 from collections.abc import Callable
@@ -95,7 +96,7 @@ class Dispatching:
         if type(result) is tuple:
             return tuple([self._made(x, args, options) for x in result])
         fresh = type(result) is np.ndarray and result.base is None and "out" not in options
-        return made(result, "K") if fresh and not any(result is x for x in args) else result
+        return made(result, "K") if fresh and not builtins.any(result is x for x in args) else result
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.theirs, name)
@@ -138,7 +139,7 @@ FOREIGN = _Foreign()
 def is_traced(x: Any) -> bool:
     """Whether `x` is a tracer or of another library than NumPy, or a nested list that holds such."""
     kind = type(x)
-    return any(map(is_traced, x)) if kind in SEQUENCES else FOREIGN[kind]
+    return builtins.any(map(is_traced, x)) if kind in SEQUENCES else FOREIGN[kind]
 
 
 def _section(module: Any, plain: str = "") -> dict[str, Any]:
@@ -195,7 +196,7 @@ class _Joined:
 
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
-        if not any(map(is_traced, parts)):
+        if not builtins.any(map(is_traced, parts)):
             return made(self.theirs[key])
         if isinstance(parts[0], str):
             fact = f"starts with {parts[0]!r} and has traced values"
