@@ -50,6 +50,19 @@ def stands_for(ours: Any, theirs: Any) -> Any:
     return ours
 
 
+LATER: dict[str, Callable[[ModuleType], Any]] = {}
+"""By names of modules of libraries: what declares their forms, once somebody has imported them."""
+
+
+def declare_imported() -> None:
+    """Declares the forms for libraries that have been imported since."""
+    for name, declare in list(LATER.items()):
+        module = sys.modules.get(name)
+        if module is not None and not getattr(module.__spec__, "_initializing", False):  # by another thread, just now
+            declare(module)
+            LATER.pop(name, None)
+
+
 # Runs.
 
 
@@ -88,6 +101,8 @@ def call_user(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     run = RUN.get()
     if run is not None and not run.ended:
         return seen(fun)(*_arguments(args), **_named(kwargs))
+    if LATER:
+        declare_imported()
     before, run = run, NamesRun()
     try:
         RUN.set(run)
@@ -168,7 +183,10 @@ class Builtins(dict[str, Any]):
 
 
 def _import(names: Any, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-    return seen(builtins.__import__(name, names, locals, fromlist, level))
+    module = builtins.__import__(name, names, locals, fromlist, level)
+    if LATER:
+        declare_imported()
+    return seen(module)
 
 
 PASSED_ON = ("__name__", "__package__", "__spec__", "__loader__", "__builtins__", "__warningregistry__")

@@ -1,5 +1,5 @@
 """What is known of other libraries' functions: nothing of theirs is imported, it counts once the user has done so."""
 
-from . import ufuncs
+from . import scipy, ufuncs
 
-__all__ = ["ufuncs"]
+__all__ = ["scipy", "ufuncs"]
