@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import bisect
 
 from vmapcore import PerformanceWarning, grad, jacfwd, jacrev, jit, jvp, plain, rows, vjp, vmap
 from vmapcore.branches import WORTH_A_WORD
@@ -575,15 +576,35 @@ def test_an_interrupt_leaves_nothing(cheap):
     assert_same(vmap(halved, branches="split")(X), np.stack([halved(v) for v in X]))
 
 
-def test_a_bare_except_swallows_no_row(monkeypatch):
-    """The end of a run of too few rows may be caught: they go on."""
+def test_rows_that_raise_together_only_run_one_by_one(cheap):
+    @plain
+    def fun(x):
+        if not isinstance(x, np.float64):
+            raise TypeError("takes a number")
+        return 2 * x
+
+    with pytest.warns(PerformanceWarning, match=r"12 of 12 rows ran .* not alone: TypeError\('takes a number'\)"):
+        assert_same(vmap(fun, branches="split")(SIGNED), 2 * SIGNED)
+
+
+def test_c_code_that_goes_on_with_the_end_of_a_run_pending():
+    @plain
+    def fun(c):
+        return bisect(lambda x: x**3 - c, 0.0, 10.0)
+
+    wanted = np.array([bisect(lambda x, c=c: x**3 - c, 0.0, 10.0) for c in SCALARS])
+    assert_same(vmap(fun, branches="split")(SCALARS), wanted)
+
+
+def test_a_bare_except_swallows_no_row():
+    """The end of a run of too few rows may be caught: what it returns is not used."""
 
     def fun(x):
         try:
             if x > 0:
                 return x
         except:  # noqa: E722
-            return x * (x > 0)
+            return 7.0
         return 0.0 * x
 
     check(fun, SIGNED)
@@ -631,9 +652,7 @@ def test_max_paths(cheap):
 
 def test_the_warning_names_the_line():
     line = bisection.__code__.co_firstlineno + 4
-    with pytest.warns(
-        PerformanceWarning, match=f"at test_branches.py:{line} in bisection, and 300 of 300 ran"
-    ) as caught:
+    with pytest.warns(PerformanceWarning, match=f"at test_branches.py:{line} in bisection, and (296|300) of") as caught:
         vmap(bisection, branches="split")(rng(0).uniform(0, 90, 300))
     assert len(caught) == 1 and caught[0].filename == __file__
 

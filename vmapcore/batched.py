@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from .core import SEQUENCES, Primitive, Trace, at_end
+from .core import SEQUENCES, Memory, Primitive, Trace, at_end
 from .errors import VmapcoreError, callers_line
 from .refusals import BOOL, BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
 from .tracer import Tracer, fixed
 
 ALL_OF_ONE = (True,)
+
+INDEXED = (Memory.VIEW, Memory.IN_PLACE)
+OPERATORS = frozenset(
+    {np.add, np.subtract, np.multiply, np.divide, np.negative, np.absolute, np.power}
+    | {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
+)
+"""What Python's operators are, which cost little on numbers."""
+"""What is light work for NumPy: of arrays by where their results are, of numbers by their ufunc."""
 
 
 class BatchedTensor(Tracer):
@@ -182,7 +190,7 @@ class SplitTrace(BatchTrace):
             out = self._together(primitive, args, params)
         for x in out if type(out) is tuple else (out,):
             if isinstance(x, Tracer):
-                self.rows.note(primitive, x)
+                self.rows.note(x, primitive.memory in INDEXED or (primitive.ufunc in OPERATORS and not x.shape))
         return out
 
     def _together(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

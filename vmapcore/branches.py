@@ -60,6 +60,8 @@ class Paths:
         self.parts: list[Part] = []
         self.lines: Counter[str] = Counter()
         self.error: tuple[int, Exception] | None = None
+        self.results: dict[int, Any] = {}  # of rows that ran one by one already
+        self.unable: Exception | None = None  # raised by rows together, and by none alone
 
     def run(self, size: int, traced: bool) -> None:
         """Runs all rows; raises what the first raises, in their order, that does."""
@@ -74,43 +76,48 @@ class Paths:
                 left += rows.tolist()
                 continue
             run = Rows(rows, traced, self.lines)
-            here = self._run_together(run)
-            left += [] if here else run.here.tolist()
-            lately.append(here)
+            came_through = self._run_together(run)
+            left += [] if came_through else run.here.tolist()
+            lately.append(len(run.here) * came_through)
             few = run.few()
             for gone in run.gone:
                 heapq.heappush(waiting, (-len(gone), int(gone[0]), gone))
         self.loop(sorted(left))
-        if len(left) >= WORTH_A_WORD and 2 * len(left) > size:
+        if self.unable is not None or (len(left) >= WORTH_A_WORD and 2 * len(left) > size):
             self._warn(len(left), size, len(lately))
 
     def _in_question(self, rows: Any) -> Any:
         """Those of some rows to which a loop would come."""
         return rows if self.error is None else rows[rows < self.error[0]]
 
-    def _run_together(self, run: Rows) -> int:
-        """How many rows came through; 0 if they were too few."""
+    def _run_together(self, run: Rows) -> bool:
+        """Whether the rows came through, to their results or to an error of their own; else they are to run alone."""
         try:
-            self.parts.append(self.together(run))
+            part = self.together(run)
         except TooFewError as end:
             if end.rows is not run:
                 raise
-            return 0
         except VmapcoreError:
-            raise
-        except Exception:
-            if not self._raises(run.here):
+            if not run.ended:
                 raise
-        return len(run.here)
+        except Exception as error:  # which C code may have put in the place of one that ended the run
+            if not run.ended:
+                return self._raise_alone(run.here, error)
+        else:
+            if not run.ended:
+                self.parts.append(part)
+        return not run.ended
 
-    def _raises(self, rows: Any) -> bool:
+    def _raise_alone(self, rows: Any, error: Exception) -> bool:
         """Whether one of these rows, that raised together, raises alone: and that is what a loop would."""
         for row in self._in_question(rows).tolist():
             try:
-                self.alone(row)
-            except Exception as error:
-                self.error = row, error
+                self.results[row] = self.alone(row)
+            except Exception as own:
+                self.error = row, own
                 return True
+        if self.error is None:
+            self.unable = error
         return self.error is not None
 
     def loop(self, rows: Sequence[int]) -> None:
@@ -118,7 +125,7 @@ class Paths:
         results = []
         try:
             for row in rows if self.error is None else [r for r in rows if r < self.error[0]]:
-                results.append(self.alone(row))
+                results.append(self.results.pop(row) if row in self.results else self.alone(row))
         except Exception as error:
             self.error = row, error
         if self.error is not None:
@@ -187,10 +194,15 @@ class Paths:
         return StructureError(self.call, fact, "the results of all examples must have one structure")
 
     def _warn(self, left: int, size: int, runs: int) -> None:
+        loop = "branches='loop' if this is meant"
+        if self.unable is not None:
+            fact = f"{left} of {size} rows ran one by one, as they raise together, and not alone: {self.unable!r:.200}"
+            warn_caller(self.call, fact, "", f"Use {loop}")
+            return
         line, _ = self.lines.most_common(1)[0]
         why = f"max_paths is {self.most}" if runs >= self.most else "few answer alike"
         fact = f"rows answer differently at {line}, and {left} of {size} ran one by one, as {why}"
-        warn_caller(self.call, fact, "", "Use np.where there, or branches='loop' if this is meant")
+        warn_caller(self.call, fact, "", f"Use np.where there, or {loop}")
 
 
 NUMBERS = frozenset({float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_, np.complex128})

@@ -13,18 +13,12 @@ import numpy as np
 from .arrays import on_host
 from .errors import callers_line
 from .refusals import BOOL, ELEMENTS, is_written
-from .thresholds import OPERATOR_OF_ROW, RUN_OF_ROW, RUN_OF_ROWS, STEP_OF_ROW, STEP_OF_ROWS
+from .thresholds import LIGHT_STEP_OF_ROW, RUN_OF_ROW, RUN_OF_ROWS, STEP_OF_ROW, STEP_OF_ROWS
 from .tracer import Tracer
-
-OPERATORS = frozenset(
-    {np.add, np.subtract, np.multiply, np.divide, np.negative, np.absolute, np.power}
-    | {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
-)
-"""What Python's operators are, which cost little on numbers."""
 
 
 class TooFewError(BaseException):
-    """Ends a run of so few rows that they cost less one by one. Whoever catches it does no harm: the run goes on."""
+    """Ends a run of so few rows that they cost less one by one. If it is caught, what the run returns is not used."""
 
     def __init__(self, rows: "Rows") -> None:
         self.rows = rows
@@ -33,24 +27,24 @@ class TooFewError(BaseException):
 class Rows:
     """The rows that one run is for, as far as they have answered alike, and which have not."""
 
-    __slots__ = ("busy", "gone", "here", "lines", "operators", "prune_at", "steps", "trace", "traced", "tracers")
+    __slots__ = ("busy", "ended", "gone", "here", "light", "lines", "prune_at", "steps", "trace", "traced", "tracers")
 
     def __init__(self, here: Any, traced: bool, lines: Counter[str]) -> None:
         self.here = here
         self.traced = traced
+        self.ended = False  # as too few
         self.gone: list[Any] = []
         self.lines = lines
         self.busy = 0  # operations under way, which have values of all rows in hand
         self.trace: Any = None
         self.tracers: list[weakref.ref[Tracer]] = []
         self.prune_at = 64
-        self.steps = self.operators = 0
+        self.steps = self.light = 0
 
-    def note(self, primitive: Any, tracer: Tracer) -> None:
-        """Takes note of an operation, and of a new tracer that it made."""
+    def note(self, tracer: Tracer, light: bool) -> None:
+        """Takes note of an operation, whether it costs little where a row runs alone, and of a tracer that it made."""
         self.steps += 1
-        if primitive.ufunc in OPERATORS and not tracer.shape:
-            self.operators += 1
+        self.light += light
         self.add(tracer)
 
     def few(self) -> int:
@@ -58,7 +52,7 @@ class Rows:
         if self.traced:
             return 1
         together = RUN_OF_ROWS + STEP_OF_ROWS * self.steps
-        alone = RUN_OF_ROW + STEP_OF_ROW * (self.steps - self.operators) + OPERATOR_OF_ROW * self.operators
+        alone = RUN_OF_ROW + STEP_OF_ROW * (self.steps - self.light) + LIGHT_STEP_OF_ROW * self.light
         return 1 + int(together / alone)
 
     def add(self, tracer: Tracer) -> None:
@@ -98,6 +92,7 @@ class Rows:
         self.here = self.here[kept]
         self.trace.size = len(kept)
         if not self.traced and len(kept) <= self.few():
+            self.ended = True
             raise TooFewError(self)
         return kept
 

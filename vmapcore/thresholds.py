@@ -152,11 +152,11 @@ of 0.7."""
 
 # How rows run that answer differently (branches.py), in microseconds.
 
-RUN_OF_ROWS, STEP_OF_ROWS = _size(30.0, 0.0), _size(3.5, 0.01)
+RUN_OF_ROWS, STEP_OF_ROWS = _size(30.0, 0.0), _size(9.0, 0.01)
 """What a run of rows together takes, and an operation in it, beside the work on elements."""
 
-RUN_OF_ROW, STEP_OF_ROW = 1.0, 0.7
+RUN_OF_ROW, STEP_OF_ROW = 1.0, 0.4
 """The same of a row that runs alone."""
 
-OPERATOR_OF_ROW = 0.05
-"""Where the operation is one of Python's operators, on numbers."""
+LIGHT_STEP_OF_ROW = 0.06
+"""Where the operation is one of Python's operators on numbers, or reads or writes by an index."""
