@@ -160,7 +160,11 @@ def agm_slope(out: Any, a: Any, b: Any) -> Any:
 )
 def carlson_c_slope(xp: Any, x: Any, y: Any) -> Any:
     """The derivative of `elliprc` by `x`: 19.18.1, where `elliprc(x, y)` is `elliprf(x, y, y)`."""
-    return s.elliprd(y, y, x) / -6
+    if np.result_type(x, y).kind == "c":
+        return s.elliprd(y, y, x) / -6
+    cut = y < 0  # a principal value, which is not an elliprd
+    elementary = (s.elliprc(x, y) - 1 / xp.sqrt(x)) / (2 * xp.where(cut, y - x, 1))
+    return xp.where(cut, elementary, s.elliprd(xp.where(cut, x, y), xp.where(cut, x, y), x) / -6)
 
 
 def carlson_d_slope(out: Any, x: Any, y: Any, z: Any) -> Any:
@@ -206,13 +210,33 @@ def gamma_ratio_slope(out: Any, a: Any, b: Any, scale: Any) -> Any:
     return np.where(alone, at_zero, out * (s.psi(a) - s.psi(b)))
 
 
+def _at_zero(zero: Any, n: Any, q: Any, x: Any, by_q: Any) -> Any:
+    """Of `beta(n + 1, q) * sin(pi * x) / pi` by `x`, with the logarithmic derivative of beta: 5.5.3."""
+    n, q, x = np.where(zero, n, 1), np.where(zero, q, 1), np.where(zero, x, 0)
+    return s.beta(n + 1, q) * (np.cos(math.pi * x) + np.sin(math.pi * x) / math.pi * by_q(n, q))
+
+
+def binom_by_n(out: Any, n: Any, k: Any) -> Any:
+    """Of `gamma(n + 1) / gamma(k + 1) / gamma(n - k + 1)`, the last of which is infinite where that is 0."""
+    b = n - k + 1
+    zero = is_pole(b)
+    at_zero = _at_zero(zero, n, k - n, b, lambda n, q: s.psi(n + 1) - s.psi(q))
+    return np.where(zero, at_zero, out * (s.psi(np.where(zero, 1, n + 1)) - s.psi(np.where(zero, 1, b))))
+
+
 def binom_by_k(out: Any, n: Any, k: Any) -> Any:
-    """Of `gamma(n + 1) / gamma(k + 1) / gamma(n - k + 1)`, where the last ones may be infinite."""
+    """The same, or both of the last are."""
     a, b = k + 1, n - k + 1
-    zero = is_pole(a) | is_pole(b)
-    slopes = rgamma_slope(s.rgamma(a), a) * s.rgamma(b) - s.rgamma(a) * rgamma_slope(s.rgamma(b), b)
-    at_zero = s.gamma(np.where(zero, n + 1, 1)) * slopes
-    return np.where(zero, at_zero, out * (s.psi(np.where(zero, 1, b)) - s.psi(np.where(zero, 1, a))))
+    left, right = is_pole(a), is_pole(b)
+    at_left = _at_zero(left, n, -k, a, lambda n, q: s.psi(n + 1 + q) - s.psi(q))
+    at_right = -_at_zero(right, n, k - n, b, lambda n, q: s.psi(n + 1 + q) - s.psi(q))
+    inside = out * (s.psi(np.where(right, 1, b)) - s.psi(np.where(left, 1, a)))
+    return np.where(left, at_left, np.where(right, at_right, inside))
+
+
+def beta_slope(out: Any, a: Any, b: Any) -> Any:
+    """Of `gamma(a) / gamma(a + b) * gamma(b)` by `a`."""
+    return gamma_ratio_slope(out, a, a + b, s.gamma(np.where(is_pole(a + b), b, 1)))
 
 
 def psi_slope(out: Any, x: Any) -> Any:
@@ -240,7 +264,7 @@ def log_of_boxcox_by_power(y: Any, power: Any) -> Any:
 
 def sinhc(x: Any) -> Any:
     """`sinh(x) / x`."""
-    return s._spherical_in(0, x)
+    return s._spherical_in(0, x if x.dtype.kind == "c" else np.where(x < 0, -x, x))
 
 
 def expn_slope(out: Any, n: Any, x: Any) -> Any:
@@ -275,20 +299,27 @@ def airye_slope(out: Any, z: Any) -> Any:
     return da + root * a, z * a + root * da, db - root * b, z * b - root * db
 
 
-def struve_extra(v: Any, x: Any) -> Any:
-    """11.4.23."""
-    return (x / 2) ** v * s.rgamma(v + 1.5) / ROOT_PI
+def struve_slope(f: Any, v: Any, x: Any, sign: int) -> Any:
+    """11.4.24, 11.4.28; of order 0 by one more order only, since that of -1 has a derivative that cancels another."""
+    extra = (x / 2) ** v * s.rgamma(v + 1.5) / ROOT_PI
+    left = f(np.where(v == 0, 1, v) - 1, x)
+    right = sign * f(v + 1, x) + extra
+    return np.where(v == 0, right, (left + right) / 2)
 
 
 def voigt_by_x(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any]:
     """Where `voigt_profile` takes the values of `wofz`, and its derivative by `x` before the real part: 7.19.1."""
-    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
-    return z, (1j / ROOT_PI - z * s.wofz(z)) / (sigma * sigma * ROOT_PI)
+    sharp, place = sigma == 0, x + 1j * gamma
+    sigma = np.where(sharp, 1, sigma)
+    z = place / (sigma * math.sqrt(2))
+    lorentz = -1j / math.pi / np.where(sharp, place * place, 1)
+    return z, np.where(sharp, lorentz, (1j / ROOT_PI - z * s.wofz(z)) / (sigma * sigma * ROOT_PI))
 
 
 def voigt_by_width(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
-    z, slope = voigt_by_x(x, sigma, gamma)
-    return -out / sigma - math.sqrt(2) * (z * slope).real
+    sharp = sigma == 0
+    z, slope = voigt_by_x(x, np.where(sharp, 1, sigma), gamma)
+    return np.where(sharp, 0, -out / np.where(sharp, 1, sigma) - math.sqrt(2) * (z * slope).real)
 
 
 def power_of(n: Any, f: Any, *args: Any) -> Any:
