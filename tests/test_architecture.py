@@ -33,6 +33,7 @@ FLOORS = [
     {"graph"},
     {"evals"},
     {"rules"},
+    {"randomness"},
     {"numpy", "scalars"},
     {"arguments", "axes", "branches", "keys"},
     {"batched"},

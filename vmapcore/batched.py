@@ -88,7 +88,7 @@ class SharedTensor(BatchedTensor):
 class BatchTrace(Trace):
     """One running vmap."""
 
-    __slots__ = ("report", "size")
+    __slots__ = ("draws", "randomness", "report", "size")
 
     tracer = BatchedTensor
     overwrites = True
@@ -99,9 +99,11 @@ class BatchTrace(Trace):
     apart = ', or vmap(f, branches="split")'
     """What to do where rows answer differently, to be added to other ways."""
 
-    def __init__(self, call: str, size: int) -> None:
+    def __init__(self, call: str, size: int, randomness: str | None = None) -> None:
         Trace.__init__(self, call)
         self.size = size
+        self.randomness = randomness
+        self.draws: Any = None  # what was drawn from generators that were there before
         self.report: Any = None  # what operations have to say when the vmap is over, by its method tell()
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -168,6 +170,14 @@ class TangentTrace(BatchTrace):
     apart = ""
 
 
+class AloneTrace(BatchTrace):
+    """One row that runs alone: it traces nothing, and says only what may be drawn."""
+
+    __slots__ = ()
+
+    adopts = False
+
+
 class SplitTrace(BatchTrace):
     """One run of a vmap whose rows may answer differently."""
 
@@ -176,8 +186,8 @@ class SplitTrace(BatchTrace):
     rows: Rows
     apart = ""
 
-    def __init__(self, call: str, rows: Rows) -> None:
-        BatchTrace.__init__(self, call, len(rows.here))
+    def __init__(self, call: str, rows: Rows, randomness: str | None) -> None:
+        BatchTrace.__init__(self, call, len(rows.here), randomness)
         self.rows = rows
         rows.trace = self
 

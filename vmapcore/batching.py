@@ -1,4 +1,4 @@
-"""vmap, and the doors where `in_axes`, `out_axes` and `branches` exist: inside, the batch axis is axis 0."""
+"""vmap, and the doors where `in_axes`, `out_axes`, `branches` and `randomness` exist: inside, the batch is axis 0."""
 
 import functools
 import itertools
@@ -8,12 +8,13 @@ from typing import Any
 
 from .arguments import check_callable
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
-from .batched import BatchedTensor, BatchTrace, SplitTrace, TangentTrace
+from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace
 from .branches import MOST, Part, Paths, check_branches
 from .errors import ArgumentError, describe, name_of
 from .methods import RUN
 from .names import call_user
 from .pytree import flatten, paths, unflatten
+from .randomness.order import Draws, check_randomness, drawn_so_far, in_order
 from .remade import remade
 from .rows import Rows
 from .tracer import Tracer
@@ -30,6 +31,7 @@ def vmap(
     axis_size: int | None = None,
     branches: str = "error",
     max_paths: int = MOST,
+    randomness: str = "error",
 ) -> Callable[..., Any]:
     """Vectorises `fun` over one axis of its arguments.
 
@@ -49,6 +51,8 @@ def vmap(
             examples: `"error"`; `"split"`, which runs examples that answer alike together, once for each way through
             `fun`, and those that are too few for that one by one; or `"loop"`, which runs all one by one.
         max_paths: how many ways through `fun` are run before the examples that are left run one by one.
+        randomness: what becomes of draws from a generator that was made outside: `"error"`; `"different"`, numbers for
+            each example, which are those of a loop; or `"same"`, those of one example for all.
 
     Returns:
         A function of the same signature, with the batch axis added to arguments and results.
@@ -56,6 +60,7 @@ def vmap(
     Raises:
         ShapeError: mapped axes differ in size, or an argument to be mapped has no such axis.
         StructureError: `in_axes` or `out_axes` is not a prefix of what it is for.
+        RandomnessError: `fun` draws from a generator that was made outside.
 
     Example:
         >>> import numpy as np
@@ -67,11 +72,13 @@ def vmap(
     """
     check_callable("vmap", fun)
     check_branches(branches, max_paths)
+    check_randomness(randomness, branches)
     if instead := getattr(type(fun), "instead_of_vmap", ""):
         raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}, whose own call is a vmap", "", instead)
     kind = _Door if branches == "error" else _SplitDoor if branches == "split" else _LoopDoor
     door = kind(fun, in_axes, out_axes, axis_size)
     door.most = max_paths
+    door.randomness = randomness
 
     @functools.wraps(fun)
     def vmapped(*args: Any, **kwargs: Any) -> Any:
@@ -85,6 +92,7 @@ class _Door:
 
     trace = BatchTrace
     most = MOST
+    randomness: str | None = None
 
     def __init__(self, fun: Callable[..., Any], in_axes: Any, out_axes: Any, axis_size: int | None) -> None:
         self.fun = fun
@@ -100,7 +108,21 @@ class _Door:
         return self._applied(leaves, treedef, axes, size)
 
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
-        trace = self.trace(self.call, size)
+        around = drawn_so_far()
+        trace, result = self._together(leaves, treedef, axes, size)
+        if trace.draws is None:
+            return result
+
+        def again(draws: Draws) -> tuple[BatchTrace, Any]:
+            return self._together(leaves, treedef, axes, size, draws)
+
+        return in_order(trace, result, around, again, lambda: self._by_loop()._applied(leaves, treedef, axes, size))
+
+    def _together(
+        self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int, draws: Draws | None = None
+    ) -> tuple[BatchTrace, Any]:
+        trace = self.trace(self.call, size, self.randomness)
+        trace.draws = draws
         inputs = [
             x if axis is None else BatchedTensor(trace, _in_front(x, axis))
             for x, axis in zip(leaves, axes, strict=True)
@@ -109,7 +131,12 @@ class _Door:
         result = trace.run(lambda: self._results(trace, call_user(self.fun, args, kwargs)))
         if trace.report is not None:
             trace.report.tell()
-        return result
+        return trace, result
+
+    def _by_loop(self) -> "_LoopDoor":
+        door = object.__new__(_LoopDoor)
+        door.__dict__.update(self.__dict__)
+        return door
 
     def _results(self, trace: BatchTrace, result: Any) -> Any:
         if isinstance(self.out_axes, int) and trace.owns(result):  # the common case
@@ -145,7 +172,7 @@ class _SplitDoor(_Door):
 
         def together(rows: Rows) -> Part:
             nonlocal report
-            trace = SplitTrace(self.call, rows)
+            trace = SplitTrace(self.call, rows, self.randomness)
             trace.report = report
             inputs = list(leaves)
             for i, x in enumerate(leaves):
@@ -161,10 +188,13 @@ class _SplitDoor(_Door):
 
         def alone(i: int) -> Any:
             nonlocal examples
+            asks = self.randomness == "error" and (traced or examples is None)  # as little as may be
             if examples is None:
                 examples = [_rows(x) if m else itertools.repeat(x, size) for x, m in zip(leaves, mapped, strict=True)]
                 examples = list(zip(*examples, strict=True)) or [()] * size
             args, kwargs = (examples[i], {}) if simple else unflatten(treedef, examples[i])
+            if asks:
+                return AloneTrace(self.call, 1, "error").run(lambda: call_user(self.fun, args, kwargs))
             return call_user(self.fun, args, kwargs) if traced else self.fun(*args, **kwargs)
 
         args, kwargs = unflatten(treedef, leaves)

@@ -15,7 +15,7 @@ from .arrays import is_array, on_host
 from .core import at_end
 from .errors import ArgumentError, OptionError, ShapeError, StructureError, VmapcoreError, describe, warn_caller
 from .pytree import flatten
-from .rows import Rows, TooFewError
+from .rows import OneByOneError, Rows, TooFewError
 from .tracer import Tracer
 from .words import meant
 
@@ -65,6 +65,16 @@ class Paths:
 
     def run(self, size: int, traced: bool) -> None:
         """Runs all rows; raises what the first raises, in their order, that does."""
+        try:
+            self._run_all(size, traced)
+        except OneByOneError as end:
+            if end.rows.lines is not self.lines:
+                raise
+            self.parts.clear()
+            self.error = None
+            self.loop(range(size))
+
+    def _run_all(self, size: int, traced: bool) -> None:
         waiting = [(-size, 0, np.arange(size))]
         left: list[int] = []
         lately: list[int] = []  # how many rows came through together, in each run
@@ -94,6 +104,8 @@ class Paths:
         """Whether the rows came through, to their results or to an error of their own; else they are to run alone."""
         try:
             part = self.together(run)
+        except OneByOneError:
+            raise
         except TooFewError as end:
             if end.rows is not run:
                 raise

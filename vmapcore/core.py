@@ -261,6 +261,9 @@ class Trace:
     adopts = True
     """Whether an array that is made meanwhile becomes its tracer, so that its tracers may be written into it."""
 
+    randomness: str | None = None
+    """What it makes of draws from a generator that was there before; None where they are as in a plain call."""
+
     _levels = itertools.count()
 
     def __init__(self, call: str) -> None:

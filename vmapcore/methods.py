@@ -33,8 +33,13 @@ MOST = 64
 """How many elements of a container are looked at."""
 
 
+ABSENT = object()
+
 RUN: ContextVar[Any] = ContextVar("run", default=None)
 """What the outermost transform of this context keeps while it runs, its loans among that."""
+
+PARTS: set[type] = set()
+"""Types of attributes, of objects and classes, that are seen as others."""
 
 KINDS = frozenset({FunctionType, staticmethod, classmethod, property, functools.cached_property})
 """What methods are in the dict of a class."""
@@ -67,6 +72,48 @@ class Property(Method):
         self.theirs.__delete__(instance)
 
 
+class Held(Method):
+    """Stands in a class for one of its attributes that is no method, or an attribute that its instances have."""
+
+    of_instances = own = False
+
+    def __init__(self, name: str, theirs: Any) -> None:
+        self.name = name
+        self.theirs = theirs  # ABSENT where instances alone have it
+
+    @classmethod
+    def instances(cls, kind: type, name: str) -> "Held":
+        """For an attribute of the instances of `kind`, which may have or inherit one of that name."""
+        held = cls(name, next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), ABSENT))
+        held.of_instances, held.own = True, name in vars(kind)
+        return held
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        own: dict[str, Any] = getattr(instance, "__dict__", {})
+        if self.name in own:
+            value = own[self.name]
+        elif self.theirs is ABSENT:
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
+        else:
+            value = self.theirs.__get__(instance, owner) if hasattr(self.theirs, "__get__") else self.theirs
+        run = RUN.get()
+        return value if run is None else run.seen(value)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if hasattr(self.theirs, "__set__"):  # a slot
+            self.theirs.__set__(instance, value)
+        else:
+            instance.__dict__[self.name] = value
+
+    def __delete__(self, instance: Any) -> None:
+        if hasattr(self.theirs, "__delete__"):
+            self.theirs.__delete__(instance)
+        elif self.name in instance.__dict__:
+            del instance.__dict__[self.name]
+        else:
+            raise AttributeError(self.name)
+
+
 def _seen(theirs: Any, seen: Callable[[Any], Any]) -> Any:
     """A method, of whichever kind, as it is seen in a run."""
     if type(theirs) is FunctionType:
@@ -97,6 +144,9 @@ def _asks(code: CodeType) -> bool:
 LENT: dict[type, int] = {}
 """By how many runs a class is lent."""
 
+HELD: dict[tuple[type, str], int] = {}
+"""By how many runs an attribute of its instances."""
+
 KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]]]] = weakref.WeakKeyDictionary()
 """How many names a class has, and what stands for its methods while it is lent."""
 
@@ -104,11 +154,13 @@ KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]]]] = w
 class Loans:
     """The classes that one run has met, and objects of theirs."""
 
-    __slots__ = ("ended", "kinds", "objects")
+    __slots__ = ("ended", "held", "kinds", "objects", "users")
 
     def __init__(self) -> None:
         self.ended = False  # what was begun inside may go on
         self.kinds: dict[type, bool] = {}
+        self.held: set[tuple[type, str]] = set()
+        self.users: set[type] = set()
         self.objects: dict[int, Any] = {}
 
     def seen(self, value: Any) -> Any:
@@ -123,6 +175,8 @@ class Loans:
         """Borrows the classes of values, of what is in those that are containers, and so on."""
         for x in values:
             kind = type(x)
+            if kind in SIMPLE:
+                continue
             if kind is dict:
                 self.meet_all(list(islice(x.values(), MOST)))
             elif kind is list or kind is tuple:
@@ -132,9 +186,21 @@ class Loans:
 
     def meet_parts(self, instance: Any) -> None:
         """Borrows the classes of what an object has as its attributes."""
-        if id(instance) not in self.objects:
-            self.objects[id(instance)] = instance
-            self.meet_all(list(getattr(instance, "__dict__", {}).values()))
+        if id(instance) in self.objects:
+            return
+        self.objects[id(instance)] = instance
+        parts = getattr(instance, "__dict__", None) or {}
+        slots = getattr(instance, "__slots__", ())
+        if slots:
+            slots = (slots,) if isinstance(slots, str) else slots
+            parts = {**parts, **{name: getattr(instance, name, None) for name in slots}}
+        self.meet_all(list(parts.values()))
+        if not PARTS.isdisjoint(map(type, parts.values())):
+            for name in [name for name, x in parts.items() if type(x) in PARTS]:
+                self._hold(type(instance), name)
+        if isinstance(instance, (tuple, list, dict)):
+            items = instance.values() if isinstance(instance, dict) else instance
+            self.meet_all(list(islice(items, MOST)))
 
     def meet(self, x: Any) -> None:
         """Borrows a class, or that of an object."""
@@ -142,12 +208,30 @@ class Loans:
         if kind in SIMPLE or isinstance(x, Tracer):
             return
         kind = x if isinstance(x, type) else kind
-        if kind in self.kinds or self.ended:
+        if self.ended:
             return
-        for cls in kind.__mro__:
-            if cls is not object and cls not in self.kinds:
-                self.kinds[cls] = False  # which its methods may refer to
-                self.kinds[cls] = self.is_users(cls) and self._borrow(cls)
+        if kind not in self.kinds:
+            for cls in kind.__mro__:
+                if cls is not object and cls not in self.kinds:
+                    self.kinds[cls] = False  # which its methods may refer to
+                    if self.is_users(cls):
+                        self.users.add(cls)
+                        self.kinds[cls] = self._borrow(cls)
+        if kind in self.users and kind is not x:
+            self.meet_parts(x)
+
+    def _hold(self, cls: type, name: str) -> None:
+        """Has an attribute of the instances of a class seen as another."""
+        if (cls, name) in self.held or not self.is_users(cls):
+            return
+        with LENDING:
+            there = vars(cls).get(name)
+            if isinstance(there, Held) and not there.of_instances:  # of the class's own attribute
+                return
+            self.held.add((cls, name))
+            HELD[cls, name] = HELD.get((cls, name), 0) + 1
+            if HELD[cls, name] == 1:
+                type.__setattr__(cls, name, Held.instances(cls, name))
 
     def _borrow(self, cls: type) -> bool:
         names = vars(cls)
@@ -166,7 +250,9 @@ class Loans:
     def _standing_for(self, name: str, x: Any) -> Method | None:
         """What stands for an attribute of a class while that is lent, if it is a method that is seen as another."""
         if isinstance(x, Method):
-            return x
+            return None if isinstance(x, Held) and x.of_instances else x
+        if type(x) in PARTS:
+            return Held(name, x)
         if type(x) not in KINDS or name in KEPT:
             return None
         functions = [f for f in _functions(x) if type(f) is FunctionType]
@@ -183,9 +269,22 @@ class Loans:
                     if not LENT[cls]:
                         del LENT[cls]
                         self._restore(cls)
+        for cls, name in self.held:
+            with LENDING:
+                HELD[cls, name] -= 1
+                if not HELD[cls, name]:
+                    del HELD[cls, name]
+                    self._let_go(cls, name)
 
     def _restore(self, cls: type) -> None:
         names = vars(cls)
         for name, ours in KNOWN[cls][1]:
             if names.get(name) is ours:
+                type.__setattr__(cls, name, ours.theirs)
+
+    def _let_go(self, cls: type, name: str) -> None:
+        ours = vars(cls).get(name)
+        if isinstance(ours, Held) and ours.of_instances:
+            type.__delattr__(cls, name)
+            if ours.own:
                 type.__setattr__(cls, name, ours.theirs)

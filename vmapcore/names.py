@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .errors import PACKAGE
-from .methods import RUN, Loans
+from .methods import PARTS, RUN, SIMPLE, Loans
 from .tracer import Tracer
 
 INSTEAD: dict[Any, Any] = {}
@@ -229,6 +229,8 @@ class SeenNames(dict[str, Any]):
     def _builtin(self, name: str) -> Any:
         if name == "globals":
             return lambda: self.module
+        if name == "__import__":
+            return functools.partial(_import, self.module)
         theirs = self.module.get("__builtins__", builtins)
         return (theirs if isinstance(theirs, dict) else vars(theirs))[name]
 
@@ -293,6 +295,8 @@ def seen(value: Any) -> Any:
     see = SEES.get(kind)
     if see is not None:
         return see(value)
+    if isinstance(value, tuple) and _changes(value):  # a named one
+        return tuple.__new__(kind, map(seen, value))
     run = RUN.get()
     if run is not None:
         run.meet(value)
@@ -368,6 +372,8 @@ def _cell(run: NamesRun, cell: CellType) -> CellType:
 
 
 def _method(method: MethodType) -> Any:
+    if type(method.__self__) in PARTS:
+        return getattr(seen(method.__self__), method.__name__)
     run = RUN.get()
     if run is not None:
         run.meet(method.__self__)
@@ -393,7 +399,10 @@ def _container(value: Any) -> Any:
     """A list, tuple or dict of functions, as they are seen; any other itself. The first items show which it is."""
     items = value.values() if isinstance(value, dict) else value
     run = RUN.get()
-    if run is None or not _changes(value):
+    if run is None:
+        return value
+    if not _changes(value):
+        run.meet_all([x for x in islice(items, FEW) if type(x) not in SIMPLE])
         return value
     _, ours, was = run.containers.get(id(value), (None, (), None))
     if was is None or len(was) != len(value):
@@ -406,7 +415,7 @@ def _container(value: Any) -> Any:
 def _changes(x: Any) -> bool:
     """Whether a value is seen as another, or holds such."""
     kind = type(x)
-    if kind in CONTAINERS:
+    if kind in CONTAINERS or isinstance(x, tuple):
         return any(map(_changes, islice(x.values() if kind is dict else x, FEW)))
     return kind in SEES or (kind in KINDS and x in INSTEAD)
 

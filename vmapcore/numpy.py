@@ -31,6 +31,7 @@ from .core import RUNNING, SEQUENCES
 from .errors import OptionError, message
 from .names import INSTEAD, stands_for
 from .numpy_protocol import NUMPY
+from .randomness.makers import NUMPYS
 from .rules.creation import as_array, asarray, made
 from .tracer import Tracer
 
@@ -219,10 +220,10 @@ for _name in ("ascontiguousarray", "asfortranarray"):
 _FUNCTIONS["asanyarray"] = _making("asanyarray", asarray)
 globals().update(_FUNCTIONS)
 
-linalg, fft = Section(np.linalg), Section(np.fft)
+linalg, fft, random = Section(np.linalg), Section(np.fft), NUMPYS
 lib = Section(np.lib, stride_tricks=Section(np.lib.stride_tricks))
 r_, c_ = _Joined(np.r_, 0), _Joined(np.c_, -1)
-__all__ = [*_FUNCTIONS, "c_", "fft", "lib", "linalg", "r_"]
+__all__ = [*_FUNCTIONS, "c_", "fft", "lib", "linalg", "r_", "random"]
 _namespace = stands_for(sys.modules[__name__], np)
 NUMPY["namespace"] = lambda: _namespace
 

@@ -50,6 +50,7 @@ class RecordTrace(Trace):
     __slots__ = ("kept", "literals", "steps")
 
     tracer = RecordTracer
+    randomness = "recorded"
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)

@@ -24,10 +24,17 @@ class TooFewError(BaseException):
         self.rows = rows
 
 
+class OneByOneError(TooFewError):
+    """Ends all runs of rows that take turns at something, which one row leaves to the next."""
+
+
 class Rows:
     """The rows that one run is for, as far as they have answered alike, and which have not."""
 
-    __slots__ = ("busy", "ended", "gone", "here", "light", "lines", "prune_at", "steps", "trace", "traced", "tracers")
+    __slots__ = (
+        *("busy", "ended", "generators", "gone", "here", "light", "lines", "prune_at", "steps", "trace", "traced"),
+        "tracers",
+    )
 
     def __init__(self, here: Any, traced: bool, lines: Counter[str]) -> None:
         self.here = here
@@ -38,6 +45,7 @@ class Rows:
         self.busy = 0  # operations under way, which have values of all rows in hand
         self.trace: Any = None
         self.tracers: list[weakref.ref[Tracer]] = []
+        self.generators: list[Any] = []  # of random numbers, one for each row, which are told who goes on
         self.prune_at = 64
         self.steps = self.light = 0
 
@@ -61,6 +69,10 @@ class Rows:
             self.tracers = [ref for ref in self.tracers if ref() is not None]
             self.prune_at = 2 * len(self.tracers) + 64
         self.tracers.append(weakref.ref(tracer))
+
+    def take_turns(self) -> None:
+        """Has rows go on one by one, since each of them leaves something to the next."""
+        raise OneByOneError(self)
 
     def answer(self, tracer: Tracer, call: str, wanted: str) -> Any:
         """What the rows that go on from here all answer; None where they cannot be asked."""
@@ -88,6 +100,8 @@ class Rows:
                 if id(x.value) not in found:
                     found[id(x.value)] = x.value, x.value[kept]
                 x.value = found[id(x.value)][1]
+        for x in self.generators:
+            x.keep(self.trace, kept)
         self.gone += [self.here[group] for group in groups]
         self.here = self.here[kept]
         self.trace.size = len(kept)
