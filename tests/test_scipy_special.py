@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from vmapcore import grad, jit, jvp, vmap
+from vmapcore import grad, jit, jvp, trace, vmap
 from vmapcore.libraries.special import PARTIALS, UNKNOWN
+from vmapcore.planning import simplify
 from vmapcore.testing import check_composition, check_dtypes, check_grads, check_jit, check_vmap
 from vmapcore.testing.special import check_special
 
@@ -409,3 +410,27 @@ def tangent_of(fun):
 
 def real_part(fun):
     return lambda x: fun(x).real
+
+
+def test_equal_steps_are_one():
+    def f(x):
+        return sp.gammaln(x) * sp.gammaln(x) + sp.psi(x)
+
+    x = np.array(P)
+    both = jit(vmap(lambda x: (f(x), grad(f)(x))))
+    for _ in range(3):
+        value, slope = both(x)
+    np.testing.assert_allclose(value, sp.gammaln(x) ** 2 + sp.psi(x))
+    np.testing.assert_allclose(slope, 2 * sp.gammaln(x) * sp.psi(x) + sp.polygamma(1, x))
+    names = [step.primitive.name for step in simplify(trace(f)(x)).steps]
+    assert names.count("scipy.special.gammaln") == 1
+
+
+def test_results_that_are_not_used_take_no_part():
+    """The cosine integral has a pole where the sine integral has none."""
+    with np.errstate(divide="ignore"):
+        for transform in (lambda f: f, jit):
+            slope = transform(vmap(grad(lambda x: sp.sici(x)[0])))
+            for _ in range(3):
+                assert slope(np.zeros(2)).tolist() == [1.0, 1.0]
+        assert vmap(grad(grad(lambda x: sp.shichi(x)[0])))(np.zeros(2)).tolist() == [0.0, 0.0]

@@ -14,6 +14,8 @@ import numpy as np
 from ..arrays import LIBRARIES
 from ..errors import ArgumentError
 from ..numpy_protocol import MAKERS, NUMPY, full_name
+from ..rules._axes import EACH
+from ..rules._work import each
 from .kinds import Elementwise, Gufunc
 from .op import CustomOp
 from .signature import Signature
@@ -105,7 +107,10 @@ def declare_ufunc(ufunc: Any, name: str | None = None) -> CustomOp:
 def _undeclared(ufunc: Any) -> CustomOp:
     for known in TABLES:
         if (found := known(ufunc)) is not None:
-            return UfuncOp(ufunc, found[0]).elementwise(*found[1])
+            op = UfuncOp(ufunc, found[0]).elementwise(*found[1])
+            op.def_facts(axes=EACH, work=each)  # as NumPy's ufuncs: no author's code, so equal steps are one
+            op.ufunc = ufunc if ufunc.nout == 1 else None
+            return op
     return UfuncOp(ufunc)
 
 
