@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vmapcore import grad, jit, jvp, trace, vmap
+from vmapcore.libraries.slopes import complex_polygamma
 from vmapcore.libraries.special import PARTIALS, UNKNOWN
 from vmapcore.planning import simplify
 from vmapcore.testing import check_composition, check_dtypes, check_grads, check_jit, check_vmap
@@ -118,6 +119,15 @@ POINTS = {
     "spence": ((0.3, 1.0, 4.5),),
     "_zeta": ((2.0, 3.0, 1.5), P),
     "_riemann_zeta": ((2.0, 3.0, 1.5),),
+    "_sinpi": (U,),
+    "_cospi": (U,),
+    "_log1pmx": (P,),
+    "_log1mexp": ((-3.0, -0.7, -0.1),),
+    "_beta_pdf": (Q, (0.7, 1.0, 3.5), (1.2, 2.0, 0.8)),
+    "_beta_ppf": (Q, (0.9, 1.0, 3.5), (1.2, 2.0, 0.8)),
+    "_lgam1p": (P,),
+    "chndtrix": (Q, (1.5, 2.0, 5.0), (0.5, 1.0, 2.0)),
+    "kelvin": (P,),
     "zetac": ((2.0, 3.0, 1.5),),
     "_lambertw": ((0.3 + 0.5j, -1 + 1j, 2j), np.array([0, 1, -1]), (1e-12, 1e-12, 1e-12)),
     "wrightomega": (U,),
@@ -209,7 +219,23 @@ POINTS = {
 """For each function three points, where it is smooth."""
 
 COMPLEX = {
-    *("erf", "erfc", "erfcx", "erfi", "dawsn", "wofz", "ndtr", "log_ndtr", "fresnel", "xlogy", "xlog1py"),
+    *(
+        "erf",
+        "erfc",
+        "erfcx",
+        "erfi",
+        "dawsn",
+        "wofz",
+        "ndtr",
+        "log_ndtr",
+        "fresnel",
+        "gamma",
+        "loggamma",
+        "rgamma",
+        "psi",
+        "xlogy",
+        "xlog1py",
+    ),
     *("expm1", "log1p", "exp1", "expi", "sici", "shichi", "spence", "wrightomega", "_lambertw", "elliprc", "elliprf"),
     *("airy", "jv", "yv", "hankel1", "hankel2", "hankel1e", "hankel2e", "iv", "kv", "kve", "hyp0f1", "hyp1f1"),
     *("_spherical_jn", "_spherical_yn", "_spherical_in", "_spherical_kn"),
@@ -345,7 +371,7 @@ AT_POINTS = [
     ("struve", (0.0, 0.0), 1, [2 / np.pi, 0.0, -4 / (3 * np.pi)]),
     ("modstruve", (0.0, 0.0), 1, [2 / np.pi, 0.0, 4 / (3 * np.pi)]),
     ("voigt_profile", (0.5, 0.0, 1.0), 0, [-1.0 / np.pi / 1.25**2]),
-    ("voigt_profile", (0.5, 0.0, 1.0), 1, [0.0]),
+    ("voigt_profile", (0.5, 0.0, 1.0), 1, [0.0, (6 * 0.25 - 2) / np.pi / 1.25**3]),
     ("elliprc", (1.0, -1.0), 0, [-(np.arctanh(np.sqrt(0.5)) / np.sqrt(2) - 1) / 4]),
     ("poch", (0.0, 3.0), 0, [2.0, 6.0]),
     ("poch", (-3.0, 1.0), 0, [1.0]),
@@ -353,6 +379,7 @@ AT_POINTS = [
     ("xlogy", (0.0, 0.0), 1, [0.0]),
     ("rel_entr", (0.0, 2.0), 1, [0.0, 0.0]),
     ("kl_div", (0.0, 0.0), 1, [1.0]),
+    ("xlogy", (0.0, 3.0), 1, [0.0, 0.0]),
     ("huber", (1.0, 1.0), 1, [1.0]),
     ("huber", (1.0, 0.0), 1, [0.0, 1.0]),
     ("pseudo_huber", (1.0, 0.0), 1, [0.0, 1.0]),
@@ -368,7 +395,8 @@ AT_POINTS = [
     ("jv", (0.0, 0.0), 1, [0.0, -0.5]),
     ("i1", (0.0,), 0, [0.5, 0.0]),
     ("i0e", (0.0,), 0, [0.0]),
-    ("bei", (0.0,), 0, [0.0, 0.5]),
+    ("bei", (0.0,), 0, [0.0, 0.5, 0.0, 0.0, 0.0, -15 / 48]),
+    ("ber", (0.0,), 0, [0.0, 0.0, 0.0, -3 / 8]),
     ("_spherical_jn", (1, 0.0), 1, [1 / 3, 0.0]),
     ("_spherical_in", (0, 0.0), 1, [0.0, 1 / 3]),
     ("expn", (2, 0.0), 1, [-INF]),
@@ -434,3 +462,17 @@ def test_results_that_are_not_used_take_no_part():
             for _ in range(3):
                 assert slope(np.zeros(2)).tolist() == [1.0, 1.0]
         assert vmap(grad(grad(lambda x: sp.shichi(x)[0])))(np.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_complex_polygamma():
+    """On the real line that of real numbers; elsewhere by the recurrence, near and far."""
+    x = np.array([-3.3, 0.2, 4.0, 80.0, 3e4])
+    for order in range(1, 6):
+        np.testing.assert_allclose(complex_polygamma(x + 0j, order=order), sp.polygamma(order, x) + 0j, rtol=1e-12)
+    z = np.array([-8 + 0.1j, -3 - 30j, 2 + 1j, 1e3j])
+    step = complex_polygamma(z + 1, order=2) - complex_polygamma(z, order=2)
+    np.testing.assert_allclose(step, 2 / z**3, rtol=1e-9)
+    with np.errstate(invalid="ignore"):
+        beyond = complex_polygamma(np.array([np.nan + 0j, 1 + 1j, -1e6 + 1j]), order=1)
+    assert np.isnan(beyond).tolist() == [True, False, True]
+    assert complex_polygamma(np.zeros(0, complex), order=1).shape == (0,)

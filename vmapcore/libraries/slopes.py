@@ -22,9 +22,14 @@ class Ufuncs:
 s = Ufuncs()
 
 
-def over(x: Any, y: Any, at_zero: Any) -> Any:
-    """`x / y`; what it tends to, `at_zero`, where `y` is 0."""
-    return np.where(y == 0, at_zero, x / np.where(y == 0, 1, y))
+@elementwise(lambda out, x, y, limit: 1 / _not_zero(y), lambda out, x, y, limit: -out / _not_zero(y), None)
+def over(xp: Any, x: Any, y: Any, limit: Any) -> Any:
+    """`x / y`; where `y` is 0 what it tends to, `limit`, of which the derivative is not known."""
+    return xp.where(y == 0, limit, x / xp.where(y == 0, 1, y))
+
+
+def _not_zero(y: Any) -> Any:
+    return np.where(y == 0, np.nan, y)
 
 
 # The densities of gamma and beta distributions. At the ends of their domain the derivative is another such density,
@@ -38,7 +43,9 @@ def is_pole(a: Any) -> Any:
 
 def _gamma_by_place(out: Any, a: Any, x: Any) -> Any:
     """The derivative of a density of the gamma distribution."""
-    return np.where(x == 0, gamma_density(a - 1, x) - out, out * ((a - 1) / np.where(x == 0, 1, x) - 1))
+    end = x == 0
+    at_end = gamma_density(np.where(end, a - 1, 1), np.where(end, x, 1)) - out
+    return np.where(end, at_end, out * ((a - 1) / np.where(end, 1, x) - 1))
 
 
 @elementwise(lambda out, a, x: s.xlogy(out, x) - out * s.psi(a), _gamma_by_place)
@@ -49,10 +56,11 @@ def gamma_density(xp: Any, a: Any, x: Any) -> Any:
     return xp.where(is_pole(a), 0, value)
 
 
-def _beta_by_place(out: Any, a: Any, b: Any, x: Any) -> Any:
+def beta_density_by_x(out: Any, a: Any, b: Any, x: Any) -> Any:
     """The derivative of a density of the beta distribution."""
     inside = (x > 0) & (x < 1)
-    at_end = (a + b - 1) * (beta_density(a - 1, b, x) - beta_density(a, b - 1, x))
+    p, q, end = np.where(inside, 2, a), np.where(inside, 2, b), np.where(inside, 0.5, x)
+    at_end = (p + q - 1) * (beta_density(p - 1, q, end) - beta_density(p, q - 1, end))
     x = np.where(inside, x, 0.5)
     return np.where(inside, out * ((a - 1) / x - (b - 1) / (1 - x)), at_end)
 
@@ -60,7 +68,7 @@ def _beta_by_place(out: Any, a: Any, b: Any, x: Any) -> Any:
 @elementwise(
     lambda out, a, b, x: s.xlogy(out, x) + out * (s.psi(a + b) - s.psi(a)),
     lambda out, a, b, x: s.xlog1py(out, -x) + out * (s.psi(a + b) - s.psi(b)),
-    _beta_by_place,
+    beta_density_by_x,
 )
 def beta_density(xp: Any, a: Any, b: Any, x: Any) -> Any:
     """`x**(a - 1) * (1 - x)**(b - 1) / beta(a, b)`."""
@@ -172,6 +180,11 @@ def carlson_d_slope(out: Any, x: Any, y: Any, z: Any) -> Any:
     return (s.elliprd(y, z, x) - out) / (2 * (x - z))
 
 
+def carlson_d_by_last(out: Any, x: Any, y: Any, z: Any) -> Any:
+    """The derivative of `elliprd` by `z`: it is homogeneous, 19.20.18."""
+    return (-1.5 * out - x * carlson_d_slope(out, x, y, z) - y * carlson_d_slope(out, y, x, z)) / z
+
+
 # Others, one function after the other.
 
 
@@ -240,15 +253,45 @@ def beta_slope(out: Any, a: Any, b: Any) -> Any:
 
 
 def psi_slope(out: Any, x: Any) -> Any:
-    """5.15.1."""
-    if x.dtype.kind == "c":
-        raise MissingRuleError("scipy.special.psi", "has no known derivative for complex numbers")
-    return s._zeta(2.0, x)
+    """5.15.1; SciPy has it of real numbers."""
+    return complex_polygamma(x, order=1) if x.dtype.kind == "c" else s._zeta(2.0, x)
 
 
-def ratio(x: Any, y: Any) -> Any:
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
+"""Those of even index: 24.2.1."""
+
+
+MOST_STEPS = 1e4
+"""How far from the right a number may be; farther to the left the result is NaN."""
+
+
+def _next(out: Any, z: Any, *, order: int) -> Any:
+    return complex_polygamma(z, order=order + 1)
+
+
+@elementwise(_next)
+def complex_polygamma(xp: Any, z: Any, *, order: int) -> Any:
+    """The derivative of `psi`, so many times: 5.15.9, and for numbers nearer to the poles 5.15.5."""
+    sign, far = (-1) ** (order - 1), 15.0 + order
+    missing = xp.where(xp.abs(z.imag) < far, far - z.real, 0)
+    missing = xp.where(missing < MOST_STEPS, missing, 0)  # NaN is no number of steps, nor is infinity
+    steps = int(xp.ceil(xp.max(missing, initial=0)))
+    total = sum([1 / (z + k) ** (order + 1) for k in range(steps)], start=0 * z) * (sign * math.factorial(order))
+    z = xp.where(xp.abs(z.imag) < far, xp.where(z.real + steps < far - 1, xp.nan, z), z) + steps
+    series = math.factorial(order - 1) / z**order + math.factorial(order) / (2 * z ** (order + 1))
+    for k, number in enumerate(BERNOULLI, 1):
+        series = series + number * math.factorial(2 * k + order - 1) / math.factorial(2 * k) / z ** (2 * k + order)
+    return total + sign * series
+
+
+def _by_divisor(out: Any, x: Any, y: Any) -> Any:
+    return -ratio(out, y)
+
+
+@elementwise(lambda out, x, y: 1 / y, _by_divisor)
+def ratio(xp: Any, x: Any, y: Any) -> Any:
     """`x / y`; 0 where both are."""
-    return x / np.where((x == 0) & (y == 0), 1, y)
+    return x / xp.where((x == 0) & (y == 0), 1, y)
 
 
 def boxcox_by_power(x: Any, power: Any, log: Any) -> Any:
@@ -299,6 +342,12 @@ def airye_slope(out: Any, z: Any) -> Any:
     return da + root * a, z * a + root * da, db - root * b, z * b - root * db
 
 
+def kelvin_slope(x: Any) -> Any:
+    """The second derivative of `ber(x) + 1j * bei(x)`, a Bessel function along a diagonal: 10.61.1."""
+    z = (-1 + 1j) * math.sqrt(0.5) * x
+    return (s.jv(0, z) - s.jv(2, z)) * 0.5j
+
+
 def struve_slope(f: Any, v: Any, x: Any, sign: int) -> Any:
     """11.4.24, 11.4.28; of order 0 by one more order only, since that of -1 has a derivative that cancels another."""
     extra = (x / 2) ** v * s.rgamma(v + 1.5) / ROOT_PI
@@ -319,7 +368,8 @@ def voigt_by_x(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any]:
 def voigt_by_width(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
     sharp = sigma == 0
     z, slope = voigt_by_x(x, np.where(sharp, 1, sigma), gamma)
-    return np.where(sharp, 0, -out / np.where(sharp, 1, sigma) - math.sqrt(2) * (z * slope).real)
+    at_zero = sigma * (2j / math.pi / np.where(sharp, x + 1j * gamma, 1) ** 3).real  # as heat spreads
+    return np.where(sharp, at_zero, -out / np.where(sharp, 1, sigma) - math.sqrt(2) * (z * slope).real)
 
 
 def power_of(n: Any, f: Any, *args: Any) -> Any:
