@@ -425,6 +425,34 @@ def test_a_function_that_draws_more_than_once_runs_twice():
     assert len(runs) == 1
 
 
+def test_later_calls_begin_with_what_was_drawn_before():
+    runs = []
+
+    def f(x):
+        runs.append(1)
+        return x * G.normal(size=2) + G.normal() + G.random()
+
+    noisy = vmap(f, randomness="different")
+    for i in range(4):
+        runs.clear()
+        before = states()
+        expected, then = loop(f, X), follow()
+        set_states(before)
+        runs.clear()
+        assert_same(noisy(X), expected, tol=1e-4)
+        assert follow() == then
+        assert len(runs) == (1 if i else 2)
+    follows_law(f, X[:3], transform=noisy)
+    follows_law(f, X, transform=noisy)
+
+    def depends(x, count):
+        return sum(G.normal() * x for _ in range(count)) + G.random()
+
+    changing = vmap(depends, (0, None), randomness="different")
+    for count in (2, 2, 3, 1, 0, 2):
+        follows_law(lambda x: depends(x, count), X, transform=lambda x: changing(x, count))
+
+
 # Generators that a function makes.
 
 
@@ -744,6 +772,7 @@ def test_a_generator_is_one_inside():
     def f(x):
         rng = np.random.default_rng(0)
         assert isinstance(rng, np.random.Generator) and isinstance(G, np.random.Generator)
+        assert type(rng) is type(G) is np.random.Generator and type(PYTHON) is random.Random
         assert isinstance(STATE, np.random.RandomState) and isinstance(PYTHON, random.Random)
         assert isinstance(rng.bit_generator, np.random.PCG64) and "PCG64" in repr(rng)
         assert G.normal.__name__ == "normal" and G.normal.__doc__ and "normal" in dir(rng)

@@ -93,6 +93,8 @@ class _Door:
     trace = BatchTrace
     most = MOST
     randomness: str | None = None
+    lately: Draws | None = None
+    """What the function has drawn in an earlier call, and so perhaps in the next."""
 
     def __init__(self, fun: Callable[..., Any], in_axes: Any, out_axes: Any, axis_size: int | None) -> None:
         self.fun = fun
@@ -108,15 +110,19 @@ class _Door:
         return self._applied(leaves, treedef, axes, size)
 
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
-        around = drawn_so_far()
-        trace, result = self._together(leaves, treedef, axes, size)
+        around, before = drawn_so_far(), None if self.lately is None else self.lately.once_more(size)
+        trace, result = self._together(leaves, treedef, axes, size, before)
         if trace.draws is None:
             return result
 
-        def again(draws: Draws) -> tuple[BatchTrace, Any]:
+        def together(draws: Draws | None = None) -> tuple[BatchTrace, Any]:
             return self._together(leaves, treedef, axes, size, draws)
 
-        return in_order(trace, result, around, again, lambda: self._by_loop()._applied(leaves, treedef, axes, size))
+        def one_by_one() -> Any:
+            return self._by_loop()._applied(leaves, treedef, axes, size)
+
+        self.lately, result = in_order(trace, result, around, together, one_by_one)
+        return result
 
     def _together(
         self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int, draws: Draws | None = None

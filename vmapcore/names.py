@@ -31,6 +31,9 @@ INSTEAD: dict[Any, Any] = {}
 KINDS: set[type] = set()
 """The types of what is there: anything of another is not looked for, and need not have a hash."""
 
+STAND_INS: set[type] = set()
+"""The types of what stands for a value of another: it says by `__class__` of which."""
+
 BUILTINS: dict[str, Any] = {}
 """The forms of Python's built-in functions, by name."""
 

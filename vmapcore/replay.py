@@ -70,8 +70,8 @@ def jit(
     Law:  jit(fun)(x) == fun(x), for every x of a shape and dtype, up to rounding
 
     A recording is kept for each combination of tree, shapes, dtypes, device and values of static arguments. What the
-    arguments do not reach is a constant of it: arrays, globals and defaults that `fun` closes over, and random numbers,
-    are as they were in the first call, and prints and other side effects happen then alone. A Python number among the
+    arguments do not reach is a constant of it: arrays, globals and defaults that `fun` closes over are as they were in
+    the first call, and prints and other side effects happen then alone. A Python number among the
     arguments is static too, since NumPy's promotion depends on its being one; pass `np.float32(lr)` for one that often
     changes. Arguments written to in place inside `fun` stay unchanged outside. Inside another transform `fun` runs as
     it is: `jit` belongs outermost.
@@ -89,6 +89,7 @@ def jit(
 
     Raises:
         ConcretizationError: `fun` asks for the value of an array, as `if`, `float` or `np.asarray` do.
+        RandomnessError: `fun` draws random numbers, but of a generator that it makes of a constant seed.
         ArgumentError: an argument is neither an array nor hashable; or `fun` has no such parameter, or returns an
             object that holds an array but is no pytree.
 

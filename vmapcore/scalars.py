@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, describe
-from .names import INSTEAD, stands_for
+from .names import INSTEAD, STAND_INS, stands_for
 from .refusals import TRUTH
 from .tracer import Tracer
 
@@ -39,7 +39,7 @@ def one(call: str, x: Any) -> Any:
 def kind_of(x: Any) -> Any:
     """The type of `x`; of a tracer, that of the array or scalar it stands for."""
     if not isinstance(x, Tracer):
-        return type(x)
+        return x.__class__ if type(x) in STAND_INS else type(x)
     return x.dtype.type if x._is_scalar else np.ndarray
 
 

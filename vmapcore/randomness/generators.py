@@ -13,7 +13,7 @@ import numpy as np
 from ..core import RUNNING
 from ..errors import RandomnessError, callers_line
 from ..methods import PARTS
-from ..names import SEES
+from ..names import SEES, STAND_INS
 from ..tracer import Tracer
 from .calls import bits_of, copied
 from .families import GENERATOR, STATE, Drawing, Families, family
@@ -171,6 +171,7 @@ def seen_method(method: Any) -> Any:
     return getattr(seen(owner), method.__name__) if type(owner) in KINDS else method
 
 
+STAND_INS.add(Seen)
 for _kind in KINDS:
     SEES[_kind] = seen
     PARTS.add(_kind)

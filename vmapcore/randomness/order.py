@@ -93,6 +93,13 @@ class Stream:
                 _play(self.draws, g, size, by_call)
         self.values = [p.result() for p in played]
 
+    def once_more(self, size: int) -> "Stream":
+        """The same, drawn from the generator as it is now."""
+        stream = Stream(self.source)
+        stream.draws, stream.calls = self.draws, self.calls
+        stream.play(size)
+        return stream
+
 
 class _Played:
     """A call, and what its rows have drawn so far."""
@@ -167,6 +174,7 @@ class Draws:
         self.copies: dict[Any, tuple[Any, Any]] = {}
         self.played = played
         self.differs = False
+        self.size = 0  # of the rows for whom it was drawn again
 
     def copy_of(self, source: Any, trace: Any) -> Any:
         """A generator's copy, from which all rows draw the same."""
@@ -195,6 +203,30 @@ class Draws:
         counts = [{k: len(s.calls) for k, s in d.streams.items()} for d in (self, self.played)]
         return not self.differs and counts[0] == counts[1]
 
+    def once_more(self, size: int) -> "Draws | None":
+        """The same drawn again, for a call that may draw it, if that hangs on no argument."""
+        streams = self.streams.values()
+        if (
+            size != self.size
+            or RUNNING.get()
+            or any(s.source.lanes or any(c.differing for c in s.calls) for s in streams)
+        ):
+            return None
+        past = Draws()
+        past.streams, past.size = {key: s.once_more(size) for key, s in self.streams.items()}, size
+        return Draws(past)
+
+    def used(self) -> "Draws":
+        """The same without the numbers, which belong to the call that has them."""
+        for stream in self.streams.values():
+            stream.values = []
+        return self
+
+    def restore(self) -> None:
+        """Puts generators into the states that they had."""
+        for stream in self.streams.values():
+            stream.restore()
+
     def end(self, trace: Any) -> None:
         """Leaves the generators that were copied as the last row leaves them."""
         for source, made in self.copies.values():
@@ -218,27 +250,34 @@ def forget(marked: list[tuple[Any, dict[Any, int]]]) -> None:
 
 
 def in_order(
-    trace: Any, result: Any, marked: Any, again: Callable[[Draws], tuple[Any, Any]], one_by_one: Callable[[], Any]
-) -> Any:
-    """What vmap returns whose function has drawn: the result of the first run if that drew in order, else of others."""
+    trace: Any,
+    result: Any,
+    marked: Any,
+    together: Callable[..., tuple[Any, Any]],
+    one_by_one: Callable[[], Any],
+) -> tuple[Draws | None, Any]:
+    """What vmap returns whose function has drawn: the result of its run if that drew in order, else of another run.
+
+    And what was drawn twice, for the next call.
+    """
     draws: Draws = trace.draws
     draws.end(trace)
     if draws.ordered:
-        return result
+        return draws.played and draws.played.used(), result
+    if draws.played is not None:  # by a call before
+        draws.played.restore()
+        forget(marked)
+        trace, result = together()
+        return (None, result) if trace.draws is None else in_order(trace, result, marked, together, one_by_one)
     for stream in draws.streams.values():
         stream.play(trace.size)
+    draws.size = trace.size
     forget(marked)
-    second, result = again(Draws(draws))
-    if second.draws is not None and second.draws.ordered:
-        return result
-    for stream in draws.streams.values():
-        stream.restore()
+    second, result = together(Draws(draws))
+    if second.draws.ordered:
+        return draws.used(), result
+    draws.restore()
     forget(marked)
     line = next(iter(draws.streams.values())).calls[0].line
-    warn_caller(
-        trace.call,
-        f"what is drawn at {line} hangs on what was drawn before",
-        TURNS,
-        OWN,
-    )
-    return one_by_one()
+    warn_caller(trace.call, f"what is drawn at {line} hangs on what was drawn before", TURNS, OWN)
+    return None, one_by_one()
