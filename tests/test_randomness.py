@@ -275,6 +275,8 @@ DRAWS = {
     "in a loop": lambda x: sum(G.standard_normal() * x for _ in range(6)),
     "sizes": lambda x: x + np.sum(G.normal(size=4)) + G.normal(size=(2, 2)) + G.normal(size=()),
     "per row": lambda x: G.poisson(x) + G.gamma(x, 2.0) + G.random(),
+    "float32, alone": lambda x: (G.random(dtype=np.float32), G.random(2, dtype=np.float32), x),
+    "float32, twice": lambda x: (G.random(dtype=np.float32), G.random((), dtype=np.float32), x),
     "float32": lambda x: x + G.random(dtype=np.float32) + G.standard_normal(3, dtype=np.float32),
     "integers": lambda x: x + G.integers(10) + G.integers(3, 7, size=2) + G.integers(0, 2**40),
     "mixed": lambda x: x + G.integers(10) + G.normal() + G.choice(5, 3, replace=False) + G.permutation(3),

@@ -2,7 +2,9 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -49,7 +51,7 @@ class Call:
         """Of what one row draws, where it may be part of a block."""
         return self.same["size"] or ()
 
-    def rows(self, lanes: Sequence[Any]) -> Iterator[tuple[list[Any], dict[str, Any]]]:
+    def rows(self, lanes: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The arguments of every row of `lanes`, in the loop's order."""
         sizes = sizes_of(lanes)
         count = math.prod(sizes)
@@ -59,25 +61,55 @@ class Call:
             own = x.shape[len(lanes) :]
             x = np.broadcast_to(x, (*sizes, *own)).reshape(count, *own)
             columns[key] = x if own else x.tolist()
-        for i in range(count):
-            given = {key: columns[key][i] if key in columns else x for key, x in self.same.items()}
-            yield [given.pop(j) for j in range(self.count)], given
+        args: Any = zip(*[columns.get(j, repeat(self.same[j], count)) for j in range(self.count)], strict=True)
+        options = {key: x for key, x in self.same.items() if not isinstance(key, int)}
+        names = [key for key in columns if not isinstance(key, int)]
+        each = zip(*[columns[key] for key in names], strict=True)
+        return zip(
+            args if self.count else repeat((), count),
+            [{**options, **dict(zip(names, x, strict=True))} for x in each] if names else repeat(options, count),
+            strict=True,
+        )
+
+    def method(self, generator: Any) -> Callable[..., Any]:
+        """What a generator draws by."""
+        return getattr(generator, self.name) if isinstance(self.name, str) else partial(self.name, generator)
 
     def of_row(self, generator: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
         """What one row draws."""
-        method = getattr(generator, self.name) if isinstance(self.name, str) else self.name
-        return method(*args, **options) if isinstance(self.name, str) else method(generator, *args, **options)
+        return self.method(generator)(*args, **options)
+
+    def turns(self, generator: Any, rows: Iterator[Any]) -> Callable[[], Any]:
+        """What draws for a row, and when it is called again for the next."""
+        method = self.method(generator)
+        if not self.differing:
+            args, options = next(iter(self.rows([])))
+            return partial(method, *args, **options) if args or options else method
+
+        def turn() -> Any:
+            args, options = next(rows)
+            return method(*args, **options)
+
+        return turn
 
     def of_all(self, generators: Any) -> Any:
         """What all rows draw, each from its one of `generators`, of which some may be the same."""
         generators = np.broadcast_to(generators, sizes_of(self.lanes))
         if not generators.size:
             return self._of_none(generators)
-        first = generators.flat[0]
-        if self.block is not None and all(g is first for g in generators.flat):
-            return block_of(first, self.block, (*generators.shape, *self.shape))
-        rows = zip(generators.flat, self.rows(self.lanes), strict=True)
-        return self.stacked([self.of_row(g, *given) for g, given in rows], generators.shape)
+        each = generators.ravel().tolist()
+        if self.block is not None and each.count(each[0]) == len(each):
+            return self.as_drawn(block_of(each[0], self.block, (*generators.shape, *self.shape)))
+        if self.block is not None and self.same == {"size": None}:
+            parts = [getattr(g, self.name)() for g in each]
+        else:
+            rows = zip(map(self.method, each), self.rows(self.lanes), strict=True)
+            parts = [method(*args, **options) for method, (args, options) in rows]
+        return self.stacked(parts, generators.shape)
+
+    def as_drawn(self, numbers: Any) -> Any:
+        """Numbers of a block, as single calls return them: without a size, Python's floats."""
+        return numbers.astype(float, copy=False) if self.same["size"] is None else numbers
 
     def stacked(self, parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
         """An array of what the rows have drawn, in order."""
@@ -99,7 +131,13 @@ class Call:
 
 def block_of(generator: Any, block: Any, shape: tuple[int, ...]) -> Any:
     """What several calls draw, one after the other."""
-    return getattr(generator, block[0])(size=shape, **dict(block[1]))
+    return block_method(generator, block)(size=shape)
+
+
+def block_method(generator: Any, block: Any) -> Callable[..., Any]:
+    """What draws one number of a block, or several with a size."""
+    method = getattr(generator, block[0])
+    return partial(method, **dict(block[1])) if block[1] else method
 
 
 def _equal(x: Any, y: Any) -> bool:

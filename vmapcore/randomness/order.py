@@ -7,6 +7,7 @@ these numbers. If it draws otherwise then, since what is drawn hangs on what was
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from ..core import RUNNING
 from ..errors import OptionError, warn_caller
 from ..words import meant
-from .calls import Call, block_of, set_state, sizes_of, state_of
+from .calls import Call, block_method, block_of, set_state, sizes_of, state_of
 
 TURNS = "so rows run one by one"
 OWN = "Give each row a generator of its own, such as np.random.default_rng(seed) of a mapped seed"
@@ -113,23 +114,53 @@ class _Played:
     def result(self) -> Any:
         shape = sizes_of(self.lanes)
         if self.call.block is not None:
-            return np.concatenate([x.reshape(-1) for x in self.parts]).reshape(*shape, *self.call.shape)
+            numbers = np.concatenate([x.reshape(-1) for x in self.parts])
+            return self.call.as_drawn(numbers.reshape(*shape, *self.call.shape))
         return self.call.stacked(self.parts, shape)
 
 
+Steps = list[tuple[Callable[[], Any], Callable[[Any], Any]]]
+"""What draws in the turn of a row, and what keeps that."""
+
+
 def _play(draws: list[Any], generator: Any, count: int, played: dict[int, _Played]) -> None:
-    groups = [(block, list(items)) for block, items in groupby(draws, _block)]
+    """Draws for rows that take turns."""
+    ends: list[Callable[[], None]] = []
+    _take_turns(_steps(draws, generator, played, ends), count)
+    for end in ends:
+        end()
+
+
+def _take_turns(steps: Steps, count: int) -> None:
     for _ in range(count):
-        for block, items in groups:
-            if block is not None:
-                _share(items, block_of(generator, block, (_count(items),)), (), played)
-                continue
-            for x in items:
-                if isinstance(x, Inner):
-                    _play(x.draws, generator, x.trace.size, played)
-                else:
-                    mine = played[id(x)]
-                    mine.parts.append(x.of_row(generator, *next(mine.rows)))  # type: ignore[arg-type]
+        for draw, keep in steps:
+            keep(draw())
+
+
+def _steps(draws: list[Any], generator: Any, played: dict[int, _Played], ends: list[Callable[[], None]]) -> Steps:
+    """What one row does in its turn; and what remains to be done when all have had theirs."""
+    steps: Steps = []
+    for block, group in groupby(draws, _block):
+        items = list(group)
+        if block is not None:
+            count = _count(items)
+            numbers: list[Any] = []
+            method = block_method(generator, block)
+            steps.append((method if count == 1 else partial(method, size=count), numbers.append))
+            ends.append(partial(_share_all, items, numbers, count, played))
+            continue
+        for x in items:
+            if isinstance(x, Inner):
+                inner = _steps(x.draws, generator, played, ends)
+                steps.append((partial(_take_turns, inner, x.trace.size), id))  # nothing to keep
+            else:
+                mine = played[id(x)]
+                steps.append((x.turns(generator, mine.rows), mine.parts.append))
+    return steps
+
+
+def _share_all(items: list[Any], numbers: list[Any], count: int, played: dict[int, _Played]) -> None:
+    _share(items, np.array(numbers).reshape(len(numbers), count), (len(numbers),), played)
 
 
 def _share(draws: list[Any], numbers: Any, rows: tuple[int, ...], played: dict[int, _Played]) -> None:
