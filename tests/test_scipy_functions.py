@@ -121,6 +121,20 @@ def test_lists_of_traced_values():
 
     check_vmap(with_names(fun), np.arange(3.0), like=fun)
     check_grads(with_names(fun), np.array(0.5))
+    check_vmap(
+        with_names(lambda x: special.beta([x, 2.0], [1.0, x])), P[0], like=lambda x: special.beta([x, 2], [1, x])
+    )
+
+
+def test_what_it_makes_takes_traced_values():
+    table = np.arange(3.0)
+
+    def fun(x):
+        y = special.gamma(table + 1)
+        y[0] = x
+        return y
+
+    assert vmap(fun)(np.array([5.0, 7.0])).tolist() == [[5.0, 1.0, 2.0], [7.0, 1.0, 2.0]]
 
 
 def test_names_imported_from_it():

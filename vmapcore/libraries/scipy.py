@@ -3,7 +3,9 @@
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ..names import LATER, declare_imported, seen, stands_for
+import numpy as np
+
+from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
 from ..numpy import Dispatching
 from .functions import FUNCTIONS
 from .slopes import s
@@ -32,12 +34,12 @@ class Library(ModuleType):
 
 
 def declare_special(special: ModuleType) -> None:
-    """The forms of the functions of `scipy.special`, and of its ufuncs where `SCIPY_ARRAY_API` wraps them."""
-    for name, ours in FUNCTIONS.items():
-        stands_for(Dispatching(getattr(special, name), ours), getattr(special, name))
-    for name in PARTIALS:
-        if type(theirs := getattr(special, name, None)) is FunctionType:
-            stands_for(Dispatching(theirs, getattr(s, name)), theirs)
+    """The forms of what is in `scipy.special`; of its ufuncs too, which `SCIPY_ARRAY_API` wraps."""
+    for name, theirs in list(vars(special).items()):
+        known = name in PARTIALS and type(theirs) is FunctionType
+        ours = theirs if isinstance(theirs, np.ufunc) else getattr(s, name) if known else FUNCTIONS.get(name)
+        if ours is not None and theirs not in INSTEAD:
+            stands_for(Dispatching(theirs, ours), theirs)
     Library(special)
 
 
