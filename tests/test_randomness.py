@@ -12,9 +12,11 @@ from collections import namedtuple
 import numpy as np
 import pytest
 from numpy.random import default_rng, normal
+from scipy import stats
+from scipy._lib._util import check_random_state
 
 import vmapcore.numpy as vnp
-from vmapcore import PerformanceWarning, grad, hessian, jacfwd, jacrev, jit, jvp, plain, value_and_grad, vjp, vmap
+from vmapcore import PerformanceWarning, grad, hessian, jacfwd, jacrev, jit, jvp, nn, plain, value_and_grad, vjp, vmap
 from vmapcore.errors import ConcretizationError, MissingRuleError, OptionError, RandomnessError
 from vmapcore.pytree import flatten, unflatten
 from vmapcore.testing import assert_same
@@ -118,6 +120,17 @@ class Settings:
     scale: float = 1.0
 
 
+class Dice(random.Random):
+    def roll(self):
+        return self.randint(1, 6)
+
+
+class Lab(np.random.RandomState):
+    pass
+
+
+DICE, LAB, SYSTEM = Dice(4), Lab(5), random.SystemRandom()
+
 Named = namedtuple("Named", "scale rng")
 MODEL, SLOTS, SETTINGS, NAMED = Model(), Slots(), Settings(G), Named(1.0, G)
 OUTER = Named(1.0, MODEL)
@@ -193,6 +206,10 @@ OUTSIDE = {
     "no seed": lambda x: x + default_rng().normal(),
     "no seed, RandomState": lambda x: x + np.random.RandomState().normal(),
     "no seed, Random": lambda x: x + random.Random().random(),
+    "derived from Random": lambda x: x + DICE.random(),
+    "derived from RandomState": lambda x: x + LAB.normal(),
+    "the system's": lambda x: x + random.SystemRandom().random(),
+    "the system's, made before": lambda x: x + SYSTEM.random(),
     "seed": lambda x: np.random.seed(0) or x,
     "seed, Python's": lambda x: random.seed(0) or x,
     "seed of a RandomState": lambda x: STATE.seed(0) or x,
@@ -739,6 +756,40 @@ def test_what_is_no_array_is_an_error():
 def test_no_rows():
     out = vmap(lambda x: x + G.normal(size=2) + G.integers(3), randomness="different")(X[:0])
     assert out.shape == (0, 2)
+
+
+# Libraries, which are given a generator.
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_libraries_take_a_generator():
+    def f(x):
+        rng = np.random.default_rng(0)
+        again = plain(np.random.default_rng)(rng)
+        net = nn.Linear(2, 3, rng=rng)
+        drawn = stats.norm.rvs(size=3, random_state=rng), stats.expon.rvs(random_state=rng) * x
+        return drawn, again.normal() * x, net(np.array([x, 1.0])), check_random_state(rng).normal() * x
+
+    follows_law(f, X, transform=vmap(f))
+    g = lambda x: x + stats.norm.rvs(size=3, random_state=G)  # noqa: E731
+    follows_law(g, X)
+    with pytest.raises(RandomnessError):
+        vmap(g)(X)
+    for h in (lambda x: x + stats.qmc.Sobol(1, rng=G).random(1), lambda x: nn.Linear(1, 1, rng=G)(x[None])):
+        with pytest.raises(RandomnessError):
+            vmap(h)(X)
+
+
+def test_seed_sequences_are_no_generators():
+    seeds = np.random.SeedSequence(5)
+
+    def f(x):
+        return x + np.random.default_rng(seeds).normal() + seeds.generate_state(2)[0] % 7
+
+    follows_law(f, X, transform=vmap(f))
+    assert_same(jit(f)(X), f(X))
+    with pytest.raises(RandomnessError):
+        vmap(lambda x: x + np.random.default_rng(seeds.spawn(1)[0]).normal())(X)
 
 
 # What stays as it was.

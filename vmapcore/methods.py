@@ -38,8 +38,16 @@ ABSENT = object()
 RUN: ContextVar[Any] = ContextVar("run", default=None)
 """What the outermost transform of this context keeps while it runs, its loans among that."""
 
-PARTS: set[type] = set()
-"""Types of attributes, of objects and classes, that are seen as others."""
+
+class Parts(dict[type, bool]):
+    """By types, those derived from others among them: whether attributes of such are seen as others."""
+
+    def __missing__(self, kind: type) -> bool:
+        found = self[kind] = issubclass(kind, tuple([base for base, seen in self.items() if seen]))
+        return found
+
+
+PARTS = Parts()
 
 KINDS = frozenset({FunctionType, staticmethod, classmethod, property, functools.cached_property})
 """What methods are in the dict of a class."""
@@ -195,9 +203,8 @@ class Loans:
             slots = (slots,) if isinstance(slots, str) else slots
             parts = {**parts, **{name: getattr(instance, name, None) for name in slots}}
         self.meet_all(list(parts.values()))
-        if not PARTS.isdisjoint(map(type, parts.values())):
-            for name in [name for name, x in parts.items() if type(x) in PARTS]:
-                self._hold(type(instance), name)
+        for name in [name for name, x in parts.items() if PARTS[type(x)]]:
+            self._hold(type(instance), name)
         if isinstance(instance, (tuple, list, dict)):
             items = instance.values() if isinstance(instance, dict) else instance
             self.meet_all(list(islice(items, MOST)))
@@ -251,7 +258,7 @@ class Loans:
         """What stands for an attribute of a class while that is lent, if it is a method that is seen as another."""
         if isinstance(x, Method):
             return None if isinstance(x, Held) and x.of_instances else x
-        if type(x) in PARTS:
+        if PARTS[type(x)]:
             return Held(name, x)
         if type(x) not in KINDS or name in KEPT:
             return None

@@ -298,6 +298,8 @@ def seen(value: Any) -> Any:
     see = SEES.get(kind)
     if see is not None:
         return see(value)
+    if PARTS[kind]:
+        return sees_as_base(kind)(value)
     if isinstance(value, tuple) and _changes(value):  # a named one
         return tuple.__new__(kind, map(seen, value))
     run = RUN.get()
@@ -375,7 +377,7 @@ def _cell(run: NamesRun, cell: CellType) -> CellType:
 
 
 def _method(method: MethodType) -> Any:
-    if type(method.__self__) in PARTS:
+    if PARTS[type(method.__self__)]:
         return getattr(seen(method.__self__), method.__name__)
     run = RUN.get()
     if run is not None:
@@ -432,6 +434,12 @@ def _carry_over_items(theirs: Any, ours: Any, was: Any) -> None:
         theirs.update({name: x for name, x in ours.items() if name not in was or was[name] is not x})
         for name in was.keys() - ours.keys():
             theirs.pop(name, None)
+
+
+def sees_as_base(kind: type) -> Callable[[Any], Any]:
+    """What is seen of a value whose type derives from one of `SEES`, and from now on of all such."""
+    see = SEES[kind] = next(SEES[base] for base in kind.__mro__ if base in SEES)
+    return see
 
 
 CONTAINERS = (list, tuple, dict)

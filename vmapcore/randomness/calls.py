@@ -2,6 +2,7 @@
 
 import copy
 import math
+import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
@@ -163,6 +164,8 @@ def state_of(generator: Any) -> Any:
     if isinstance(generator, np.random.RandomState):
         return generator.get_state(legacy=False)
     bits = bits_of(generator)
+    if isinstance(bits, (random.SystemRandom, np.random.SeedSequence)):  # it has none; or it draws nothing
+        return None
     return bits.state if isinstance(bits, np.random.BitGenerator) else bits.getstate()
 
 
@@ -172,7 +175,7 @@ def set_state(generator: Any, state: Any) -> None:
         generator.set_state(state)
     elif isinstance(bits, np.random.BitGenerator):
         bits.state = state
-    else:
+    elif state is not None:
         bits.setstate(state)
 
 

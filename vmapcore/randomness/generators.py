@@ -32,14 +32,22 @@ KINDS: dict[type, Families] = {
 """By the types of generators: what their methods do of traced arguments."""
 
 SEEDING = frozenset({"seed", "set_state", "setstate"})
-ASKING = frozenset({"get_state", "getstate", "state", "lock"})
+ASKING = frozenset({"get_state", "getstate", "state", "ctypes", "cffi"})
 """What has one answer where all rows have the same generator."""
+
+BY_LIBRARIES = frozenset({"capsule", "lock"})
+"""What NumPy's own `default_rng` takes of a generator, where a library calls it."""
 
 MAKING = frozenset({"spawn", "jumped"})
 """Methods that make other generators."""
 
 SEEN: weakref.WeakValueDictionary[int, "Seen"] = weakref.WeakValueDictionary()
 """Those of generators that were there before, by the ids of these."""
+
+
+def families_of(kind: type) -> Families:
+    """What the methods of a generator do of traced arguments."""
+    return next(KINDS[base] for base in kind.__mro__ if base in KINDS)
 
 
 def is_traced(x: Any) -> bool:
@@ -69,17 +77,21 @@ class Seen:
 
     def __getattr__(self, name: str) -> Any:
         source = self._source
+        if name in BY_LIBRARIES:
+            return getattr(bits_of(self._alone("a library") if RUNNING.get() else source.only), name)
         if not RUNNING.get() or name.startswith("_"):
             return getattr(source.only, name)
         if name == "bit_generator":
             return Seen(self._bits())
+        if issubclass(self._kind, np.random.SeedSequence) and name != "spawn" and not source.lanes:
+            return getattr(source.only, name)
         if name in ASKING:
             return getattr(self._alone(name), name)
         if name in MAKING:
             return lambda *args: made_seen(getattr(self._alone(name), name)(*args))
         if not callable(getattr(self._kind, name)):
             return getattr(source.only, name)
-        return SeenMethod(source, KINDS.get(self._kind, {}), name)
+        return SeenMethod(source, families_of(self._kind), name)
 
     def _bits(self) -> Source:
         made = np.empty(self._source.generators.shape, object)
@@ -168,11 +180,11 @@ def seen(generator: Any) -> Any:
 def seen_method(method: Any) -> Any:
     """What it sees of a method of one that C code has bound; of any other such, itself."""
     owner = getattr(method, "__self__", None)
-    return getattr(seen(owner), method.__name__) if type(owner) in KINDS else method
+    return getattr(seen(owner), method.__name__) if PARTS[type(owner)] else method
 
 
 STAND_INS.add(Seen)
 for _kind in KINDS:
     SEES[_kind] = seen
-    PARTS.add(_kind)
+    PARTS[_kind] = True
 SEES[type(len)] = seen_method

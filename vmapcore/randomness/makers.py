@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import RUNNING
+from ..methods import PARTS
 from ..names import seen as as_seen
 from ..names import stands_for
 from ..numpy_protocol import NUMPY
@@ -48,7 +49,7 @@ def make(theirs: Callable[..., Any], args: tuple[Any, ...], options: dict[str, A
 def _argument(x: Any) -> Any:
     if isinstance(x, (list, tuple)) and is_traced(x):
         return NUMPY["as_array"](list(x))
-    return seen(x) if type(x) in KINDS else x
+    return seen(x) if PARTS[type(x)] else x
 
 
 def _column(x: Any, lanes: list[Any]) -> Any:
@@ -114,7 +115,7 @@ def _plain(kind: Any) -> Any:
 
 copyreg.pickle(SeenClass, lambda kind: (_plain, (kind.plain,)))  # what is pickled inside is read outside
 
-for _kind in KINDS:
+for _kind in (*KINDS, random.SystemRandom):
     stands_for(type.__new__(SeenClass, _kind.__name__, (), {"plain": _kind, "__doc__": _kind.__doc__}), _kind)
 
 
@@ -125,7 +126,7 @@ def _function(ours: Callable[..., Any]) -> None:
 
 @_function
 def default_rng(seed: Any = None) -> Any:
-    seed = seen(seed) if type(seed) in KINDS else seed
+    seed = seen(seed) if PARTS[type(seed)] else seed
     if isinstance(seed, np.random.Generator):
         return seed
     return make(np.random.default_rng, (seed,), {}) if RUNNING.get() else np.random.default_rng(seed)
