@@ -35,7 +35,7 @@ FLOORS = [
     {"rules"},
     {"randomness"},
     {"numpy", "scalars"},
-    {"arguments", "axes", "branches", "keys"},
+    {"arguments", "axes", "branches", "keys", "opaque"},
     {"batched"},
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
@@ -67,6 +67,7 @@ TRANSFORMS = {
     "axes",
     "branches",
     "rows",
+    "opaque",
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import bisect
 
-from vmapcore import PerformanceWarning, grad, jacfwd, jacrev, jit, jvp, plain, rows, vjp, vmap
+from vmapcore import PerformanceWarning, grad, jacfwd, jacrev, jit, jvp, plain, rows, trace, vjp, vmap
 from vmapcore.branches import WORTH_A_WORD
 from vmapcore.errors import ArgumentError, ConcretizationError, OptionError, ShapeError, StructureError
 from vmapcore.testing import assert_same
@@ -413,10 +413,62 @@ def test_an_outer_vmap_that_does_not_split_says_so():
         vmap(vmap(halved), branches="split")(np.ones((2, 3)))
 
 
+def test_under_jit(cheap):
+    """What asks is an operation of the plan; what does not is planned as ever."""
+    assert [s.primitive.name for s in trace(vmap(lambda x: x + 1, branches="split"))(X).steps] == ["add"]
+    scaled = jit(lambda x, s: np.sum(vmap(halved, branches="split")(x * s) * 2))
+    looped = jit(vmap(newton, branches="loop"))
+    slopes = jit(vmap(grad(halved), branches="split"))
+    lengths = jit(vmap(lambda x: (len(np.unique(x)), x[x > 0].sum(), None), branches="split"))
+    caught_inside = jit(vmap(caught, branches="split"))
+    for call in range(12):
+        x = X + call
+        np.testing.assert_allclose(scaled(x, np.float64(0.5)), 2 * sum(halved(v * 0.5) for v in x))
+        assert_same(looped(x), tuple(map(np.array, zip(*[newton(v) for v in x], strict=True))))
+        assert_same(slopes(x), derivatives_of_loop(halved, x))
+        y = (VECTORS * (call + 1)).round()
+        n, total, none = lengths(y)
+        assert_same(n, np.array([len(np.unique(v)) for v in y]))
+        assert_same(total, np.array([v[v > 0].sum() for v in y]))
+        assert none is None
+        assert_same(caught_inside(SIGNED + call), np.array([caught(v) for v in SIGNED + call]))
+
+
+def test_results_under_jit_keep_their_form(cheap):
+    fun = jit(vmap(lambda x: 1 if x > 0 else 2.5, branches="split"))
+    assert_same(fun(np.array([1.0, -2.0])), np.array([1.0, 2.5]))
+    assert_same(fun(np.array([1.0, 2.0])), np.array([1.0, 1.0]))
+    fun = jit(vmap(lambda x: 1 if x > 0 else 2.5, branches="split"))
+    assert_same(fun(np.array([1.0, 2.0])), np.array([1, 1]))
+    with pytest.raises(ShapeError, match=r"a result is f64\[2\], and was i64\[2\] when it was recorded"):
+        fun(np.array([1.0, -2.0]))
+    fun = jit(vmap(lambda x: (x, None) if x > 0 else (x, x), branches="split"))
+    assert fun(np.ones(2))[1] is None
+    with pytest.raises(StructureError, match="when it was recorded"):
+        fun(-np.ones(2))
+
+
+def test_an_argument_for_all_rows_that_is_written_to_under_jit(cheap):
+    def fun(x, table):
+        table[0] = table[0] + 3.0
+        if x > 0:
+            table[1] = 4.0
+        return table * x
+
+    table = np.arange(3.0)
+    recorded = jit(lambda x, table: vmap(fun, in_axes=(0, None), branches="split")(x, table))
+    for x in (X, X + 1):
+        assert_same(recorded(x, table), np.stack([fun(v, np.arange(3.0)) for v in x]))
+    np.testing.assert_array_equal(table, np.arange(3.0))
+
+
 def test_jit_says_what_it_cannot(cheap):
-    assert_same(jit(vmap(lambda x: x + 1, branches="split"))(X), X + 1)
     with pytest.raises(ConcretizationError, match="is recorded by jit"):
-        jit(vmap(halved, branches="split"))(X)
+        jit(grad(lambda x: vmap(halved, branches="split")(x).sum()))(X)
+    with pytest.raises(ConcretizationError, match="is recorded by jit"):
+        jit(lambda w, x: vmap(lambda v: v * w if w > 0 else v, branches="split")(x))(np.float64(2.0), X)
+    with pytest.raises(ArgumentError, match="Pass the value as an argument"):
+        jit(lambda w, x: vmap(lambda v: v * w if v > 0 else v, branches="split")(x))(np.float64(2.0), X)
 
 
 # Arguments and results.

@@ -10,9 +10,10 @@ from .arguments import check_callable
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
 from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace
 from .branches import MOST, Part, Paths, check_branches
-from .errors import ArgumentError, describe, name_of
+from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .methods import RUN
 from .names import call_user
+from .opaque import Opaque, recording_of
 from .pytree import flatten, paths, unflatten
 from .randomness.order import Draws, check_randomness, drawn_so_far, in_order
 from .remade import remade
@@ -169,9 +170,31 @@ def _in_front(x: Any, axis: int) -> Any:
 class _SplitDoor(_Door):
     """One of a vmap whose rows may answer differently."""
 
+    loops = False
+
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         if not size:
             return _Door._applied(self, leaves, treedef, axes, size)
+        records = recording_of(leaves)
+        if records is None:
+            return self._by_rows(leaves, treedef, axes, size)
+        if not self.loops:
+            refused = records.refused
+            before = [(x, x.snapshot()) for x in leaves if isinstance(x, Tracer)]
+            try:
+                result = self._by_rows(leaves, treedef, axes, size)
+            except VmapcoreError:
+                if records.refused is refused:
+                    raise
+            if records.refused is refused:
+                return result
+            records.refused = refused
+            for x, was in before:
+                x.rebind(was)
+        whole = Opaque(self.call, lambda given: self._by_rows(given, treedef, axes, size), leaves)
+        return whole(*[leaves[i] for i in whole.places])
+
+    def _by_rows(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         mapped = [axis is not None for axis in axes]
         leaves = [x if axis is None else _in_front(x, axis) for x, axis in zip(leaves, axes, strict=True)]
         report: Any = None
@@ -207,21 +230,17 @@ class _SplitDoor(_Door):
         simple = not kwargs and len(args) == len(leaves) and all(map(operator.is_, args, leaves))
         traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
         every = Paths(self.call, together, alone, self.most)
-        self._run(every, size, traced)
+        every.loop(range(size)) if self.loops else every.run(size, traced)
         if report is not None:
             report.tell()
         tree, found = every.merged()
         return self._placed(size, unflatten(tree, [x for x, _ in found]), tree, found)
 
-    def _run(self, every: Paths, size: int, traced: bool) -> None:
-        every.run(size, traced)
-
 
 class _LoopDoor(_SplitDoor):
     """One of a vmap that runs its rows one by one."""
 
-    def _run(self, every: Paths, size: int, traced: bool) -> None:
-        every.loop(range(size))
+    loops = True
 
 
 def _part(trace: SplitTrace, result: Any) -> Part:

@@ -258,6 +258,9 @@ class Trace:
     overwrites = False
     """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
 
+    records = False
+    """Whether it writes down what is applied, for other values than those that are there."""
+
     adopts = True
     """Whether an array that is made meanwhile becomes its tracer, so that its tracers may be written into it."""
 

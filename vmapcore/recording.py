@@ -51,6 +51,7 @@ class RecordTrace(Trace):
 
     tracer = RecordTracer
     randomness = "recorded"
+    records = True
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
