@@ -202,9 +202,12 @@ class Loans:
         if slots:
             slots = (slots,) if isinstance(slots, str) else slots
             parts = {**parts, **{name: getattr(instance, name, None) for name in slots}}
-        self.meet_all(list(parts.values()))
-        for name in [name for name, x in parts.items() if PARTS[type(x)]]:
-            self._hold(type(instance), name)
+        others = [(name, x) for name, x in parts.items() if type(x) not in SIMPLE]
+        for name, x in others:
+            if PARTS[type(x)]:
+                self._hold(type(instance), name)
+        if others:
+            self.meet_all([x for _, x in others])
         if isinstance(instance, (tuple, list, dict)):
             items = instance.values() if isinstance(instance, dict) else instance
             self.meet_all(list(islice(items, MOST)))

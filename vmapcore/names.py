@@ -407,7 +407,9 @@ def _container(value: Any) -> Any:
     if run is None:
         return value
     if not _changes(value):
-        run.meet_all([x for x in islice(items, FEW) if type(x) not in SIMPLE])
+        others = [x for x in islice(items, FEW) if type(x) not in SIMPLE]
+        if others:
+            run.meet_all(others)
         return value
     _, ours, was = run.containers.get(id(value), (None, (), None))
     if was is None or len(was) != len(value):
