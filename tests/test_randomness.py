@@ -550,6 +550,20 @@ def test_jit_records_draws_of_a_constant_seed():
             jit(f)(SEEDS)
 
 
+def test_jit_of_rows_that_run_apart_draws_in_every_call():
+    f = own(np.random.default_rng)
+    compiled = jit(vmap(f, branches="split"))
+    for seeds in (SEEDS, SEEDS + 1, SEEDS):
+        assert_same(compiled(X, seeds), loop(f, X, seeds), tol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PerformanceWarning)
+        g = jit(vmap(lambda x: x + G.normal(), branches="split", randomness="different"))
+        before = states()
+        first, second = g(X), g(X)
+        set_states(before)
+        assert_same((first, second), tuple(np.stack([x + G.normal() for x in X]) for _ in range(2)))
+
+
 def test_generators_without_a_seed():
     chance = vmap(lambda x: np.random.default_rng().normal(size=2) + x, randomness="different")(X)
     assert len(np.unique(chance - X[:, None])) == 2 * len(X)

@@ -20,7 +20,8 @@ DIFFERENT, SAME, ERROR, RECORDED = "different", "same", "error", "recorded"
 REMEDIES = {
     ERROR: "Pass randomness='different' to vmap for numbers for each row, or 'same' for the same for all; or make the "
     "generator inside, np.random.default_rng(seed), with a mapped seed for rows that differ",
-    RECORDED: "Draw outside, and pass the numbers as an argument; or make the generator inside, with a constant seed",
+    RECORDED: "Draw outside, and pass the numbers as an argument; or make the generator inside, with a constant seed; "
+    "or draw in a vmap(f, branches='split'), which runs in every call",
 }
 SEEDED = "Make a generator inside, np.random.default_rng(seed)"
 MEANWHILE = {
