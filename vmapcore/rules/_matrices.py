@@ -113,23 +113,25 @@ def rounding(*xs: Any) -> Any:
     return noise
 
 
-def _mixing(values: Any) -> Any:
-    """By how much rounding in vectors that belong to `values` is larger for neighbours that are near, but not equal."""
+def noise_of(values: Any, *xs: Any) -> Any:
+    """The same along the vectors that belong to each of `values`, (..., n): larger for neighbours that are near it, but
+    not equal, as their vectors mix."""
     gap, most = np.abs(row(values) - column(values)), largest(np.abs(values), -1, True)
     apart = gap > rounding(row(values))
-    return np.maximum(1, most * largest(np.where(apart, 1 / np.where(apart, gap, 1), 0), -1, False))
+    mixing = np.maximum(1, most * largest(np.where(apart, 1 / np.where(apart, gap, 1), 0), -1, False))
+    return mixing * rounding(*xs)[..., 0]
 
 
 def scaled(inner: Any, ours: Any, theirs: Any, below: Any, values: Any, noise: Any, fixed: bool) -> Any:
     """`inner * (ours + theirs) / below`, a part of a derivative: of pairs of `values` and of what belongs to each.
 
-    Where values are equal, up to rounding, it has a limit if `inner` is not above `noise`: of equals that move alike.
+    Where values are equal, up to rounding, it has a limit if `inner` is not above `noise`, (..., n): of equals that
+    move alike.
     Of `fixed` numbers it also has one where they are equal, and is infinite elsewhere; of others it is not known, and
     NaN, unless both are zero.
     """
     equal, above = np.abs(below) <= rounding(row(values)), ours + theirs
-    mixing = _mixing(values)
-    still = np.abs(inner) <= noise * (column(mixing) if below.shape[-1] == 1 else row(mixing))
+    still = np.abs(inner) <= (column(noise) if below.shape[-1] == 1 else row(noise))
     if fixed:
         still = still | (above == 0)
     else:

@@ -28,9 +28,9 @@ from ._matrices import (
     inverse_gaps,
     matrices,
     mirrored,
+    noise_of,
     off_diagonal,
     over_gaps,
-    rounding,
     row,
     scaled,
     spectral,
@@ -188,7 +188,7 @@ def _eigen_turn(x: Any, a: Any, g: Any, fixed: bool, *, uplo: str) -> Any:
     """The derivative of `eigen_sum` by the matrices, along `x`; also its transpose."""
     w, v = eigh(a, uplo=uplo)
     inner = off_diagonal(adjoint(v) @ x @ v)
-    return v @ scaled(inner, g, -transposed(g), row(w) - column(w), w, rounding(x), fixed) @ adjoint(v)
+    return v @ scaled(inner, g, -transposed(g), row(w) - column(w), w, noise_of(w, x), fixed) @ adjoint(v)
 
 
 spectral(eigvalsh, eigen_sum, eigen_parts, _eigen_turn, mirrored, folded)
@@ -201,7 +201,7 @@ def eigen_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any, *, uplo: 
         w, v = eigh(a, uplo=uplo)
         along, inner = (off_diagonal(adjoint(v) @ each @ v) for each in (mirrored(da, uplo), x))
         pairs = np.real(conj(along) * (inner + adjoint(inner)))
-        turn = np.sum(scaled(pairs, 1, 0, column(w) - row(w), w, rounding(da, x), False), axis=-1)
+        turn = np.sum(scaled(pairs, 1, 0, column(w) - row(w), w, noise_of(w, da, x), False), axis=-1)
     return fit(add_tangents([turn, None if dx is None else eigen_parts(a, dx, uplo=uplo)]), out)
 
 

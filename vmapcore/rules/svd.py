@@ -19,9 +19,9 @@ from ._matrices import (
     inverse_gaps,
     largest,
     matrices,
+    noise_of,
     off_diagonal,
     over_gaps,
-    rounding,
     row,
     scaled,
     spectral,
@@ -164,7 +164,7 @@ def _pieces(x: Any, u: Any, vh: Any) -> tuple[Any, ...]:
 def _singular_turn(x: Any, a: Any, g: Any, fixed: bool) -> Any:
     """The derivative of `singular_sum` by the matrices, along `x`; also its transpose."""
     u, s, vh = svd(a, full=False)
-    (both, apart, below, beside), noise = _pieces(x, u, vh), rounding(x)
+    (both, apart, below, beside), noise = _pieces(x, u, vh), noise_of(s, x)
     both = scaled(both, g, -transposed(g), row(s) - column(s), s, noise, fixed)
     turn = u @ (both + scaled(apart, g, transposed(g), row(s) + column(s), s, noise, fixed)) @ vh
     if below is not None:
@@ -184,7 +184,7 @@ def singular_parts_jvp(tangents: Sequence[Any], out: Any, a: Any, x: Any) -> Any
         u, s, vh = svd(a, full=False)
         products = zip(_pieces(da, u, vh), _pieces(x, u, vh), strict=True)
         both, apart, below, beside = [None if y is None else np.real(conj(y) * z) for y, z in products]
-        noise = rounding(da, x)
+        noise = noise_of(s, da, x)
         both = scaled(both, 1, 0, column(s) - row(s), s, noise, False)
         turn = 2 * np.sum(both + scaled(apart, 1, 0, column(s) + row(s), s, noise, False), axis=-1)
         if below is not None:
