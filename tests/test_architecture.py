@@ -26,12 +26,17 @@ FLOORS = [
     {"arrays", "memory", "refusals", "remade", "threads", "words"},
     {"views", "numpy_protocol", "pytree"},
     {"tracer", "parameters"},
+    {"rows"},
+    {"methods"},
+    {"names"},
     {"core"},
     {"graph"},
     {"evals"},
     {"rules"},
-    {"numpy"},
-    {"arguments", "axes", "keys"},
+    {"randomness"},
+    {"numpy", "scalars"},
+    {"arguments", "axes", "branches", "keys", "opaque"},
+    {"batched"},
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
     {"jacobians", "transposing"},
@@ -41,6 +46,7 @@ FLOORS = [
     {"executors"},
     {"replay"},
     {"ops"},
+    {"libraries"},
     {"explain"},
     {"testing"},
     {"nn"},
@@ -48,6 +54,7 @@ FLOORS = [
 """From the ground up; a module that is not named here may be imported by none that is."""
 
 TRANSFORMS = {
+    "batched",
     "batching",
     "reverse",
     "forward",
@@ -58,6 +65,9 @@ TRANSFORMS = {
     "ops",
     "arguments",
     "axes",
+    "branches",
+    "rows",
+    "opaque",
 }
 
 
@@ -169,7 +179,7 @@ def test_no_import_inside_a_function(path):
 HIDDEN = {"import_module", "__import__", "globals"}
 """Calls that import, or make names that a reader does not see."""
 
-MAY_HIDE = {"executors.py": {"import_module"}, "numpy.py": {"globals"}}
+MAY_HIDE = {"names.py": {"__import__"}, "executors.py": {"import_module"}, "numpy.py": {"globals"}}
 """Plans wait until one is built; the names of `vmapcore.numpy` are those of a table."""
 
 

@@ -31,6 +31,7 @@ NO_ARRAY = {
     np.ndim: "returns an int",
     np.size: "returns an int",
     "namespace": "returns a module",
+    "as_array": "makes an array of lists",
     np.nonzero: "its results differ in length",
     np.flatnonzero: "its results differ in length",
     np.argwhere: "its results differ in length",

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import vmapcore
-from vmapcore import errors, grad, jacfwd, jacrev, jit, jvp, value_and_grad, vjp, vmap
+from tests.own_names import grad, jacfwd, jacrev, jit, jvp, value_and_grad, vjp, vmap
+from vmapcore import errors
 from vmapcore.core import PRIMITIVES, primitive
 from vmapcore.errors import (
     ArgumentError,

@@ -157,7 +157,7 @@ def test_scatters_add_what_they_are_given():
     assert steps_named(traced(lambda x: at(x)[i[:, None], i].add(1.0), (9, 4)), "scatter_add") == [9]
     graph = trace(vmap(lambda x, i: at(x)[i].add(1.0)))(np.ones((5, 9)), np.zeros((5, 3), int))
     assert steps_named(graph, "scatter_add") == [15]
-    assert steps_named(traced(grad(lambda x: np.sum(x[i])), (9, 4)), "scatter_place") == [12]
+    assert steps_named(traced(grad(lambda x: np.sum(np.sin(x[i]))), (9, 4)), "scatter_place") == [12]
 
 
 def test_what_is_put_at_places_of_its_own_is_not_added():
@@ -309,7 +309,7 @@ def test_a_scatter_writes_all_of_a_new_array():
     assert graph.bytes == 4 * (36 + 12 + 36) + 3 * 8
     graph = traced(lambda x, v: at(x)[i].set(v), (9, 4), (3, 4))
     assert graph.bytes == 4 * (36 + 12 + 36) + 3 * 8
-    graph = traced(grad(lambda x: np.sum(x[i] * 2)), (9, 4))
+    graph = traced(grad(lambda x: np.sum(np.sin(x[i]))), (9, 4))
     (placed,) = [c for step, c in zip(graph.steps, graph.costs, strict=True) if step.primitive.name == "scatter_place"]
     assert placed.bytes == 4 * (12 + 36) + 3 * 8
 

@@ -743,9 +743,9 @@ def test_traced_index_of_a_plain_array():
 
 
 def test_traced_value_into_a_plain_array():
-    raises(ConcretizationError, "zeros_like", lambda x: np.zeros(2).__setitem__(slice(None), x[0]), X)
-    raises(MutationError, "plain array", lambda x: np.add.at(np.zeros(3), [0], x[0, 0]), X)
-    raises(MutationError, "plain array", lambda x: np.put(np.zeros(3), [0], x[0, 0]), X)
+    raises(ConcretizationError, "zeros_like", vc.plain(lambda x: np.zeros(2).__setitem__(slice(None), x[0])), X)
+    raises(MutationError, "plain array", vc.plain(lambda x: np.add.at(np.zeros(3), [0], x[0, 0])), X)
+    raises(MutationError, "plain array", vc.plain(lambda x: np.put(np.zeros(3), [0], x[0, 0])), X)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i8", "i1", "?"])

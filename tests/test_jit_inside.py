@@ -136,10 +136,13 @@ def test_side_effects_happen_once_per_recording():
     assert seen == [(3, 4), (3,)]
 
 
-def test_random_numbers_are_constants():
+def test_random_numbers_are_those_of_a_constant_seed():
     rng = np.random.default_rng(0)
-    f = jit(lambda x: x + rng.normal(size=3))
-    assert_same(f(V), f(V))
+    with pytest.raises(errors.RandomnessError):
+        jit(lambda x: x + rng.normal(size=3))(V)
+    f = jit(lambda x: x + np.random.default_rng(0).normal(size=3))
+    for x in (V, V + 1):
+        assert_same(f(x), x + np.random.default_rng(0).normal(size=3))
 
 
 def test_exceptions_leave_nothing_behind():

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from vmapcore import custom_op, grad, jacfwd, jit, jvp, trace, vjp, vmap
+from tests.own_names import grad, jacfwd, jit, jvp, trace, vjp, vmap
+from vmapcore import custom_op
 from vmapcore.errors import ArgumentError, ConcretizationError
 
 from .together import together
@@ -131,7 +132,8 @@ def test_a_refusal_that_is_caught_is_told_whole():
     assert str(error.value) == (
         f"vmap(f): the function caught what follows, at test_refusals.py:{first + 2} in f, and went on; its results "
         "may hang on that. if/while/and/or/bool: a BatchedTensor bool[] of vmap(f) is not one truth value: it has 3 of "
-        f"them, at test_refusals.py:{first + 2} in f. Use np.where(condition, a, b)."
+        f"them, at test_refusals.py:{first + 2} in f. Use np.where(condition, a, b), or "
+        'vmap(f, branches="split").'
     )
 
 

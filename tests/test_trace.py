@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import vmapcore as vc
-from vmapcore import errors, grad, jit, trace, vmap
+from tests.own_names import grad, jit, trace, vmap
+from vmapcore import errors
 from vmapcore import numpy as vnp
 from vmapcore.core import RUNNING
 from vmapcore.graph import Graph, Literal

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vmapcore.numpy as vnp
-from vmapcore import grad, jvp, vmap
+from tests.own_names import grad, jvp, vmap
 from vmapcore.errors import ConcretizationError, MutationError
 from vmapcore.testing import assert_same, check_composition, check_grads, check_vmap
 

@@ -1,6 +1,6 @@
 """vmap, grad and their kin for plain NumPy and CuPy code."""
 
-from . import errors, numpy, ops, rules
+from . import errors, libraries, numpy, ops, rules, scalars  # noqa: F401
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, stop_gradient, value_and_grad, vjp
@@ -8,6 +8,7 @@ from .errors import PerformanceWarning
 from .explain import explain
 from .forward import jvp
 from .jacobians import hessian, jacfwd, jacrev
+from .names import plain
 from .numpy_protocol import implements, supported
 from .ops import custom_op, external, strict
 from .pytree import register_pytree, tree_map
@@ -35,6 +36,7 @@ __all__ = [
     "jvp",
     "numpy",
     "ops",
+    "plain",
     "register_pytree",
     "rules",
     "set_threads",

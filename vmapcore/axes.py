@@ -1,10 +1,13 @@
 """What vmap makes of `in_axes`: an axis, or None, for every leaf of the arguments, and the size they have in common.
 
-Every error about arguments and the axes to map them over is raised here, before anything runs.
+Every error about arguments and the axes to map them over is raised here, before anything runs; and what an entry of
+`out_axes` asks for is done here.
 """
 
 from collections.abc import Callable, Collection
 from typing import Any
+
+import numpy as np
 
 from .arrays import instead_of, is_array
 from .errors import ArgumentError, AxisError, ShapeError, StructureError, describe, name_of
@@ -12,6 +15,18 @@ from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import broadcast_prefix, flatten, flatten_axes
 from .tracer import Tracer
 from .words import meant
+
+REDUCTIONS: dict[Any, Callable[..., Any]] = {"sum": np.sum, "mean": np.mean}
+"""What `out_axes` may have for an axis, and what it is."""
+
+
+def move_axis(x: Any, source: int, target: int) -> Any:
+    """`np.moveaxis` for non-negative axes, as a method call that every array and tracer has."""
+    if source == target:
+        return x
+    order = [i for i in range(len(x.shape)) if i != source]
+    order.insert(target, source)
+    return x.transpose(order)
 
 
 def check_entries(call: str, which: str, spec: Any, words: Collection[str] = ()) -> None:
@@ -175,3 +190,40 @@ class InAxes:
             "",
             "Give None in in_axes to what is not mapped",
         )
+
+
+def placed(call: str, size: int, x: Any, mapped: bool, axis: Any, path: Callable[[], str]) -> Any:
+    """A leaf of the results with its batch where `out_axes` wants it: at `axis`, or reduced.
+
+    `x` has the batch on axis 0 if it is `mapped`; if it is not, it is one value for all `size` examples.
+    """
+    if axis is None:
+        if not mapped:
+            return x
+        of_one = np.broadcast_to(np.zeros((), x.dtype), x.shape[1:])
+        raise ShapeError(
+            call,
+            f"{path()} is {describe(of_one)} for each of {size} examples, but its out_axes is None",
+            "None is for results that no mapped argument reaches",
+            "Give an axis, 'sum' or 'mean'",
+        )
+    if not mapped:
+        if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
+            raise ArgumentError(
+                call,
+                f"{path()} is {describe(x)}, which has no batch axis",
+                "results must be arrays or numbers",
+                "Give it None in out_axes",
+            )
+        x = x if hasattr(x, "shape") else np.asarray(x)
+        x = np.broadcast_to(x, (size, *x.shape))
+    if axis in REDUCTIONS:
+        return REDUCTIONS[axis](x, axis=0)
+    ndim = len(x.shape)
+    if not -ndim <= axis < ndim:
+        raise AxisError(
+            call,
+            f"{path()} has {ndim} axes with the batch, so out_axes {axis} is out of range",
+            f"expected {-ndim} <= axis < {ndim}",
+        )
+    return move_axis(x, 0, axis + ndim if axis < 0 else axis)

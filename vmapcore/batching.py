@@ -1,108 +1,38 @@
-"""vmap: BatchedTensor, its trace, and the door where `in_axes` and `out_axes` exist.
-
-Inside, the batch axis is axis 0. Knows no operation: a rule brings its own batching.
-"""
+"""vmap, and the doors where `in_axes`, `out_axes`, `branches` and `randomness` exist: inside, the batch is axis 0."""
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+import operator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .arguments import check_callable
-from .arrays import is_array
-from .axes import InAxes, check_entries, spread_prefix
-from .core import SEQUENCES, Primitive, Trace
-from .errors import ArgumentError, AxisError, ShapeError, VmapcoreError, callers_line, describe, name_of
+from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
+from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace
+from .branches import MOST, Part, Paths, check_branches
+from .errors import ArgumentError, VmapcoreError, describe, name_of
+from .methods import RUN
+from .names import call_user
+from .opaque import Opaque, recording_of
 from .pytree import flatten, paths, unflatten
-from .refusals import BY_EXAMPLE, OTHERWISE, refuse
+from .randomness.order import Draws, check_randomness, drawn_so_far, in_order
 from .remade import remade
-from .tracer import Tracer, fixed
+from .rows import Rows
+from .tracer import Tracer
 from .words import checks_keywords
-
-ALL_OF_ONE = (True,)
-REDUCTIONS: dict[Any, Callable[..., Any]] = {"sum": np.sum, "mean": np.mean}
-
-
-class BatchedTensor(Tracer):
-    """vmap's tracer: `value` holds every example along axis 0, and the tracer shows one."""
-
-    __slots__ = ()
-
-    shape = fixed("shape", "reshape", lambda self: self.value.shape[1:])
-
-    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
-        return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE)
-
-
-class BatchTrace(Trace):
-    """One running vmap."""
-
-    __slots__ = ("report", "size")
-
-    tracer = BatchedTensor
-    overwrites = True
-
-    def __init__(self, call: str, size: int) -> None:
-        Trace.__init__(self, call)
-        self.size = size
-        self.report: Any = None  # what operations have to say when the vmap is over, by its method tell()
-
-    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        if self.ended:
-            raise self.leaked()
-        rule = primitive.vmap
-        if rule is None:
-            raise self._without_rule(primitive)
-        if len(args) == 1:
-            out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
-        else:
-            values = []
-            mapped = []
-            for a in args:
-                if type(a) is BatchedTensor and a._trace is self:
-                    values.append(a.value)
-                    mapped.append(True)
-                else:
-                    values.append(np.asarray(a) if type(a) in SEQUENCES else a)
-                    mapped.append(False)
-            out = rule(self.size, mapped, *values, **params)
-        if primitive.multiple:
-            return tuple([BatchedTensor(self, o) for o in out])
-        return BatchedTensor(self, out)
-
-    def _without_rule(self, primitive: Primitive) -> VmapcoreError:
-        if primitive.dynamic is None:
-            return self.no_rule(primitive, "vmap")
-        call, what, instead = primitive.dynamic
-        fact = f"the array is mapped, and results may differ in {what}, at {callers_line()}"
-        return refuse(self, call, fact, "", instead)
-
-    def wrap(self, value: Any) -> BatchedTensor:
-        return BatchedTensor(self, np.broadcast_to(value, (self.size, *value.shape)))
-
-
-class TangentTrace(BatchTrace):
-    """One running vmap over tangents: what a function makes meanwhile depends on its primals alone."""
-
-    __slots__ = ()
-
-    adopts = False
-
-
-def move_axis(x: Any, source: int, target: int) -> Any:
-    """`np.moveaxis` for non-negative axes, as a method call that every array and tracer has."""
-    if source == target:
-        return x
-    order = [i for i in range(len(x.shape)) if i != source]
-    order.insert(target, source)
-    return x.transpose(order)
 
 
 @remade
 @checks_keywords
 def vmap(
-    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
+    fun: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    *,
+    axis_size: int | None = None,
+    branches: str = "error",
+    max_paths: int = MOST,
+    randomness: str = "error",
 ) -> Callable[..., Any]:
     """Vectorises `fun` over one axis of its arguments.
 
@@ -118,6 +48,12 @@ def vmap(
         out_axes: where the batch goes in the results: an int or a pytree prefix. `None` returns an unmapped result
             as it is; `"sum"` and `"mean"` reduce over the batch.
         axis_size: the length of the mapped axis; needed only where no argument is mapped.
+        branches: what becomes of `if`, `while`, `range(n)` and all else that asks for a value that differs between
+            examples: `"error"`; `"split"`, which runs examples that answer alike together, once for each way through
+            `fun`, and those that are too few for that one by one; or `"loop"`, which runs all one by one.
+        max_paths: how many ways through `fun` are run before the examples that are left run one by one.
+        randomness: what becomes of draws from a generator that was made outside: `"error"`; `"different"`, numbers for
+            each example, which are those of a loop; or `"same"`, those of one example for all.
 
     Returns:
         A function of the same signature, with the batch axis added to arguments and results.
@@ -125,16 +61,25 @@ def vmap(
     Raises:
         ShapeError: mapped axes differ in size, or an argument to be mapped has no such axis.
         StructureError: `in_axes` or `out_axes` is not a prefix of what it is for.
+        RandomnessError: `fun` draws from a generator that was made outside.
 
     Example:
+        >>> import numpy as np
         >>> rows, v = np.ones((5, 3)), np.ones(3)
         >>> vmap(np.dot, in_axes=(0, None))(rows, v).shape
         (5,)
+        >>> vmap(lambda x: np.sqrt(x) if x > 0 else 0.0, branches="split")(np.array([4.0, -1.0, 9.0]))
+        array([2., 0., 3.])
     """
     check_callable("vmap", fun)
+    check_branches(branches, max_paths)
+    check_randomness(randomness, branches)
     if instead := getattr(type(fun), "instead_of_vmap", ""):
         raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}, whose own call is a vmap", "", instead)
-    door = _Door(fun, in_axes, out_axes, axis_size)
+    kind = _Door if branches == "error" else _SplitDoor if branches == "split" else _LoopDoor
+    door = kind(fun, in_axes, out_axes, axis_size)
+    door.most = max_paths
+    door.randomness = randomness
 
     @functools.wraps(fun)
     def vmapped(*args: Any, **kwargs: Any) -> Any:
@@ -147,6 +92,10 @@ class _Door:
     """Where arguments come in and results go out: inside, the batch is on axis 0."""
 
     trace = BatchTrace
+    most = MOST
+    randomness: str | None = None
+    lately: Draws | None = None
+    """What the function has drawn in an earlier call, and so perhaps in the next."""
 
     def __init__(self, fun: Callable[..., Any], in_axes: Any, out_axes: Any, axis_size: int | None) -> None:
         self.fun = fun
@@ -159,69 +108,149 @@ class _Door:
         leaves, treedef = flatten((args, kwargs))
         axes = self.in_axes.of_leaves(args, kwargs, len(leaves))
         size = self.in_axes.size(args, kwargs, leaves, axes)
-        trace = self.trace(self.call, size)
+        return self._applied(leaves, treedef, axes, size)
+
+    def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
+        around, before = drawn_so_far(), None if self.lately is None else self.lately.once_more(size)
+        trace, result = self._together(leaves, treedef, axes, size, before)
+        if trace.draws is None:
+            return result
+
+        def together(draws: Draws | None = None) -> tuple[BatchTrace, Any]:
+            return self._together(leaves, treedef, axes, size, draws)
+
+        def one_by_one() -> Any:
+            return self._by_loop()._applied(leaves, treedef, axes, size)
+
+        self.lately, result = in_order(trace, result, around, together, one_by_one)
+        return result
+
+    def _together(
+        self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int, draws: Draws | None = None
+    ) -> tuple[BatchTrace, Any]:
+        trace = self.trace(self.call, size, self.randomness)
+        trace.draws = draws
         inputs = [
-            x
-            if axis is None
-            else BatchedTensor(
-                trace,
-                move_axis(x.snapshot() if isinstance(x, Tracer) else x, axis + len(x.shape) if axis < 0 else axis, 0),
-            )
+            x if axis is None else BatchedTensor(trace, _in_front(x, axis))
             for x, axis in zip(leaves, axes, strict=True)
         ]
         args, kwargs = unflatten(treedef, inputs)
-        result = trace.run(lambda: self._results(trace, self.fun(*args, **kwargs)))
+        result = trace.run(lambda: self._results(trace, call_user(self.fun, args, kwargs)))
         if trace.report is not None:
             trace.report.tell()
-        return result
+        return trace, result
+
+    def _by_loop(self) -> "_LoopDoor":
+        door = object.__new__(_LoopDoor)
+        door.__dict__.update(self.__dict__)
+        return door
 
     def _results(self, trace: BatchTrace, result: Any) -> Any:
         if isinstance(self.out_axes, int) and trace.owns(result):  # the common case
-            return self._result(trace, result, self.out_axes, lambda: "the result")
+            return placed(self.call, trace.size, *trace.taken(result), self.out_axes, lambda: "the result")
         leaves, treedef = flatten(result)
+        return self._placed(trace.size, result, treedef, [trace.taken(x) for x in leaves])
+
+    def _placed(self, size: int, result: Any, treedef: Any, taken: list[tuple[Any, bool]]) -> Any:
         axes = spread_prefix(self.call, "out_axes", self.out_axes, result, "the result")
         return unflatten(
             treedef,
             [
-                self._result(trace, x, axis, lambda i=i: f"result{paths(result)[i]}")  # type: ignore[misc]
-                for i, (x, axis) in enumerate(zip(leaves, axes, strict=True))
+                placed(self.call, size, x, mapped, axis, lambda i=i: f"result{paths(result)[i]}")  # type: ignore[misc]
+                for i, ((x, mapped), axis) in enumerate(zip(taken, axes, strict=True))
             ],
         )
 
-    def _result(self, trace: BatchTrace, x: Any, axis: Any, path: Callable[[], str]) -> Any:
-        if trace.owns(x):
-            return self._mapped_result(trace, x.value, axis, path)
-        if axis is None:
-            return x
-        if not (is_array(x) or isinstance(x, (Tracer, int, float, complex))):
-            raise ArgumentError(
-                self.call,
-                f"{path()} is {describe(x)}, which has no batch axis",
-                "results must be arrays or numbers",
-                "Give it None in out_axes",
-            )
-        x = x if hasattr(x, "shape") else np.asarray(x)
-        return self._mapped_result(trace, np.broadcast_to(x, (trace.size, *x.shape)), axis, path)
 
-    def _mapped_result(self, trace: BatchTrace, value: Any, axis: Any, path: Callable[[], str]) -> Any:
-        if axis is None:
-            raise ShapeError(
-                self.call,
-                f"{path()} is {describe(BatchedTensor(trace, value))} for each of {trace.size} "
-                "examples, but its out_axes is None",
-                "None is for results that no mapped argument reaches",
-                "Give an axis, 'sum' or 'mean'",
-            )
-        if axis in REDUCTIONS:
-            return REDUCTIONS[axis](value, axis=0)
-        ndim = len(value.shape)
-        if not -ndim <= axis < ndim:
-            raise AxisError(
-                self.call,
-                f"{path()} has {ndim} axes with the batch, so out_axes {axis} is out of range",
-                f"expected {-ndim} <= axis < {ndim}",
-            )
-        return move_axis(value, 0, axis + ndim if axis < 0 else axis)
+def _in_front(x: Any, axis: int) -> Any:
+    """A mapped argument with the batch on axis 0."""
+    return move_axis(x.snapshot() if isinstance(x, Tracer) else x, axis + len(x.shape) if axis < 0 else axis, 0)
+
+
+class _SplitDoor(_Door):
+    """One of a vmap whose rows may answer differently."""
+
+    loops = False
+
+    def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
+        if not size:
+            return _Door._applied(self, leaves, treedef, axes, size)
+        records = recording_of(leaves)
+        if records is None:
+            return self._by_rows(leaves, treedef, axes, size)
+        if not self.loops:
+            refused = records.refused
+            before = [(x, x.snapshot()) for x in leaves if isinstance(x, Tracer)]
+            try:
+                result = self._by_rows(leaves, treedef, axes, size)
+            except VmapcoreError:
+                if records.refused is refused:
+                    raise
+            if records.refused is refused:
+                return result
+            records.refused = refused
+            for x, was in before:
+                x.rebind(was)
+        whole = Opaque(self.call, lambda given: self._by_rows(given, treedef, axes, size), leaves)
+        return whole(*[leaves[i] for i in whole.places])
+
+    def _by_rows(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
+        mapped = [axis is not None for axis in axes]
+        leaves = [x if axis is None else _in_front(x, axis) for x, axis in zip(leaves, axes, strict=True)]
+        report: Any = None
+
+        def together(rows: Rows) -> Part:
+            nonlocal report
+            trace = SplitTrace(self.call, rows, self.randomness)
+            trace.report = report
+            inputs = list(leaves)
+            for i, x in enumerate(leaves):
+                if mapped[i]:
+                    inputs[i] = BatchedTensor(trace, x if len(rows.here) == size else x[rows.here])
+                    rows.add(inputs[i])
+            args, kwargs = unflatten(treedef, inputs)
+            part = trace.run(lambda: _part(trace, call_user(self.fun, args, kwargs)))
+            report = trace.report
+            return part
+
+        examples: Any = None
+
+        def alone(i: int) -> Any:
+            nonlocal examples
+            asks = self.randomness == "error" and (traced or examples is None)  # as little as may be
+            if examples is None:
+                examples = [_rows(x) if m else itertools.repeat(x, size) for x, m in zip(leaves, mapped, strict=True)]
+                examples = list(zip(*examples, strict=True)) or [()] * size
+            args, kwargs = (examples[i], {}) if simple else unflatten(treedef, examples[i])
+            if asks:
+                return AloneTrace(self.call, 1, "error").run(lambda: call_user(self.fun, args, kwargs))
+            return call_user(self.fun, args, kwargs) if traced else self.fun(*args, **kwargs)
+
+        args, kwargs = unflatten(treedef, leaves)
+        simple = not kwargs and len(args) == len(leaves) and all(map(operator.is_, args, leaves))
+        traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
+        every = Paths(self.call, together, alone, self.most)
+        every.loop(range(size)) if self.loops else every.run(size, traced)
+        if report is not None:
+            report.tell()
+        tree, found = every.merged()
+        return self._placed(size, unflatten(tree, [x for x, _ in found]), tree, found)
+
+
+class _LoopDoor(_SplitDoor):
+    """One of a vmap that runs its rows one by one."""
+
+    loops = True
+
+
+def _part(trace: SplitTrace, result: Any) -> Part:
+    leaves, tree = flatten(result)
+    return Part(trace.rows.here, tree, [trace.taken(x) for x in leaves])
+
+
+def _rows(x: Any) -> Any:
+    """The rows of an argument, to each of which the function may write."""
+    return x.copy() if len(x.shape) > 1 else x
 
 
 class OverTangents(_Door):

@@ -258,8 +258,14 @@ class Trace:
     overwrites = False
     """Whether a write may go into the memory of a value, since nothing is recorded that would be read again."""
 
+    records = False
+    """Whether it writes down what is applied, for other values than those that are there."""
+
     adopts = True
     """Whether an array that is made meanwhile becomes its tracer, so that its tracers may be written into it."""
+
+    randomness: str | None = None
+    """What it makes of draws from a generator that was there before; None where they are as in a plain call."""
 
     _levels = itertools.count()
 
@@ -293,6 +299,19 @@ class Trace:
         """Applies `primitive` to values among which this trace's tracers have the highest level."""
         raise NotImplementedError
 
+    def settled(self, x: Tracer) -> Any:
+        """The value of one of its tracers after the end: known of what does not depend on its inputs."""
+        value = x._known("its value")
+        if value is None:
+            raise self.leaked()
+        return value
+
+    def after(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Applies `primitive` after the end, to values that do not depend on its inputs: a function may keep them."""
+        return primitive(
+            *[self.settled(a) if isinstance(a, Tracer) and a._trace is self else a for a in args], **params
+        )
+
     def lift(self, value: Any) -> Tracer:
         """Wraps a value that does not depend on this trace's inputs; of a tracer of its own, makes another."""
         if isinstance(value, Tracer) and value._trace is self:
@@ -308,17 +327,13 @@ class Trace:
         return not self.differentiates or dtype.kind in "fc"
 
     def owns(self, x: Any) -> bool:
-        """Whether a leaf of what the function returned is its tracer; raises for one of a trace that has ended."""
-        if not isinstance(x, Tracer):
-            return False
-        if x._trace.ended:
-            raise x._trace.leaked()
-        return x._trace is self
+        """Whether a leaf of what the function returned is its tracer."""
+        return isinstance(x, Tracer) and x._trace is self
 
     def unwrapped(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The values of what the function returned, and what its tracers have beside; None for what is none."""
         values, beside = [], []
-        for x in leaves:
+        for x in map(at_end, leaves):
             mine = self.owns(x)
             values.append(x.value if mine else x)
             beside.append(x.beside if mine else None)
@@ -338,6 +353,11 @@ class Trace:
         return MissingRuleError(
             self.call, f"primitive '{primitive.name}' has no {kind} rule", "", primitive.remedy(kind)
         )
+
+
+def at_end(x: Any) -> Any:
+    """A leaf of what a function returned, or uses: of a transform that has ended the value, if it is known."""
+    return x._trace.settled(x) if isinstance(x, Tracer) and x._trace.ended else x
 
 
 RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())
@@ -367,6 +387,6 @@ def observed(observer: Any) -> Iterator[None]:
 def lift(value: Any) -> Any:
     """Wraps a fresh array in the innermost running transform of its dtype, so that tracers may be written into it."""
     for trace in reversed(RUNNING.get()):
-        if trace.adopts and trace.holds(value.dtype):
+        if trace.adopts and value.dtype.kind in "biufc" and trace.holds(value.dtype):
             return trace.lift(value)
     return value

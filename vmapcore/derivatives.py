@@ -10,6 +10,7 @@ from .arguments import Split, check_callable, check_cotangents, check_scalar, wi
 from .arrays import is_array
 from .core import Memory, facts, primitive
 from .errors import name_of
+from .names import call_user
 from .pytree import tree_map, unflatten
 from .remade import remade
 from .reverse import Recording
@@ -68,7 +69,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     split = Split(call, fun, tuple(range(len(primals))), primals)
     # Copies, both ways: the caller may write to its arrays before it calls the pullback.
     recording = Recording(
-        call, lambda new: with_aux(call, fun(*split.put(new)), has_aux), [_own(x) for x in split.leaves]
+        call, lambda new: with_aux(call, call_user(fun, split.put(new)), has_aux), [_own(x) for x in split.leaves]
     )
     out = unflatten(recording.out_tree, [_own(x) for x in recording.values])
 
@@ -153,7 +154,9 @@ def _gradient(
     @functools.wraps(fun)
     def gradient_of(*args: Any, **kwargs: Any) -> Any:
         split = Split(call, fun, argnums, args)
-        recording = Recording(call, lambda new: with_aux(call, fun(*split.put(new), **kwargs), has_aux), split.leaves)
+        recording = Recording(
+            call, lambda new: with_aux(call, call_user(fun, split.put(new), kwargs), has_aux), split.leaves
+        )
         value = check_scalar(call, unflatten(recording.out_tree, recording.values))
         gradient = split.tree_of(recording.pull_back([np.ones_like(value)]))
         return returned(value, gradient, recording.aux)

@@ -4,6 +4,7 @@ Every error of the package is a `VmapcoreError` and also the built-in error a Nu
 Messages read `<call>: <argument> <fact>; <allowed>. <remedy>.`
 """
 
+import copy
 import os
 import sys
 import warnings
@@ -16,8 +17,9 @@ import numpy as np
 PACKAGE = os.path.join(str(Path(__file__).parent), "")
 """Where the package's own code is: what an error or a warning is about lies outside."""
 
-OTHERS = (PACKAGE, *[os.path.join(str(Path(np.__file__).parents[1]), name, "") for name in ("numpy", "scipy")])
-"""Where code is that is not the user's: ours, and NumPy's, such as that of `np.full`."""
+_SITE = str(Path(np.__file__).parents[1])
+OTHERS = (PACKAGE, copy.__file__, *[os.path.join(_SITE, name, "") for name in ("numpy", "scipy")])
+"""Where code is that is not the user's: ours, and such as that of `np.full` and `copy.copy`."""
 
 
 class VmapcoreError(Exception):
@@ -77,6 +79,10 @@ class MissingRuleError(VmapcoreError, NotImplementedError):
 
 class EndlessRuleError(VmapcoreError, RecursionError):
     """A rule of an operation applies itself, or its operation so that it is applied again, without end."""
+
+
+class RandomnessError(VmapcoreError, RuntimeError):
+    """Random numbers were drawn where nobody said whether rows, or calls, get the same or others."""
 
 
 class PlanError(VmapcoreError, RuntimeError):

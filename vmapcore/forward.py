@@ -8,6 +8,7 @@ import numpy as np
 from .arguments import Split, check_callable, check_differentiable, separate
 from .core import SEQUENCES, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
+from .names import call_user
 from .pytree import flatten, unflatten
 from .refusals import Differentiated
 from .tracer import Tracer
@@ -33,7 +34,7 @@ class JVPTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         values = []
         tangents = []
         moving = False
@@ -105,7 +106,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         tracers.append(as_argument(x, tracer))
 
     def run() -> tuple[Any, list[Any], list[Any]]:
-        out_leaves, out_tree = flatten(fun(*split.put(tracers)))
+        out_leaves, out_tree = flatten(call_user(fun, split.put(tracers)))
         outs, found = trace.unwrapped(out_leaves)
         return out_tree, outs, [np.zeros_like(x) if t is None else t for x, t in zip(outs, found, strict=True)]
 

@@ -12,6 +12,7 @@ from .arrays import is_array
 from .batching import OverTangents, vmap
 from .errors import ArgumentError, DTypeError, describe, name_of
 from .forward import jvp
+from .names import call_user
 from .pytree import buffers, flatten, unflatten
 from .remade import remade
 from .reverse import Recording
@@ -54,7 +55,9 @@ def jacrev(
     @functools.wraps(fun)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         split = Split(call, fun, argnums, args)
-        recording = Recording(call, lambda new: with_aux(call, fun(*split.put(new), **kwargs), has_aux), split.leaves)
+        recording = Recording(
+            call, lambda new: with_aux(call, call_user(fun, split.put(new), kwargs), has_aux), split.leaves
+        )
         outputs = _arrays(call, recording.values, recording.out_tree)
         _check_real(call, [*split.leaves, *outputs], holomorphic, "Use jacfwd for a real argument and a complex result")
 
@@ -99,7 +102,7 @@ def jacfwd(
         _check_real(call, split.leaves, holomorphic, "Use vjp for a function of complex arguments that is not")
 
         def run(*leaves: Any) -> tuple[Any, Any]:
-            return with_aux(call, fun(*split.put(list(leaves)), **kwargs), has_aux)
+            return with_aux(call, call_user(fun, split.put(list(leaves)), kwargs), has_aux)
 
         def columns(basis: list[Any]) -> list[Any]:
             push = OverTangents(lambda ts: jvp(run, split.leaves, ts), _count(basis))

@@ -14,11 +14,11 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-KERNELS, IMPORTS, BLAS = RLock(), RLock(), RLock()
-"""For who compiles kernels, who imports what plans need, who sets BLAS's threads. A thread may take one again: a signal
-can interrupt it anywhere, and its handler run the same functions."""
+KERNELS, IMPORTS, BLAS, LENDING = RLock(), RLock(), RLock(), RLock()
+"""For who compiles kernels, imports what plans need, sets BLAS's threads, lends classes' methods. A thread may
+take one again: a signal can interrupt it anywhere, and its handler run the same functions."""
 
-_order: list[Any] = [KERNELS, IMPORTS, BLAS]
+_order: list[Any] = [KERNELS, IMPORTS, BLAS, LENDING]
 _held = ExitStack()
 
 

@@ -1,9 +1,8 @@
-"""NumPy's namespace, for tracers, NumPy arrays and CuPy arrays alike.
+"""NumPy's namespace, for tracers, NumPy arrays and CuPy arrays alike: every name of NumPy's, and so the array API's.
 
-Every function with a rule is here under NumPy's name, and so under the Python array API standard's. Most run equally
-well as `numpy.sum(tracer)`; what needs this module is what NumPy cannot know a tracer by: arrays made from nothing
-(`zeros(3)` inside a transform may be written into; `like=x` chooses the library of `x`), `asarray` of lists that hold
-tracers, and functions of CuPy arrays only.
+What needs this module is what NumPy cannot know a tracer by: arrays made from nothing (`zeros(3)` inside a transform
+may be written into; `like=x` chooses the library of `x`), lists that hold tracers, and functions of CuPy arrays only.
+On plain arrays all others are NumPy's own. In a function that a transform runs `np` is this module (see `names`).
 
 Example:
     >>> import vmapcore.numpy as vnp
@@ -18,18 +17,22 @@ Example:
            [2., 0.]])
 """
 
+import builtins
 import functools
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .arrays import namespace
-from .errors import message
+from .arrays import UNTRACED, namespace
+from .core import RUNNING, SEQUENCES
+from .errors import OptionError, message
+from .names import INSTEAD, stands_for
 from .numpy_protocol import NUMPY
-from .rules.creation import asarray, made
+from .randomness.makers import NUMPYS
+from .rules.creation import as_array, asarray, made
 from .tracer import Tracer
 
 PLAIN = (
@@ -43,15 +46,101 @@ PLAIN = (
 """Names taken over from NumPy as they are: constants, dtypes, and functions of no array."""
 
 
-def _ufunc(ufunc: Any) -> Callable[..., Any]:
-    """The rule of a ufunc, called at once; with options such as `out=` by way of NumPy, which finds it too."""
-    ours = NUMPY[ufunc]
+OWN = {
+    *("arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace"),
+    *("ones", "ones_like", "tri", "zeros", "zeros_like"),
+}
+"""Functions that make an array of what is none."""
 
-    @functools.wraps(ufunc)
-    def function(*args: Any, **options: Any) -> Any:
-        return ufunc(*args, **options) if options else ours(*args)
+JOINING = {
+    *("broadcast_arrays", "choose", "column_stack", "concat", "concatenate", "dstack", "einsum", "hstack"),
+    *("lexsort", "multi_dot", "select", "stack", "vstack"),
+}
+"""Functions of lists of arrays."""
 
-    return function
+
+class Dispatching:
+    """A function of NumPy that takes traced values also in lists, where NumPy does not look for them.
+
+    On plain arrays NumPy's own runs; what that makes inside a transform may be written to.
+    """
+
+    def __init__(self, theirs: Any, ours: Callable[..., Any]) -> None:
+        self.theirs = theirs
+        self.applied = theirs if isinstance(theirs, np.ufunc) else ours
+        self.joins = theirs.__name__ in JOINING
+        functools.update_wrapper(self, theirs)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        traced = False
+        for x in args if not options else (*args, *options.values()):
+            kind = type(x)
+            if kind is list or kind is tuple:
+                if is_traced(x):
+                    args = tuple([self._array(x) if type(x) in SEQUENCES and is_traced(x) else x for x in args])
+                    return self.applied(*args, **options)
+            elif kind not in UNTRACED and FOREIGN[kind]:
+                traced = True
+        if traced:
+            return self.applied(*args, **options)
+        result = self.theirs(*args, **options)
+        return self._made(result, args, options) if RUNNING.get() else result
+
+    def _array(self, x: Any) -> Any:
+        """A list that holds traced values as an array, or as a list of arrays."""
+        if self.theirs is np.block:  # whose rule reads nested lists
+            return x
+        return [as_array(e, None) for e in x] if self.joins else as_array(x, None)
+
+    def _made(self, result: Any, args: Any, options: Any) -> Any:
+        """A new array that NumPy made, for the innermost running transform."""
+        if type(result) is tuple:
+            return tuple([self._made(x, args, options) for x in result])
+        fresh = type(result) is np.ndarray and result.base is None and "out" not in options
+        return made(result, "K") if fresh and not builtins.any(result is x for x in args) else result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.theirs, name)
+
+    def __repr__(self) -> str:
+        return repr(self.theirs)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.theirs is other
+
+    def __hash__(self) -> int:
+        return hash(self.theirs)
+
+    def __reduce__(self) -> Any:
+        return _found, (self.theirs,)
+
+
+class Making(Dispatching):
+    """One of which NumPy's own never serves: what it makes belongs to a transform."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.applied(*args, **options)
+
+
+def _found(theirs: Any) -> Any:
+    return INSTEAD[theirs]
+
+
+class _Foreign(dict[type, bool]):
+    """Whether arrays of a type have NumPy's functions answered by themselves: tracers, and CuPy's."""
+
+    def __missing__(self, kind: type) -> bool:
+        found = self[kind] = hasattr(kind, "__array_function__") and not issubclass(kind, np.ndarray)
+        return found
+
+
+FOREIGN = _Foreign()
+
+
+def is_traced(x: Any) -> bool:
+    """Whether `x` is a tracer or of another library than NumPy, or a nested list that holds such."""
+    kind = type(x)
+    return builtins.any(map(is_traced, x)) if kind in SEQUENCES else FOREIGN[kind]
 
 
 def _section(module: Any, plain: str = "") -> dict[str, Any]:
@@ -59,8 +148,22 @@ def _section(module: Any, plain: str = "") -> dict[str, Any]:
     found = {name: getattr(module, name) for name in plain.split()}
     for name, value in vars(module).items():
         if callable(value) and value in NUMPY:
-            found[name] = _ufunc(value) if isinstance(value, np.ufunc) else NUMPY[value]
+            ours = NUMPY[value]
+            found[name] = INSTEAD.get(value) or stands_for((Making if name in OWN else Dispatching)(value, ours), value)
     return found
+
+
+class Section(ModuleType):
+    """A module of NumPy, with our functions where there are such."""
+
+    def __init__(self, theirs: ModuleType, **ours: Any) -> None:
+        ModuleType.__init__(self, theirs.__name__, theirs.__doc__)
+        self.__dict__.update(_section(theirs), **ours)
+        self._theirs = theirs
+        stands_for(self, theirs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._theirs, name)
 
 
 def _made_here(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,27 +188,50 @@ def _laid_out(function: Callable[..., Any]) -> Callable[..., Any]:
     return laid_out
 
 
+class _Joined:
+    """`np.r_` or `np.c_`: of what is traced, a concatenation."""
+
+    def __init__(self, theirs: Any, axis: int) -> None:
+        self.theirs, self.axis = theirs, axis
+        stands_for(self, theirs)
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not builtins.any(map(is_traced, parts)):
+            return made(self.theirs[key])
+        if isinstance(parts[0], str):
+            fact = f"starts with {parts[0]!r} and has traced values"
+            raise OptionError("np.r_", fact, "", "Use np.concatenate or np.stack")
+        arrays = [np.r_[x] if isinstance(x, slice) else as_array(x, None) for x in parts]
+        if self.axis:
+            arrays = [x.reshape((-1, 1)) if len(x.shape) < 2 else x for x in arrays]
+        return np.concatenate([x if x.shape else x.reshape((1,)) for x in arrays], self.axis)
+
+
+def _making(name: str, ours: Callable[..., Any]) -> Any:
+    return stands_for(Making(getattr(np, name), ours), getattr(np, name))
+
+
 _FUNCTIONS = _section(np, PLAIN)
 for _name in ("zeros_like", "ones_like", "empty_like", "full_like"):
-    _FUNCTIONS[_name] = _made_here(_FUNCTIONS[_name])
+    _FUNCTIONS[_name] = _making(_name, _made_here(_FUNCTIONS[_name]))
+for _name in ("ascontiguousarray", "asfortranarray"):
+    _FUNCTIONS[_name] = _making(_name, _laid_out(getattr(np, _name)))
+_FUNCTIONS["asanyarray"] = _making("asanyarray", asarray)
 globals().update(_FUNCTIONS)
-__all__ = [*_FUNCTIONS, "asanyarray", "ascontiguousarray", "asfortranarray", "fft", "lib", "linalg"]
 
-linalg = SimpleNamespace(**_section(np.linalg, "LinAlgError"))
-"""The functions of `np.linalg` that have a rule."""
-fft = SimpleNamespace(**_section(np.fft))
-"""The functions of `np.fft` that have a rule."""
-lib = SimpleNamespace(stride_tricks=SimpleNamespace(**_section(np.lib.stride_tricks)))
-"""`lib.stride_tricks.sliding_window_view`."""
-asanyarray = asarray
-ascontiguousarray, asfortranarray = _laid_out(np.ascontiguousarray), _laid_out(np.asfortranarray)
-NUMPY["namespace"] = lambda: sys.modules[__name__]
+linalg, fft, random = Section(np.linalg), Section(np.fft), NUMPYS
+lib = Section(np.lib, stride_tricks=Section(np.lib.stride_tricks))
+r_, c_ = _Joined(np.r_, 0), _Joined(np.c_, -1)
+__all__ = [*_FUNCTIONS, "c_", "fft", "lib", "linalg", "r_", "random"]
+_namespace = stands_for(sys.modules[__name__], np)
+NUMPY["namespace"] = lambda: _namespace
 
 
 def __getattr__(name: str) -> Any:
-    function = getattr(np, name, None)
-    if callable(function) and function in NUMPY:  # declared with @implements after this module was imported
-        return NUMPY[function]
-    raise AttributeError(
-        message("vmapcore.numpy", f"has no {name!r}", "NumPy functions with a rule are listed by vmapcore.supported()")
-    )
+    found = getattr(np, name, None)
+    if found is None:
+        raise AttributeError(message("vmapcore.numpy", f"has no {name!r}", "it has the names of NumPy"))
+    if callable(found) and found in NUMPY:  # declared with @implements after this module was imported
+        return NUMPY[found]
+    return found

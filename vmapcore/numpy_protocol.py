@@ -17,8 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function or ufunc -> our function of the same signature.
 
-Some keys are not functions: "getitem", "setitem", "cast" and "namespace" are what tracers do by operator or method,
-and `(ufunc, "at")` is the method `ufunc.at`.
+Some keys are not functions: "getitem", "setitem", "cast", "as_array" and "namespace" are what tracers do by operator or
+method, and `(ufunc, "at")` is the method `ufunc.at`.
 """
 
 MAKERS: list[Callable[[Any], Callable[..., Any]]] = []

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_array, namespace
-from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace
-from .errors import ArgumentError, callers_line, describe
+from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace, at_end
+from .errors import ArgumentError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .pytree import flatten
 from .refusals import BY_CALL, OTHERWISE, refuse
@@ -50,6 +50,8 @@ class RecordTrace(Trace):
     __slots__ = ("kept", "literals", "steps")
 
     tracer = RecordTracer
+    randomness = "recorded"
+    records = True
 
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
@@ -59,7 +61,7 @@ class RecordTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
-            raise self.leaked()
+            return self.after(primitive, args, params)
         if primitive.transparent:
             return primitive.eval(np, *args, **params)
         if primitive.spelled is not None and (out := self._spelled_out(primitive, args, params)) is not None:
@@ -77,6 +79,8 @@ class RecordTrace(Trace):
                 values.append(value)
                 inputs.append(self.literal(value))
         out = primitive.eval(namespace(values), *values, **params)
+        if primitive.pure and all(type(atom) is Literal for atom in inputs):
+            return self._constant(out)
         outs = tuple(out) if primitive.multiple else (out,)
         if PRIMITIVES.get(primitive.name) is not primitive:
             self.kept += outs
@@ -84,6 +88,12 @@ class RecordTrace(Trace):
         self.steps.append(Step(primitive, tuple(inputs), params, variables, callers_line()))
         tracers = tuple([RecordTracer(self, o, v) for o, v in zip(outs, variables, strict=True)])
         return tracers if primitive.multiple else tracers[0]
+
+    def _constant(self, out: Any) -> Any:
+        """The result of an operation on constants, which is one; a scalar is never written to."""
+        if type(out) is tuple:
+            return tuple([self._constant(x) for x in out])
+        return RecordTracer(self, out, Literal(out.copy())) if out.shape else out
 
     def _spelled_out(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """What an author's function makes of tracers; None, and no steps, where it does more than NumPy's functions do:
@@ -111,14 +121,9 @@ class RecordTrace(Trace):
         """A constant as it is now: whoever else has the array may write to it."""
         if type(value) in (float, int):
             return Literal(value)
-        if isinstance(value, Tracer):  # of a transform that has ended, or that runs around this one
-            if value._trace.ended:
-                raise value._trace.leaked()
-            fact = (
-                f"the function uses {describe(value)} at {callers_line()}, which {value._trace.call} traces around it"
-            )
-            allowed = "a recording has no place in another transform"
-            raise ArgumentError(self.call, fact, allowed, "Call it outside, and the transform inside")
+        value = at_end(value)
+        if isinstance(value, Tracer):
+            raise self._foreign(value)
         if not is_array(value) or isinstance(value, np.generic):
             return Literal(value)
         seen, found = self.literals.get(id(value), (None, None))
@@ -155,6 +160,15 @@ class RecordTrace(Trace):
             if isinstance(a, RecordTracer) and isinstance(a.atom, Var) and (what == "length" or a.dtype.kind != "c"):
                 fact = f"the {what} of its result depends on the values of {describe(a)}, which {a.differs}"
                 raise refuse(self, call, fact, "", instead)
+
+    def _foreign(self, tracer: Tracer) -> VmapcoreError:
+        """The error for a value of a transform that runs around this one."""
+        return ArgumentError(
+            self.call,
+            f"the function uses {describe(tracer)} at {callers_line()}, which {tracer._trace.call} traces around it",
+            "a recording has no place in another transform",
+            "Call it outside, and the transform inside",
+        )
 
 
 def _holds_tracer(x: Any) -> bool:

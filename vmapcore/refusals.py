@@ -127,6 +127,8 @@ def check_returned(call: str, refused: Sequence[Refusal], error: BaseException |
     last, innermost = refused[-1], error.__traceback__
     if innermost is None or isinstance(error, VmapcoreError):
         return
+    if isinstance(error, SystemError):  # C code went on with ours pending
+        raise ConcretizationError(str(last.error)).with_traceback(error.__traceback__) from None
     while innermost.tb_next is not None:
         innermost = innermost.tb_next
     if innermost.tb_frame.f_code is last.code and innermost.tb_lasti == last.instruction:
@@ -190,6 +192,11 @@ class Questioned:
         """Why a length cannot depend on it, in an error."""
         return f"differs between the examples, at {callers_line()}"
 
+    @property
+    def apart(self) -> str:
+        """What else to do than to use it alike for all examples, in an error, after other ways."""
+        return ""
+
     beyond = "the values of all examples"
     """What a plain array has no place for, in an error."""
 
@@ -197,9 +204,20 @@ class Questioned:
         """The array behind this tracer where asking for one Python value is exact, else None."""
         return None
 
+    def _asked(self, call: str, wanted: str) -> Any:
+        """The same, or what those answer for whom the function goes on."""
+        return self._known(wanted)
+
+    def answered(self) -> Any:
+        """The plain array that this is for all for whom the function goes on; None if it differs between them."""
+        value: Any = self
+        while isinstance(value, Questioned):
+            value = value._asked(ARRAY, ARRAY)
+        return value
+
     def _concrete(self, call: str, wanted: str) -> Any:
-        """The same; else raises."""
-        value = self._known(wanted)
+        """The array behind this tracer, or what those answer for whom the function goes on; else raises."""
+        value = self._asked(call, wanted)
         if value is None:
             raise self._concretization(call, *self._instead(call, wanted))
         return value
@@ -221,7 +239,10 @@ class Questioned:
         return f"{what} is not {wanted}, at {callers_line()}"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+        known = self._asked(ARRAY, ARRAY)
+        if known is None:
+            raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+        return np.array(known, dtype)
 
     def __bool__(self) -> bool:
         return bool(self._concrete(BOOL, TRUTH))

@@ -12,6 +12,7 @@ from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
 from .graph import Graph, Literal, Var
 from .keys import Key, collect, is_recorded, is_value, places_of, plain, positions, static_key, without_numbers
+from .names import call_user
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import flatten, unflatten
 from .recording import record
@@ -69,8 +70,8 @@ def jit(
     Law:  jit(fun)(x) == fun(x), for every x of a shape and dtype, up to rounding
 
     A recording is kept for each combination of tree, shapes, dtypes, device and values of static arguments. What the
-    arguments do not reach is a constant of it: arrays, globals and defaults that `fun` closes over, and random numbers,
-    are as they were in the first call, and prints and other side effects happen then alone. A Python number among the
+    arguments do not reach is a constant of it: arrays, globals and defaults that `fun` closes over are as they were in
+    the first call, and prints and other side effects happen then alone. A Python number among the
     arguments is static too, since NumPy's promotion depends on its being one; pass `np.float32(lr)` for one that often
     changes. Arguments written to in place inside `fun` stay unchanged outside. Inside another transform `fun` runs as
     it is: `jit` belongs outermost.
@@ -88,6 +89,7 @@ def jit(
 
     Raises:
         ConcretizationError: `fun` asks for the value of an array, as `if`, `float` or `np.asarray` do.
+        RandomnessError: `fun` draws random numbers, but of a generator that it makes of a constant seed.
         ArgumentError: an argument is neither an array nor hashable; or `fun` has no such parameter, or returns an
             object that holds an array but is no pytree.
 
@@ -138,7 +140,7 @@ class Replayed(Remade):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if RUNNING.get():
-            return self.fun(*args, **kwargs)
+            return call_user(self.fun, args, kwargs)
         arrays: list[Any] = []
         key = self._key(args, kwargs, arrays)
         try:
@@ -166,7 +168,7 @@ class Replayed(Remade):
     def _first(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Records, keeps a plan for the next call, and returns the results of the recording."""
         if any(isinstance(x, Tracer) for x in flatten((args, kwargs))[0]):  # in a thread begun inside a transform
-            return self.fun(*args, **kwargs)
+            return call_user(self.fun, args, kwargs)
         self._check(key, args, kwargs)
         static = positions(self.static, len(args))
         recorded = Recorded(self.call, self.fun, args, kwargs, static, self.names)
@@ -245,7 +247,7 @@ class Recorded:
             rest, named = unflatten(tree, full)
             others = iter(rest)
             full_args = [x if i in static else next(others) for i, x in enumerate(args)]
-            results, self.out_tree = flatten(fun(*full_args, **named, **options))
+            results, self.out_tree = flatten(call_user(fun, full_args, named | options))
             return results
 
         labels = [name for name, _ in leaves_of(fun, args, kwargs, static)]

@@ -149,3 +149,14 @@ POOLED_RESULT = _size(1 << 18, 64)
 """The same for results, which a caller keeps for a while: meanwhile that allocator may give memory back to the system,
 and ask for it anew in every call. A step of training LeNets, whose largest results are of 770 kB, took 1.8 ms instead
 of 0.7."""
+
+# How rows run that answer differently (branches.py), in microseconds.
+
+RUN_OF_ROWS, STEP_OF_ROWS = _size(30.0, 0.0), _size(9.0, 0.01)
+"""What a run of rows together takes, and an operation in it, beside the work on elements."""
+
+RUN_OF_ROW, STEP_OF_ROW = 1.0, 0.4
+"""The same of a row that runs alone."""
+
+LIGHT_STEP_OF_ROW = 0.06
+"""Where the operation is one of Python's operators on numbers, or reads or writes by an index."""

@@ -286,12 +286,14 @@ def _operators(name: str, ufunc: Any) -> None:
     def forward(self: Tracer, other: Any) -> Any:
         if type(other) not in UNTRACED and answers(other):
             return NotImplemented
-        return NUMPY[ufunc](self, other)
+        return NUMPY[ufunc](self, NUMPY["as_array"](other) if type(other) is list else other)
 
     def reflected(self: Tracer, other: Any) -> Any:
-        return NUMPY[ufunc](other, self)
+        return NUMPY[ufunc](NUMPY["as_array"](other) if type(other) is list else other, self)
 
     def in_place(self: Tracer, other: Any) -> Any:
+        if type(other) is list:
+            other = NUMPY["as_array"](other)
         if self._is_scalar:
             return NUMPY[ufunc](self, other)
         self._assign(f"x {symbol} v", NUMPY[ufunc](self, other))

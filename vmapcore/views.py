@@ -137,7 +137,7 @@ class Unknown:
     def used(self, *_: Any) -> Any:
         raise self.leaked()
 
-    process = lift = holds = __bool__ = used
+    process = lift = settled = holds = __bool__ = used
 
 
 def _read(root: Any, path: Path) -> Any:

@@ -47,7 +47,6 @@ INSTEAD = {
     "device": "Arrays are made on the host; move a model with tree_map",
     "inplace": "Leave it out; a layer returns a new array",
     "params": "Pass them to init and step: state = opt.init(params)",
-    "randomness": "Draw random numbers outside, and map over them",
     "requires_grad": "A field that is not trained is declared with nn.buffer()",
 }
 """By words for what we have otherwise: what to do."""

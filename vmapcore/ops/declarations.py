@@ -61,6 +61,11 @@ class Declarations(Primitive):
         return self.method or ("loop" if self.declared_loop else None)
 
     @property
+    def by_partials(self) -> bool:
+        """Whether its derivative rules are made of the partial derivatives of every result."""
+        return self._swift is not None
+
+    @property
     def rules_kind(self) -> Kind:
         """What derivative rules are told about leading axes."""
         return self.vmap_kind or PLAIN

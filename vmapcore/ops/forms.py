@@ -182,8 +182,11 @@ class Form(Primitive):
     # Derivatives.
 
     def _filled(self, gs: Sequence[Any], outs: Sequence[Any]) -> Any:
-        """Cotangents of the results, zero where none came, structured as the results are."""
-        return unflatten(self.out_tree, zeros_for_none(gs, outs))
+        """Cotangents of the results, structured as the results are: zero where none came.
+
+        Partial derivatives are left out then, since they may be infinite.
+        """
+        return unflatten(self.out_tree, gs if self.op.by_partials else zeros_for_none(gs, outs))
 
     def _vjp(self, i: int) -> Callable[..., Any] | None:
         rule = self.op.checked_vjp(i)

@@ -1,6 +1,7 @@
 """What stands around the functions of an operation's author: what they get is read-only, what they raise named."""
 
 import functools
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -38,7 +39,7 @@ def guarded(op: Any, rule: Rule, what: str = "") -> Rule:
         try:
             out = rule(*[locked(x) for x in args], **params)
         except RecursionError as error:
-            if isinstance(error, EndlessRuleError):
+            if isinstance(error, EndlessRuleError) or not _runs(getattr(rule, "__code__", None)):
                 raise
             fact = f"its {what or 'function'} applies itself without end"
             raise EndlessRuleError(op.name, fact, "", "Write it with what the operation is made of") from None
@@ -54,6 +55,14 @@ def guarded(op: Any, rule: Rule, what: str = "") -> Rule:
 
     guard.inside = rule  # type: ignore[attr-defined]
     return guard
+
+
+def _runs(code: Any) -> bool:
+    """Whether the code runs further out, so that it is what applies itself, and not just where that came to an end."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return code is None or frame.f_code is code
 
 
 def unguarded(rule: Rule) -> Rule:

@@ -239,11 +239,11 @@ def elementwise_rules(name: str, partials: Sequence[Any]) -> tuple[tuple[Rule | 
         except ValueError:
             fact = f"the partial derivative by argument {i} is {describe(found)}"
             raise StructureError(f"{name}.elementwise", fact, "it must have an entry for each result") from None
-        return [None if d is None else h * d for h, d in zip(factors, each, strict=True)]
+        return [None if h is None or d is None else h * d for h, d in zip(factors, each, strict=True)]
 
     def vjp_by(i: int) -> Rule:
         def elementwise_vjp(g: Any, out: Any, /, *args: Any, **params: Any) -> Any:
-            total = add_tangents(times(flatten(g)[0], i, out, args, params))
+            total = add_tangents(times(flatten(out)[1].flatten_up_to(g), i, out, args, params))
             return np.zeros_like(args[i]) if total is None else match(total, args[i])
 
         return elementwise_vjp

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batching import BatchTrace
+from ..batched import BatchTrace
 from ..core import OBSERVER, RUNNING
 from ..errors import MissingRuleError, ShapeError, describe, warn_caller
 

@@ -6,6 +6,7 @@ One that nobody declared is made into an operation when it first meets a tracer.
 import functools
 import inspect
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +14,14 @@ import numpy as np
 from ..arrays import LIBRARIES
 from ..errors import ArgumentError
 from ..numpy_protocol import MAKERS, NUMPY, full_name
+from ..rules._axes import EACH
+from ..rules._work import each
 from .kinds import Elementwise, Gufunc
 from .op import CustomOp
 from .signature import Signature
+
+TABLES: list[Callable[[Any], tuple[str, Sequence[Any]] | None]] = []
+"""What knows a ufunc that nobody declared: the name, and the partial derivatives that `elementwise` takes."""
 
 DECLARED: dict[Any, CustomOp] = {}
 """Ufuncs that a user made operations of, with derivatives perhaps."""
@@ -97,8 +103,14 @@ def declare_ufunc(ufunc: Any, name: str | None = None) -> CustomOp:
     return op
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def _undeclared(ufunc: Any) -> CustomOp:
+    for known in TABLES:
+        if (found := known(ufunc)) is not None:
+            op = UfuncOp(ufunc, found[0]).elementwise(*found[1])
+            op.def_facts(axes=EACH, work=each)  # as NumPy's ufuncs: no author's code, so equal steps are one
+            op.ufunc = ufunc if ufunc.nout == 1 else None
+            return op
     return UfuncOp(ufunc)
 
 

@@ -102,18 +102,17 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
     if isinstance(e, (int, np.integer)) and not isinstance(e, bool):
         pattern.append(int(e))
         return
-    array = as_array(e)
+    array = concrete(as_array(e))
     if isinstance(e, (list, tuple)) and array.size == 0:
         array = array.astype(np.intp)
     kind = array.dtype.kind
     if kind == "b":
-        mask = concrete(array)
-        if isinstance(mask, Tracer):
-            masks.append(mask if mask.shape else mask.reshape((1,)))
+        if isinstance(array, Tracer):
+            masks.append(array if array.shape else array.reshape((1,)))
         else:
-            masks.append(mask)
-            arrays += mask.reshape(mask.shape or (1,)).nonzero()
-        pattern.extend([("mask", n) for n in mask.shape] or [NEW])
+            masks.append(array)
+            arrays += array.reshape(array.shape or (1,)).nonzero()
+        pattern.extend([("mask", n) for n in array.shape] or [NEW])
     elif kind in "iu":
         pattern.append(ARRAY)
         arrays.append(array)

@@ -120,12 +120,18 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, *, like: A
 def arange(
     start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, like: Any = None
 ) -> Any:
-    for bound in (start, stop, step):
-        if isinstance(bound, Tracer):
-            fact = f"a bound is the traced {describe(bound)}"
-            allowed = "it must be known how many values there are"
-            raise ArgumentError("np.arange", fact, allowed, "Scale and shift np.arange(n), or use np.linspace")
+    start, stop, step = map(_bound, (start, stop, step))
     return made(library(like, device).arange(*((start,) if stop is None else (start, stop)), step=step, dtype=dtype))
+
+
+def _bound(x: Any) -> Any:
+    if not isinstance(x, Tracer):
+        return x
+    known = x.answered()
+    if known is None:
+        fact, allowed = f"a bound is the traced {describe(x)}", "it must be known how many values there are"
+        raise ArgumentError("np.arange", fact, allowed, "Scale and shift np.arange(n), or use np.linspace" + x.apart)
+    return known[()]
 
 
 # Like another array.
@@ -219,6 +225,7 @@ def _holds_tracer(nested: Any) -> bool:
     return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in nested)
 
 
+@implements("as_array")
 def as_array(x: Any, like: Any = None) -> Any:
     """Returns an array or tracer as it is, and makes one of a number or of nested lists, of the library of `like`."""
     if hasattr(x, "shape"):

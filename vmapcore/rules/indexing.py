@@ -31,7 +31,7 @@ def getitem(x: Any, index: Any) -> Any:
     chosen = split(index)
     p = plan(chosen.pattern, x.shape)
     if chosen.mask is not None:
-        raise unknown_count(CALL, chosen.mask)
+        chosen = by_places(CALL, chosen)
     if not chosen.arrays:
         return read_view(x, p)
     out = read(x, p, chosen)
@@ -65,11 +65,30 @@ class Row(NamedTuple):
         raise MutationError("x[i]", fact, "", "Write to a .copy() of the row, or of the array")
 
 
+def by_places(call: str, chosen: Chosen) -> Chosen:
+    """The same index, with the places that its mask chooses for it; raises if their number is not known."""
+    found = places(chosen.mask)
+    if found is None:
+        raise unknown_count(call, chosen.mask)
+    return chosen._replace(arrays=found, mask=None, unique=True)
+
+
+def places(mask: Any) -> tuple[Any, ...] | None:
+    """Where a traced mask is true, an array per axis; None if that are not as many for all who go on from here."""
+    flat = mask.reshape(-1)
+    count = np.count_nonzero(flat)
+    known = count._asked("index", "one int") if isinstance(count, Tracer) else count
+    if known is None:
+        return None
+    first = np.argsort(~flat, stable=True)[: int(known)]
+    return (first,) if len(mask.shape) == 1 else tuple(np.unravel_index(first, mask.shape))
+
+
 def unknown_count(call: str, mask: Any) -> VmapcoreError:
     """The error for reading by a mask that differs between the examples."""
     fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
     remedy = "Use np.where(mask, x, other), where= of reductions, or for x[mask] += v np.add.at(x, mask, v)"
-    return refuse(mask._trace, call, fact, "", remedy, IndexingError)
+    return refuse(mask._trace, call, fact, "", remedy + mask.apart, IndexingError)
 
 
 def read_view(x: Any, p: IndexPlan) -> Any:
@@ -121,7 +140,11 @@ def read(x: Any, p: IndexPlan, chosen: Chosen) -> Any:
 def write(x: Any, p: IndexPlan, chosen: Chosen, value: Any) -> Any:
     """What `x` is after `x[index] = value`, for a value of its dtype or a Python number."""
     if chosen.mask is not None:
-        return edit(x, p, lambda region: masked(region, chosen.mask, value, p.tail))
+        rank = len(np.shape(value))
+        of_each = rank > p.tail and value.shape[rank - p.tail - 1] != 1
+        if not of_each or (found := places(chosen.mask)) is None:
+            return edit(x, p, lambda region: masked(region, chosen.mask, value, p.tail))
+        chosen = chosen._replace(arrays=found, mask=None, unique=True)
     value = fitting(value, result_shape(p, chosen))
     if not chosen.arrays:
         return slice_write(x, value, index=p.basic)

@@ -90,7 +90,7 @@ def roll_(a: Any, shift: Any, axis: Any = None) -> Any:
 @implements(np.repeat)
 def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
     a = operand(a)
-    check_known("np.repeat", "repeats", repeats)
+    repeats = known("np.repeat", "repeats", repeats)
     a, axis = single_axis(a, axis, "np.repeat")
     counts = as_ints("np.repeat", "repeats", repeats)
     if (counts and min(counts) < 0) or len(counts) not in (1, a.shape[axis]):
@@ -100,12 +100,16 @@ def repeat_(a: Any, repeats: Any, axis: int | None = None) -> Any:
     return gather(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
 
 
-def check_known(call: str, name: str, value: Any) -> None:
-    """Raises if an argument that the shape of the result depends on is traced."""
-    if isinstance(value, Tracer):
+def known(call: str, name: str, value: Any) -> Any:
+    """Returns an argument that the shape of the result depends on; raises if it is traced, and nobody knows it."""
+    if not isinstance(value, Tracer):
+        return value
+    found = value.answered()
+    if found is None:
         fact = f"{name} is the traced {describe(value)}"
         allowed = "it must be known, for the shape of the result"
         raise ArgumentError(call, fact, allowed, "Compute it outside the transform, or use np.where or np.take")
+    return found
 
 
 @implements(np.tile)
@@ -128,7 +132,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
-    check_known("np.delete", "obj", obj)
+    obj = known("np.delete", "obj", obj)
     arr, axis = line("np.delete", arr, axis)
     return gather(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
 
@@ -136,7 +140,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
-    check_known("np.insert", "obj", obj)
+    obj = known("np.insert", "obj", obj)
     arr, axis = line("np.insert", arr, axis)
     n = arr.shape[axis]
     values = NUMPY["cast"](as_array(values, arr), arr.dtype)

@@ -11,10 +11,11 @@ import numpy as np
 
 from ..core import Dynamic, Primitive, facts, multiple
 from ..errors import OptionError, ShapeError
-from ..numpy_protocol import implements
+from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import operand, trailing
 from ._work import of_sort, parts, per_input
+from .indexing import places
 from .joining import flat, shaped
 from .sorting import gather_along, sort_along
 from .taking import line
@@ -113,18 +114,25 @@ _dynamic(unique_positions, "np.unique", "Use np.sort, and compare neighbours")
 
 @implements(np.nonzero)
 def nonzero(a: Any) -> Any:
-    return nonzero_positions(operand(a))
+    return _positions(operand(a))
+
+
+def _positions(x: Any) -> Any:
+    """Where `x` is not zero, an array per axis."""
+    mask: Any = NUMPY[np.not_equal](x, 0) if isinstance(x, Tracer) and x.shape else None
+    found = places(mask) if isinstance(mask, Tracer) else None
+    return nonzero_positions(x) if found is None else found
 
 
 @implements(np.flatnonzero)
 def flatnonzero(a: Any) -> Any:
-    return nonzero_positions(operand(a).reshape(-1))[0]
+    return _positions(operand(a).reshape(-1))[0]
 
 
 @implements(np.argwhere)
 def argwhere(a: Any) -> Any:
     x = operand(a)
-    found = nonzero_positions(x if x.shape else x.reshape(1))
+    found = _positions(x if x.shape else x.reshape(1))
     return np.stack(found, -1) if x.shape else found[0].reshape(-1, 1)[:, :0]
 
 

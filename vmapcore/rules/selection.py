@@ -17,7 +17,7 @@ from ._families import as_new_array, by_element, fit, into, match, operand, poin
 from ._work import each
 from .brackets import concrete
 from .casts import cast, join_parts
-from .indexing import unknown_count
+from .indexing import places, unknown_count
 from .ufuncs import share
 
 # where.
@@ -205,7 +205,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     for c, f in zip(conditions, funclist, strict=True):
         value = f
         if callable(f):
-            if isinstance(concrete(c), Tracer):
+            if isinstance(concrete(c), Tracer) and places(c) is None:
                 raise unknown_count("np.piecewise", c)
             taken = NUMPY["getitem"](x, c)
             if not taken.size:

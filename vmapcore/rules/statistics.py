@@ -257,6 +257,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     known, length = concrete(x), minlength
     if not isinstance(known, Tracer):
         length = max(minlength, int(known.max()) + 1 if known.size else 0)
+    elif x.shape[0] and not minlength and (top := x.max().answered()) is not None:
+        length = int(top) + 1
     elif x.shape[0] and not minlength:
         fact = f"the length of its result depends on the values of {describe(x)}, which {x.differs}"
         raise refuse(known._trace, "np.bincount", fact, "", BINS)

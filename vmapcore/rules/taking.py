@@ -20,7 +20,7 @@ from ._ints import as_int, as_sizes, is_row, last_axis
 from .brackets import concrete
 from .creation import as_array
 from .gather import gather, scatter_set
-from .indexing import as_value, fitting, unknown_count
+from .indexing import as_value, fitting, places, unknown_count
 from .joining import flat
 from .layout import needs
 from .slicing import slice_write
@@ -71,12 +71,13 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     mask = concrete(as_array(condition))
-    if isinstance(mask, Tracer):
-        raise unknown_count("np.compress", mask)
     if mask.ndim != 1:
         raise ShapeError("np.compress", f"the condition is {describe(mask)}", "it must have one axis")
+    chosen = places(mask) if isinstance(mask, Tracer) else mask.nonzero()
+    if chosen is None:
+        raise unknown_count("np.compress", mask)
     x, last = line("np.compress", a, axis)
-    return into("np.compress", out, _gathered("np.compress", x, mask.nonzero()[0], tail=-1 - last, unique=True))
+    return into("np.compress", out, _gathered("np.compress", x, chosen[0], tail=-1 - last, unique=True))
 
 
 @implements(np.extract)

@@ -1,0 +1,256 @@
+"""vmap's tracers and traces: BatchedTensor, with the batch on axis 0, and those who apply operations to it.
+
+Knows no operation: a rule brings its own batching.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .core import SEQUENCES, Memory, Primitive, Trace, at_end
+from .errors import VmapcoreError, callers_line
+from .refusals import BOOL, BY_EXAMPLE, OTHERWISE, refuse
+from .rows import Rows
+from .tracer import Tracer, fixed
+
+ALL_OF_ONE = (True,)
+
+INDEXED = (Memory.VIEW, Memory.IN_PLACE)
+OPERATORS = frozenset(
+    {np.add, np.subtract, np.multiply, np.divide, np.negative, np.absolute, np.power}
+    | {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
+)
+"""What Python's operators are, which cost little on numbers."""
+"""What is light work for NumPy: of arrays by where their results are, of numbers by their ufunc."""
+
+
+class BatchedTensor(Tracer):
+    """vmap's tracer: `value` holds every example along axis 0, and the tracer shows one."""
+
+    __slots__ = ()
+
+    row = Tracer.beside  # type: ignore[misc]  # that slot, by its name in SharedTensor
+    shape = fixed("shape", "reshape", lambda self: self.value.shape[1:])
+
+    def _asked(self, call: str, wanted: str) -> Any:
+        trace = self._trace
+        return None if trace.ended or trace.rows is None else trace.rows.answer(self, call, wanted)
+
+    def _instead(self, call: str, wanted: str) -> tuple[str, str]:
+        remedy = BY_EXAMPLE.get(call, OTHERWISE)
+        return f"{wanted}: it has {self._trace.size} of them", remedy + self.apart * (call in (BOOL, "index"))
+
+    @property
+    def apart(self) -> str:
+        return self._trace.apart
+
+
+class SharedTensor(BatchedTensor):
+    """vmap's tracer of a value that is the same for all examples, `row`: not mapped to rules, known to who asks.
+
+    It becomes an ordinary one when a mapped value is written into it.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, trace: "BatchTrace", row: Any) -> None:
+        self._trace = trace
+        self.beside = row
+        self.storage = None
+
+    @property
+    def value(self) -> Any:
+        return np.broadcast_to(self.row, (self._trace.size, *self.row.shape))
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.row = None
+        if value is not None:
+            self.__class__ = BatchedTensor  # type: ignore[assignment]
+            self.value = value
+
+    shape = fixed("shape", "reshape", lambda self: self.row.shape)
+    dtype = fixed("dtype", "astype", lambda self: self.row.dtype)
+
+    def _known(self, wanted: str) -> Any:
+        return self.row
+
+    _asked = Tracer._asked
+
+    def rebind(self, other: Any) -> None:
+        if type(other) is SharedTensor:
+            self.row = other.row
+        else:
+            self.value = other.value
+
+
+class BatchTrace(Trace):
+    """One running vmap."""
+
+    __slots__ = ("draws", "randomness", "report", "size")
+
+    tracer = BatchedTensor
+    overwrites = True
+
+    rows: Rows | None = None
+    """Those that it is for, where rows may answer differently."""
+
+    apart = ', or vmap(f, branches="split")'
+    """What to do where rows answer differently, to be added to other ways."""
+
+    def __init__(self, call: str, size: int, randomness: str | None = None) -> None:
+        Trace.__init__(self, call)
+        self.size = size
+        self.randomness = randomness
+        self.draws: Any = None  # what was drawn from generators that were there before
+        self.report: Any = None  # what operations have to say when the vmap is over, by its method tell()
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        if self.ended:
+            return self.after(primitive, args, params)
+        rule = primitive.vmap
+        if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
+            out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
+        else:
+            values = []
+            mapped = []
+            for a in args:
+                if type(a) is BatchedTensor and a._trace is self:
+                    values.append(a.value)
+                    mapped.append(True)
+                else:
+                    if type(a) is SharedTensor and a._trace is self:
+                        a = a.row
+                    values.append(np.asarray(a) if type(a) in SEQUENCES else a)
+                    mapped.append(False)
+            if True not in mapped:
+                return self._once(primitive(*values, **params))
+            if rule is None:
+                raise self._without_rule(primitive)
+            out = rule(self.size, mapped, *values, **params)
+        if primitive.multiple:
+            return tuple([BatchedTensor(self, o) for o in out])
+        return BatchedTensor(self, out)
+
+    def taken(self, x: Any) -> tuple[Any, bool]:
+        """A leaf of what the function returned: its values, and whether there is one for each example."""
+        x = at_end(x)
+        if not self.owns(x):
+            return x, False
+        return (x.row, False) if type(x) is SharedTensor else (x.value, True)
+
+    def _once(self, out: Any) -> Any:
+        """The result of an operation on values that are the same for all examples; a scalar is never written to."""
+        if type(out) is tuple:
+            return tuple([self._once(x) for x in out])
+        return SharedTensor(self, out) if out.shape else out
+
+    def _without_rule(self, primitive: Primitive) -> VmapcoreError:
+        if primitive.dynamic is None:
+            return self.no_rule(primitive, "vmap")
+        call, what, instead = primitive.dynamic
+        fact = f"the array is mapped, and results may differ in {what}, at {callers_line()}"
+        return refuse(self, call, fact, "", instead + self.apart)
+
+    def lift(self, value: Any) -> BatchedTensor:
+        if type(value) is BatchedTensor and value._trace is self:
+            return BatchedTensor(self, value.value)
+        if type(value) is SharedTensor and value._trace is self:
+            value = value.row
+        return SharedTensor(self, value if hasattr(value, "shape") else np.asarray(value))
+
+
+class TangentTrace(BatchTrace):
+    """One running vmap over tangents: what a function makes meanwhile depends on its primals alone."""
+
+    __slots__ = ()
+
+    adopts = False
+    apart = ""
+
+
+class AloneTrace(BatchTrace):
+    """One row that runs alone: it traces nothing, and says only what may be drawn."""
+
+    __slots__ = ()
+
+    adopts = False
+
+
+class SplitTrace(BatchTrace):
+    """One run of a vmap whose rows may answer differently."""
+
+    __slots__ = ("rows",)
+
+    rows: Rows
+    apart = ""
+
+    def __init__(self, call: str, rows: Rows, randomness: str | None) -> None:
+        BatchTrace.__init__(self, call, len(rows.here), randomness)
+        self.rows = rows
+        rows.trace = self
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        if self.ended:
+            return self.after(primitive, args, params)
+        if primitive.vmap is None and primitive.dynamic is not None:
+            out = self._row_by_row(primitive, args, params)
+        else:
+            out = self._together(primitive, args, params)
+        for x in out if type(out) is tuple else (out,):
+            if isinstance(x, Tracer):
+                self.rows.note(x, primitive.memory in INDEXED or (primitive.ufunc in OPERATORS and not x.shape))
+        return out
+
+    def _together(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        while True:
+            try:
+                self.rows.busy += 1
+                return BatchTrace.process(self, primitive, args, params)
+            except VmapcoreError:
+                raise
+            except Exception as error:  # as of a matrix that has no inverse: of some rows, or of all
+                self.rows.busy -= 1
+                try:
+                    if not self._some_raise(primitive, args, params):
+                        raise error
+                finally:
+                    self.rows.busy += 1
+            finally:
+                self.rows.busy -= 1
+
+    def _example(self, args: Sequence[Any], i: int) -> list[Any]:
+        mine = [self.owns(a) for a in args]
+        given = [a.row if m and type(a) is SharedTensor else a for a, m in zip(args, mine, strict=True)]
+        return [a.value[i] if m and type(a) is BatchedTensor else a for a, m in zip(given, mine, strict=True)]
+
+    def _some_raise(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> bool:
+        """Whether an operation raises for some rows only; those go apart from the others."""
+        raised: list[Any] = []
+        for i in range(self.size):
+            try:
+                primitive(*self._example(args, i), **params)
+                raised.append(None)
+            except Exception as error:
+                raised.append(type(error))
+        kinds = {kind: n for n, kind in enumerate(dict.fromkeys(raised))}
+        self.rows.split(np.array([kinds[kind] for kind in raised]))
+        return len(kinds) > 1
+
+    def _row_by_row(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """An operation whose results may differ in length: rows whose are of one go on."""
+        if not self.size or not any(self.owns(a) and type(a) is BatchedTensor for a in args):
+            return BatchTrace.process(self, primitive, args, params)
+        found = [primitive(*self._example(args, i), **params) for i in range(self.size)]
+        outs = found if primitive.multiple else [(x,) for x in found]
+        forms = [tuple([(x.shape, x.dtype.str) for x in out]) for out in outs]
+        kinds = {form: n for n, form in enumerate(dict.fromkeys(forms))}
+        kept = [outs[i] for i in self.rows.split(np.array([kinds[form] for form in forms])).tolist()]
+        stacked = tuple([BatchedTensor(self, np.stack(column)) for column in zip(*kept, strict=True)])
+        return stacked if primitive.multiple else stacked[0]
+
+    def lift(self, value: Any) -> BatchedTensor:
+        lifted = BatchTrace.lift(self, value)
+        self.rows.add(lifted)
+        return lifted

@@ -1,0 +1,46 @@
+"""What the names of SciPy mean while a transform runs: told to `names` when the user has imported them."""
+
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
+from ..numpy import Dispatching
+from .functions import FUNCTIONS
+from .slopes import s
+from .special import PARTIALS
+
+
+class Library(ModuleType):
+    """A module of a library, whose names are seen as those of a user's module are."""
+
+    def __init__(self, theirs: ModuleType) -> None:
+        self.__dict__.clear()
+        self.__dict__["_theirs"] = theirs
+        stands_for(self, theirs)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._theirs, name)  # which imports what is not loaded yet
+        if LATER:
+            declare_imported()
+        return seen(value)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._theirs)
+
+    def __repr__(self) -> str:
+        return repr(self._theirs)
+
+
+def declare_special(special: ModuleType) -> None:
+    """The forms of what is in `scipy.special`; of its ufuncs too, which `SCIPY_ARRAY_API` wraps."""
+    for name, theirs in list(vars(special).items()):
+        known = name in PARTIALS and type(theirs) is FunctionType
+        ours = theirs if isinstance(theirs, np.ufunc) else getattr(s, name) if known else FUNCTIONS.get(name)
+        if ours is not None and theirs not in INSTEAD:
+            stands_for(Dispatching(theirs, ours), theirs)
+    Library(special)
+
+
+LATER.update({"scipy": Library, "scipy.special": declare_special})

@@ -1,0 +1,170 @@
+"""What makes generators, while a transform runs: of a seed that differs between rows, one for each row.
+
+And NumPy's and Python's modules of random numbers, in which names mean what knows the transforms.
+"""
+
+import copyreg
+import random
+from collections.abc import Callable
+from functools import update_wrapper
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..core import RUNNING
+from ..methods import PARTS
+from ..names import seen as as_seen
+from ..names import stands_for
+from ..numpy_protocol import NUMPY
+from ..tracer import Tracer
+from .calls import sizes_of
+from .generators import KINDS, Seen, check_seeding, is_traced, seen
+from .sources import DIFFERENT, SAME, Source, check_constant, concerned, held, lanes_of, refused, values_of
+
+
+def make(theirs: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A generator, or one for each row, that is made inside the transforms that run."""
+    level = RUNNING.get()[-1].level
+    if not any(x is not None for x in (*args, *options.values())):
+        return Seen(_of_chance(theirs, level))
+    args = tuple(map(_argument, args))
+    options = {key: _argument(x) for key, x in options.items()}
+    given = [*args, *options.values()]
+    lanes: list[Any] = []
+    for x in given:
+        check_constant(theirs.__name__, x)
+        lanes += [lane for lane in (x._source.lanes if type(x) is Seen else lanes_of(x)) if lane not in lanes]
+    lanes.sort(key=lambda lane: lane.level)
+    shared = [x._source for x in given if type(x) is Seen and not issubclass(x._kind, np.random.SeedSequence)]
+    born = min([level, *[source.born for source in shared]])
+    made = np.empty(sizes_of(lanes), object)
+    columns = [_column(x, lanes) for x in given]
+    for i in range(made.size):
+        row = [column[i] for column in columns]
+        made.flat[i] = theirs(*row[: len(args)], **dict(zip(options, row[len(args) :], strict=True)))
+    return Seen(Source(made, lanes, born, *[source.key for source in shared]))
+
+
+def _argument(x: Any) -> Any:
+    if isinstance(x, (list, tuple)) and is_traced(x):
+        return NUMPY["as_array"](list(x))
+    return seen(x) if PARTS[type(x)] else x
+
+
+def _column(x: Any, lanes: list[Any]) -> Any:
+    """An argument for each row."""
+    sizes = sizes_of(lanes)
+    if type(x) is Seen:
+        return np.broadcast_to(x._source.over(lanes), sizes).reshape(-1)
+    if not isinstance(x, Tracer):
+        return [x] * int(np.prod(sizes))
+    values = values_of(x, lanes)
+    values = np.broadcast_to(values, (*sizes, *values.shape[len(lanes) :]))
+    values = values.reshape(-1, *values.shape[len(lanes) :])
+    return values.tolist() if values.ndim == 1 else list(values)
+
+
+def _of_chance(theirs: Callable[..., Any], level: int) -> Source:
+    """One whose seed is chance: each row, and each call, has another."""
+    source = Source(held(theirs()), born=level)
+    for trace in concerned():
+        if trace.randomness not in (SAME, DIFFERENT):
+            raise refused(trace, f"{theirs.__name__}()", "makes a generator without a seed")
+        if trace.randomness == DIFFERENT:
+            source.fork(trace)
+    for i in range(source.generators.size):
+        source.generators.flat[i] = theirs()
+    return source
+
+
+class SeenClass(type):
+    """The type of the forms of classes of generators: called, they make a `Seen`; else they are the classes."""
+
+    plain: Any
+
+    def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
+        """A class derived from one of the forms inside a function: it derives from what that stands for."""
+        return type(name, tuple([b.plain if isinstance(b, SeenClass) else b for b in bases]), body)
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        return make(cls.plain, args, options) if RUNNING.get() else cls.plain(*args, **options)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.plain, name)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.plain)
+
+    def __subclasscheck__(cls, kind: Any) -> bool:
+        return issubclass(kind, cls.plain)
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or cls.plain is other
+
+    def __hash__(cls) -> int:
+        return hash(cls.plain)
+
+    def __repr__(cls) -> str:
+        return repr(cls.plain)
+
+
+def _plain(kind: Any) -> Any:
+    return kind
+
+
+copyreg.pickle(SeenClass, lambda kind: (_plain, (kind.plain,)))  # what is pickled inside is read outside
+
+for _kind in (*KINDS, random.SystemRandom):
+    stands_for(type.__new__(SeenClass, _kind.__name__, (), {"plain": _kind, "__doc__": _kind.__doc__}), _kind)
+
+
+def _function(ours: Callable[..., Any]) -> None:
+    theirs = getattr(np.random, ours.__name__)
+    stands_for(update_wrapper(ours, theirs), theirs)
+
+
+@_function
+def default_rng(seed: Any = None) -> Any:
+    seed = seen(seed) if PARTS[type(seed)] else seed
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return make(np.random.default_rng, (seed,), {}) if RUNNING.get() else np.random.default_rng(seed)
+
+
+GLOBAL = np.random.mtrand._rand
+"""The generator of the functions of `np.random`."""
+
+
+@_function
+def seed(*args: Any, **options: Any) -> Any:
+    check_seeding(-1, "np.random.seed")
+    return np.random.seed(*args, **options)
+
+
+@_function
+def ranf(*args: Any, **options: Any) -> Any:
+    return seen(GLOBAL).random_sample(*args, **options)
+
+
+@_function
+def sample(*args: Any, **options: Any) -> Any:
+    return seen(GLOBAL).random_sample(*args, **options)
+
+
+class RandomModule(ModuleType):
+    """`numpy.random` or `random`, whose generators and functions are seen as in the globals of a function."""
+
+    def __init__(self, theirs: ModuleType) -> None:
+        ModuleType.__init__(self, theirs.__name__, theirs.__doc__)
+        self._theirs = theirs
+        stands_for(self, theirs)
+
+    def __getattr__(self, name: str) -> Any:
+        return as_seen(getattr(self._theirs, name))
+
+    def __dir__(self) -> list[str]:
+        return dir(self._theirs)
+
+
+NUMPYS, PYTHONS = RandomModule(np.random), RandomModule(random)
