@@ -1,5 +1,6 @@
 """What the names of SciPy mean while a transform runs: told to `names` when the user has imported them."""
 
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
 from ..numpy import Dispatching
+from . import fft
+from .forms import Counterpart
 from .functions import FUNCTIONS
 from .slopes import s
 from .special import PARTIALS
@@ -33,6 +36,21 @@ class Library(ModuleType):
         return repr(self._theirs)
 
 
+FORMS: dict[str, dict[str, Callable[..., Any]]] = {
+    "scipy.fft": fft.FUNCTIONS,
+}
+"""By modules of SciPy's, the forms of their functions, by name."""
+
+
+def declare(module: ModuleType) -> None:
+    """The forms of the functions of a module."""
+    for name, ours in FORMS[module.__name__].items():
+        theirs = getattr(module, name, None)  # an older SciPy may not have it
+        if theirs is not None and theirs not in INSTEAD:
+            stands_for(Counterpart(theirs, ours, f"{module.__name__}.{name}"), theirs)
+    Library(module)
+
+
 def declare_special(special: ModuleType) -> None:
     """The forms of what is in `scipy.special`; of its ufuncs too, which `SCIPY_ARRAY_API` wraps."""
     for name, theirs in list(vars(special).items()):
@@ -43,4 +61,4 @@ def declare_special(special: ModuleType) -> None:
     Library(special)
 
 
-LATER.update({"scipy": Library, "scipy.special": declare_special})
+LATER.update({"scipy": Library, "scipy.special": declare_special, **dict.fromkeys(FORMS, declare)})

@@ -1,0 +1,44 @@
+"""What a function of SciPy's is while a transform runs: a form of it, which knows traced values and some options."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import OptionError
+from ..numpy import Dispatching
+
+IGNORED = frozenset(
+    {
+        *("check_finite", "workers", "lapack_driver"),
+        *("overwrite_a", "overwrite_b", "overwrite_ab", "overwrite_c", "overwrite_x", "overwrite_v", "overwrite_data"),
+    }
+)
+"""Options of how SciPy computes, not of what."""
+
+
+class Counterpart(Dispatching):
+    """A function of SciPy's; of traced values `ours`, whose parameters are those of SciPy's that it knows.
+
+    Others must have their defaults.
+    """
+
+    def __init__(self, theirs: Any, ours: Callable[..., Any], name: str) -> None:
+        Dispatching.__init__(self, theirs, self.of_traced)
+        self.ours = ours
+        self.name = name
+        self.signature = inspect.signature(theirs)
+        self.known = inspect.signature(ours).parameters
+
+    def of_traced(self, *args: Any, **options: Any) -> Any:
+        given = self.signature.bind(*args, **options)
+        for name, value in list(given.arguments.items()):
+            if name not in self.known:
+                self._check_left_out(name, value)
+                del given.arguments[name]
+        return self.ours(*given.args, **given.kwargs)
+
+    def _check_left_out(self, name: str, value: Any) -> None:
+        default = self.signature.parameters[name].default
+        if name not in IGNORED and value is not default and not (type(value) is type(default) and value == default):
+            fact = f"{name} is {value!r}, and there are traced values"
+            raise OptionError(self.name, fact, f"it must be {default!r} then", "Pass plain values for another")
