@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import programs
 from .library import Call
 from .models import MODELS, Model
 from .numpy_library import NumPyLibrary
@@ -181,11 +182,20 @@ class ByHand(NumPyLibrary):
         return self._model(workload, args)
 
     def _vectorized(self, workload: Workload, args: tuple[Any, ...]) -> Call:
+        if workload.task == "program":
+            return self._program(programs.load(workload.op), args)
         plain = {"lotka_volterra": lotka_volterra, "distance": distance}[workload.task]
         f = np.vectorize(plain, signature=workload.signature)
         if workload.task == "distance":  # pairs come by broadcasting
             args = args[0][:, None], args[1]
         return lambda: f(*args)
+
+    def _program(self, program: programs.Program, sweep: tuple[Any, ...]) -> Call:
+        """Results are what each row returns: a tree, which only an array of objects holds, where it is no tuple."""
+        axes = [",".join([f"n{i}{j}" for j in range(x.ndim - 1)]) for i, x in enumerate(sweep)]
+        signature = f"{','.join([f'({names})' for names in axes])}->()"
+        f = np.vectorize(lambda *row: {"row": program.fun(*row, *program.fixed)}, [object], signature=signature)
+        return lambda: programs.stacked(f(*sweep))
 
     def _model(self, workload: Workload, args: tuple[Any, ...]) -> Call:
         model = MODELS[workload.model]

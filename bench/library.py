@@ -140,6 +140,7 @@ class Library:
 class Entry:
     """A library as the driver knows it: where it lives, what must be installed, its variants per kind of workload.
 
+    `overhead`, `dispatch` and `program` are the variants for workloads of these tasks, and `variants` for all others;
     `compiles` is whether all variants do, and not only those with "jit" in their names. `environment` is set in its
     processes. `caches` are variables that name the folder where it keeps what it compiled.
     """
@@ -149,6 +150,7 @@ class Entry:
     variants: tuple[str, ...] = ("loop", "vmap")
     overhead: tuple[str, ...] = ()
     dispatch: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()
     imports: bool = False
     compiles: bool = False
     environment: tuple[tuple[str, str], ...] = ()
@@ -165,13 +167,20 @@ LIBRARIES = {
         variants=("loop", "vmap", *JITTED),
         overhead=TRANSFORMS,
         dispatch=("jit",),
+        program=("loop", "vmap", "jit vmap"),
         imports=True,
         caches=("NUMBA_CACHE_DIR",),
     ),
     "vmapcore-numpy": Entry(  # without Numba it would be the one above
         "bench.own", "numba", variants=JITTED, environment=(("VMAPCORE_NUMBA", "0"),), devices=("cpu",)
     ),
-    "numpy": Entry("bench.by_hand", variants=("by hand", "vectorize"), overhead=("plain",), dispatch=("plain",)),
+    "numpy": Entry(
+        "bench.by_hand",
+        variants=("by hand", "vectorize"),
+        overhead=("plain",),
+        dispatch=("plain",),
+        program=("vectorize",),
+    ),
     "torch": Entry(
         "bench.peers.torch_peer",
         "torch",
@@ -250,6 +259,8 @@ def contenders(workload: Workload, libraries: tuple[str, ...], device: str = "cp
             variants = ("import",) if known.imports else ()
         elif workload.task in ("overhead", "dispatch"):
             variants = known.overhead if workload.task == "overhead" else known.dispatch
+        elif workload.task == "program":  # of NumPy's arrays
+            variants = known.program if device == "cpu" else ()
         else:
             variants = tuple(v for v in known.variants if _fits(v, workload, device))
         able += [Contender(name, variant) for variant in variants]

@@ -12,7 +12,9 @@ from vmapcore.nn.functional import cross_entropy
 from vmapcore.pytree import flatten
 from vmapcore.pytree import tree_map as pytree_map
 
+from . import programs
 from .floors import counted
+from .library import Call
 from .numpy_library import NumPyLibrary
 from .optimisers import BETAS, EPS, STEP
 from .plain import distance, lotka_volterra
@@ -83,7 +85,21 @@ class Own(NumPyLibrary):
         memory.clear()
         return sum([f.held for f in self.jitted])
 
+    def build(self, workload: Workload, variant: str, args: tuple[Any, ...]) -> Call:
+        if workload.task != "program":
+            return super().build(workload, variant, args)
+        program = programs.load(workload.op)
+        if variant == "loop":
+            rows = program.each(args)
+            return lambda: programs.stacked([program.fun(*row) for row in rows])
+        mapped = vmap(program.fun, program.in_axes, **program.options)
+        jit = self.jit if "jit" in variant else lambda f: f
+        swept = jit(lambda *sweep: mapped(*sweep, *program.fixed))
+        return lambda: swept(*args)
+
     def counts(self, workload: Workload, args: tuple[Any, ...]) -> dict[str, Any]:
+        if workload.task == "program":
+            return {}
         arrays = [x for x in flatten(args)[0] if isinstance(x, self.xp.ndarray)]
         return counted(trace(self.vmapped(TASKS[workload.task], workload.levels))(*args), arrays)
 
@@ -112,6 +128,8 @@ class Own(NumPyLibrary):
         return nn.stack(results) if isinstance(results[0], nn.Module) else super().collect(results)
 
     def result(self, workload: Workload, out: Any) -> Any:
+        if workload.task == "program":
+            return tuple(programs.leaves(out))
         if isinstance(out, list):
             return [self.result(workload, member) for member in out]
         if isinstance(out, nn.Module):

@@ -13,12 +13,14 @@ from .summary import (
     FIRST,
     HEADINGS,
     PLANNING,
+    PROGRAMS,
     WEIGHED,
     first_calls,
     floor_of,
     lines,
     memories,
     planning,
+    programs,
     seconds,
     size,
 )
@@ -55,12 +57,16 @@ def show(document: Document, console: Console) -> None:
     """Prints a document: what it was measured on, then the tables."""
     for line in (*headline(document), "ratio: to the time of vmapcore's vmap under jit, above 1 is slower"):
         say(console, line)
+    swept = [row for row in document["rows"] if row["task"] == "program"]
+    rows, document = document["rows"], {**document, "rows": [row for row in document["rows"] if row not in swept]}
     for row in document["rows"]:
         if row["task"] != "overhead":
             console.print(_timings(row, floor_of(row, document)), "")
-    chains = [row for row in document["rows"] if row["task"] == "overhead"]
+    chains = [row for row in rows if row["task"] == "overhead"]
     if chains:
         console.print(_overhead(chains), "")
+    if swept:
+        _print(console, f"programs: {swept[0]['sizes']['rows']} rows of their sweeps", PROGRAMS, programs(swept))
     if found := lines(document):
         _print(console, "in short: the best peer's time over ours, and how much of ours is the floor", HEADINGS, found)
     if found := planning(document):
@@ -75,7 +81,7 @@ def show(document: Document, console: Console) -> None:
             headings,
             first_calls(document),
         )
-    for row in document["rows"]:
+    for row in rows:
         for problem in problems(row):
             say(console, problem, "red")
 

@@ -3,6 +3,7 @@
 Other lines compare what a first call costs, and the memory of a call.
 """
 
+from statistics import median
 from typing import Any
 
 from .documents import Document
@@ -116,6 +117,31 @@ def planning(document: Document) -> list[list[str]]:
     return found
 
 
+PROGRAMS = ("program", "loop", "np.vectorize", "vmap", "jit vmap", "loop / vmap", "loop / jit vmap")
+
+
+def programs(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The cells of `PROGRAMS`, then the median and the least of the ratios, of those who did the program right."""
+    found, ratios = [], []
+    for row in rows:
+        times = medians(row)
+        loop, *others = [times.get(name) for name in ("vmapcore loop", "numpy vectorize", *SWEPT)]
+        ratios.append([loop / t if loop and t else None for t in others[1:]])
+        name = row["workload"].partition(":")[2]
+        found.append([name, *map(seconds, (loop, *others)), *map(_times, ratios[-1])])
+    for name, of in (("median", median), ("least", min)):
+        columns = [[r for r in column if r is not None] for column in zip(*ratios, strict=True)]
+        found.append([name, "", "", "", "", *[_times(of(column) if column else None) for column in columns]])
+    return found
+
+
+SWEPT = ("vmapcore vmap", "vmapcore jit vmap")
+
+
+def _times(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
+
+
 def first_calls(document: Document) -> list[list[str]]:
     """What recording, planning and compiling cost, with caches empty and full, beside a call of the eager vmap."""
     found = []
@@ -162,8 +188,10 @@ FIRST = ("vmapcore jit vmap", "vmapcore-numpy jit vmap", "torch-compile vmap", "
 
 def markdown(document: Document) -> str:
     """The tables of the README, with the command that measured them."""
-    table = _markdown(["workload", "ours", *HEADINGS[2:]], lines(document))
     command = f"`python -m bench {' '.join(document['command'])}`"
+    if swept := [row for row in document["rows"] if row["task"] == "program"]:
+        return f"{command}\n\n{_markdown([*PROGRAMS], programs(swept))}"
+    table = _markdown(["workload", "ours", *HEADINGS[2:]], lines(document))
     if weighed := memories(document):
         table += "\n" + _markdown(["memory of a call", *WEIGHED], weighed)
     if not document.get("cold"):

@@ -136,7 +136,8 @@ class Job:
                 want = wanted[name]
                 if got.shape != want.shape:
                     return {"agrees": False, "where": f"{name} has shape {got.shape}, not {want.shape}"}
-                worst = max(worst, _difference(name, got, want, atol, rtol), key=lambda d: d["share"])
+                found = _difference(name, got, want, atol, rtol, 0.0 if self.workload.task == "program" else FLIPPED)
+                worst = max(worst, found, key=lambda d: d["share"])
         return {**worst, "agrees": worst["share"] <= 1}
 
 
@@ -147,12 +148,16 @@ Where two elements of a pooled window differ by rounding alone, libraries send t
 """
 
 
-def _difference(name: str, got: np.ndarray, want: np.ndarray, atol: float, rtol: float) -> dict[str, Any]:
+def _difference(
+    name: str, got: np.ndarray, want: np.ndarray, atol: float, rtol: float, flipped: float
+) -> dict[str, Any]:
     """A NaN that should not be there counts as a difference no tolerance allows."""
-    difference = np.abs(got - want)
-    share = float(np.max(difference / (atol + rtol * np.abs(want)), initial=0.0))
-    if share > 1:
-        share = min(share, float(np.linalg.norm(difference) / (FLIPPED * np.linalg.norm(want) or 1e-300)))
+    same = (got == want) | ((got != got) & (want != want))
+    with np.errstate(invalid="ignore"):  # of infinities
+        difference = np.where(same, 0.0, np.abs(got - 1.0 * want))
+        share = float(np.max(np.where(same, 0.0, difference / (atol + rtol * np.abs(1.0 * want))), initial=0.0))
+    if share > 1 and flipped:
+        share = min(share, float(np.linalg.norm(difference) / (flipped * np.linalg.norm(want) or 1e-300)))
     if not np.isfinite(share):
         return {"error": None, "share": 1e300, "where": name}
     return {"error": float(np.max(difference, initial=0.0)), "share": share, "where": name}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import programs
 from .models import MODELS
 from .trees import tree_map
 
@@ -117,6 +118,10 @@ def _leaves(rng: np.random.Generator, leaves: int) -> Arguments:
     return ({f"w{i}": rng.standard_normal(3, dtype=np.float32) for i in range(leaves)},)
 
 
+def _sweep(name: str) -> Callable[..., Arguments]:
+    return lambda rng, rows: programs.load(name).rows(rows, rng)
+
+
 def _no_arguments(rng: np.random.Generator) -> Arguments:
     return ()
 
@@ -222,6 +227,22 @@ def _table() -> list[Workload]:
         table.append(
             Workload(f"dispatch:{op}", f"a call of a compiled function: {what}", "dispatch", (), _leaves, sizes, op=op)
         )
+    for name in programs.names():
+        if name not in programs.RAGGED:
+            sizes = {"full": {"rows": 1000}, "small": {"rows": 3}}
+            table.append(
+                Workload(
+                    f"programs:{name}",
+                    programs.title(name),
+                    "program",
+                    (),
+                    _sweep(name),
+                    sizes,
+                    op=name,
+                    atol=1e-8,
+                    rtol=1e-6,
+                )
+            )
     table.append(
         Workload(
             "overhead:import", "import beyond NumPy's own", "import", (), _no_arguments, {size: {} for size in SIZES}

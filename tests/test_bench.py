@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bench import __main__ as cli
-from bench import documents, floors, gpu_check, machine, memory, summary, sweep, timing
+from bench import documents, floors, gpu_check, machine, memory, programs, summary, sweep, timing
 from bench.library import LIBRARIES, OURS, Contender, contenders, installed, reference
 from bench.models import MODELS
 from bench.numpy_library import NumPyLibrary
@@ -75,6 +75,7 @@ def test_the_named_workloads_are_there():
         "dispatch",
         "ode_sweep",
         "pairwise",
+        "programs",
     ]
     assert select(named) == list(WORKLOADS.values()) == select([]) == select(["all"])
     assert [w.name for w in select(["cnn_train"])] == ["cnn_train", "cnn_train:gradients"]
@@ -95,7 +96,7 @@ SEEDS = "mlp_ensemble", "cnn_ensemble", "lenet_ensemble", "mlp_persample", "lene
     [
         pytest.param(w, id=w.name, marks=pytest.mark.tiny if w.name in SEEDS else pytest.mark.tiny_deep)
         for w in WORKLOADS.values()
-        if w.task != "import"
+        if w.task not in ("import", "program")
     ],
 )
 def test_our_contenders_agree(workload, tmp_path):
@@ -110,6 +111,52 @@ def test_our_contenders_agree(workload, tmp_path):
             found = job.compare(path, workload.atol, workload.rtol)
             assert found["agrees"], (contender, found)
         assert found["error"] is not None and len(job.time(0.0)["times"]) == 1
+
+
+@pytest.mark.numpy_plans
+def test_contenders_of_programs_agree(tmp_path):
+    code, rows = run("programs:kepler_orbit", "programs:ray_transfer", *SMALL, str(tmp_path / "p.json"))
+    assert code == 0 and all(row["agree"] for row in rows)
+    assert [c["name"] for c in rows[0]["contenders"]] == [
+        "vmapcore loop",
+        "vmapcore vmap",
+        "vmapcore jit vmap",
+        "numpy vectorize",
+    ]
+    assert not contenders(WORKLOADS["programs:kepler_orbit"], OURS, "cuda")
+
+
+def test_programs_are_summed_up_by_the_median_and_the_least():
+    def row(name, **medians):
+        entries = [
+            {"name": name, "median": t, "agrees": t > 0, "failure": None}
+            for name, t in zip(names, medians.values(), strict=True)
+        ]
+        return {"workload": f"programs:{name}", "contenders": entries}
+
+    names = ("vmapcore loop", "numpy vectorize", "vmapcore vmap", "vmapcore jit vmap")
+    rows = [
+        row("a", l=4.0, v=4.1, m=2.0, j=0.02),
+        row("b", l=1.0, v=1.0, m=0.1, j=-1.0),
+        row("c", l=9.0, v=9, m=1, j=1),
+    ]
+    assert summary.programs(rows) == [
+        ["a", "4 s", "4.1 s", "2 s", "20 ms", "2", "200"],
+        ["b", "1 s", "1 s", "100 ms", "–", "10", "–"],
+        ["c", "9 s", "9 s", "1 s", "1 s", "9", "9"],
+        ["median", "", "", "", "", "9", "104"],
+        ["least", "", "", "", "", "2", "9"],
+    ]
+    assert summary.programs(rows[1:2])[-1][-1] == "–"
+
+
+def test_more_rows_than_a_sweep_has_lie_between_its_rows():
+    few = programs.Program("p", abs, (np.array([1.0, 3.0]), np.array([[2, 5], [7, 0]])), (), False)
+    assert few.rows(1, np.random.default_rng(0))[0].tolist() == [1.0]
+    x, n = few.rows(500, np.random.default_rng(0))
+    assert x.shape == (500,) and n.shape == (500, 2) and n.dtype == few.sweep[1].dtype
+    assert 1 <= x.min() < 1.1 and 2.9 < x.max() <= 3 and len(set(x)) == 500
+    assert {tuple(row) for row in n.tolist()} == {(2, 5), (7, 0)}
 
 
 def test_the_contenders_of_jit():
@@ -511,7 +558,7 @@ def test_gpu_check_runs_tests_and_workloads(monkeypatch, tmp_path, capsys, measu
     assert document["gpu"] == "NVIDIA X100 80GB" and document["tests"]["summary"] == "7 passed"
     ((workloads, settings, path),) = seen
     assert path == tmp_path / "gpu-nvidia-x100-80gb.json"
-    assert len(workloads) == len(WORKLOADS) and settings.device == "cuda"
+    assert workloads == [w for w in WORKLOADS.values() if w.task != "program"] and settings.device == "cuda"
     assert settings.peers == (("jax",) if installed("jax") else ())
     assert "torch" in capsys.readouterr().out
 
@@ -527,6 +574,16 @@ def test_vectorize_is_for_plain_code_on_the_cpu():
 def test_gather_stacks_what_nested_loops_left():
     tree = [[{"a": np.ones(2)}, {"a": np.zeros(2)}]] * 3
     assert gather(np.stack, tree)["a"].shape == (3, 2, 2)
+
+
+def test_equal_infinities_and_nans_agree_and_programs_may_be_off_nowhere(tmp_path):
+    job = Job("vmapcore", "loop", "programs:truss_solve", "small", "cpu", "float32")
+    right = np.array([np.inf, np.nan, 1.0, 1e3])
+    job.call = lambda: (right,)
+    job.save(str(tmp_path / "r.npz"))
+    for changed, agrees in [(right, True), (right + [0, 0, 1e-3, 0], False), (-right, False), (right[::-1], False)]:
+        job.call = lambda changed=changed: (changed,)
+        assert job.compare(str(tmp_path / "r.npz"), 1e-8, 1e-6)["agrees"] is agrees
 
 
 def test_a_few_elements_may_be_off_as_by_a_maximum_of_equals(tmp_path):

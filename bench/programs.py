@@ -1,0 +1,105 @@
+"""The gallery: programs of people who know nothing of vmapcore, as they are, over a sweep of their arguments."""
+
+import ast
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FOLDER = Path(__file__).resolve().parent.parent / "examples" / "numpy_code"
+
+SPLIT = """
+    adaptive_simpson bootstrap_ci edit_distance game_of_life gp_regression heat_rod implied_vol kepler_orbit
+    kmeans_blobs logistic_gd lotka_volterra metropolis_bimodal mm1_queue pagerank pipe_flow robertson_kinetics
+    sobel_edges spectral_peak wind_energy
+"""
+
+OPTIONS: dict[str, dict[str, str]] = {name: {"branches": "split"} for name in SPLIT.split()}
+"""By programs: what `vmap` must be told. Others need no word."""
+
+RAGGED = {"lif_neuron", "wright_fisher"}
+"""Their results have a shape of their own for each row, and no array holds those."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function of one row of a sweep, and of what is fixed for all rows."""
+
+    name: str
+    fun: Callable[..., Any]
+    sweep: tuple[np.ndarray, ...]
+    fixed: tuple[Any, ...]
+    differentiable: bool
+
+    @property
+    def in_axes(self) -> tuple[int | None, ...]:
+        return (0,) * len(self.sweep) + (None,) * len(self.fixed)
+
+    @property
+    def options(self) -> dict[str, str]:
+        return OPTIONS.get(self.name, {})
+
+    def rows(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Rows of the sweep, and beyond them others between two of them, or of either where numbers are whole."""
+        length = len(self.sweep[0])
+        if count <= length:
+            return tuple([x[:count] for x in self.sweep])
+        first = rng.integers(0, length, count)
+        second = (first + rng.integers(1, length, count)) % length
+        share = rng.uniform(size=count)
+
+        def between(x: np.ndarray) -> np.ndarray:
+            s = share.reshape(-1, *(1,) * (x.ndim - 1))
+            mixed = (
+                (1 - s) * x[first] + s * x[second] if x.dtype.kind in "fc" else np.where(s < 0.5, x[first], x[second])
+            )
+            return mixed.astype(x.dtype)
+
+        return tuple(map(between, self.sweep))
+
+    def each(self, sweep: tuple[np.ndarray, ...]) -> list[tuple[Any, ...]]:
+        """The arguments of a call for each row."""
+        return [(*row, *self.fixed) for row in zip(*sweep, strict=True)]
+
+
+def names() -> list[str]:
+    """All programs of the gallery."""
+    return sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def title(name: str) -> str:
+    """What a program says of itself; it is not imported."""
+    return (ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text())) or "").rstrip(".")
+
+
+def load(name: str) -> Program:
+    """The program of this name, imported anew."""
+    spec = importlib.util.spec_from_file_location(f"gallery_{name}", FOLDER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look
+    spec.loader.exec_module(module)
+    case = module.CASES
+    return Program(name, case["fun"], tuple(case["sweep"]), tuple(case["fixed"]), case["differentiable"])
+
+
+def leaves(result: Any) -> Iterator[Any]:
+    """The numbers and arrays of a result, in their order; those of a dict in that of its keys."""
+    if isinstance(result, dict):
+        result = [result[key] for key in sorted(result)]
+    elif dataclasses.is_dataclass(result):
+        result = [getattr(result, field.name) for field in dataclasses.fields(result)]
+    if isinstance(result, (list, tuple)):
+        for part in result:
+            yield from leaves(part)
+    elif result is not None:
+        yield result
+
+
+def stacked(results: Any) -> tuple[np.ndarray, ...]:
+    """What rows returned one by one, as arrays of all rows."""
+    return tuple(map(np.array, zip(*[list(leaves(result)) for result in results], strict=True)))
