@@ -12,7 +12,21 @@ import numpy as np
 import pytest
 from scipy.optimize import bisect
 
-from vmapcore import PerformanceWarning, grad, jacfwd, jacrev, jit, jvp, plain, rows, trace, vjp, vmap
+from vmapcore import (
+    PerformanceWarning,
+    grad,
+    hessian,
+    jacfwd,
+    jacrev,
+    jit,
+    jvp,
+    plain,
+    rows,
+    trace,
+    value_and_grad,
+    vjp,
+    vmap,
+)
 from vmapcore.branches import WORTH_A_WORD
 from vmapcore.errors import ArgumentError, ConcretizationError, OptionError, ShapeError, StructureError
 from vmapcore.pytree import flatten
@@ -465,13 +479,96 @@ def test_an_argument_for_all_rows_that_is_written_to_under_jit(cheap):
     np.testing.assert_array_equal(table, np.arange(3.0))
 
 
+def scaled_halves(w, x):
+    return vmap(lambda v: halved(v) * w if v > w else v * w, branches="split")(x).sum()
+
+
+def asked_of_all(w, x):
+    return vmap(lambda v: v * w if w > 1.5 else v, branches="split")(x)
+
+
+SPLIT = vmap(halved, branches="split")
+UNDER_JIT = [
+    (grad(lambda x: SPLIT(x).sum()), 1),
+    (value_and_grad(lambda x: SPLIT(x).sum() ** 2), 1),
+    (jacfwd(SPLIT), 1),
+    (jacrev(SPLIT), 1),
+    (hessian(lambda x: SPLIT(x).sum()), 1),
+    (lambda x: jvp(SPLIT, (x,), (np.cos(x),)), 1),
+    (lambda x: vjp(SPLIT, x)[1](np.cos(x)), 1),
+    (vmap(SPLIT, branches="split"), 2),
+    (lambda x: vmap(grad(lambda row: SPLIT(row).sum()), branches="split")(x.reshape(2, 4)), 1),
+    (grad(lambda x: vmap(halved, branches="loop")(x).sum()), 1),
+    (lambda x: vmap(lambda v: v * x[0] if v > 1 else v, branches="loop")(x), 1),
+    (lambda x: scaled_halves(x[0], x), 1),
+    (grad(lambda x: scaled_halves(x[0], x)), 1),
+    (lambda x: asked_of_all(x[0], x), 1),
+]
+
+
+@together("case", range(len(UNDER_JIT)))
+def test_transforms_between_a_split_and_jit(case, cheap):
+    """Also of what is closed over: each call takes the ways of its own values, and is what it is without jit."""
+    fun, ndim = UNDER_JIT[case]
+    replayed = jit(fun)
+    for call in range(10):
+        x = (X * (1 + call) - 3 * (call % 3)).reshape((2, 4) if ndim == 2 else 8)
+        assert_same(replayed(x), fun(x))
+    assert len(replayed.plans) == 1
+
+
+def test_numbers_and_trees_under_jit_where_all_runs_anew(cheap):
+    kept = np.arange(3.0)
+
+    def fun(tree, *, s):
+        assert isinstance(tree["n"], np.float64) and isinstance(s, np.ndarray)
+        slope = grad(lambda x: SPLIT(x).sum())(tree["x"])
+        tree["x"][0] = 7.0
+        return {"slope": slope, "kept": kept, "n": tree["n"] * s, "none": None}
+
+    replayed = jit(fun)
+    for call in range(3):
+        x = X + call
+        found = replayed({"x": x, "n": np.float64(call)}, s=np.array(2.0))
+        assert_same(found["slope"], derivatives_of_loop(halved, X + call))
+        assert type(found["n"]) is np.float64 and found["n"] == 2 * call and found["none"] is None
+        found["kept"][0] = 9.0
+        np.testing.assert_array_equal(x, X + call)
+    np.testing.assert_array_equal(kept, np.arange(3.0))
+
+
+@pytest.mark.filterwarnings("ignore:.*rows draw from a generator that they share")
+def test_random_numbers_under_a_derivative_under_jit():
+    def noisy(x):
+        y = x * generator.normal()
+        return y if y > 0 else -2 * y
+
+    for branches in ("split", "loop"):
+        slope = grad(lambda x, way=branches: vmap(noisy, branches=way, randomness="different")(x).sum())
+        replayed = jit(slope)
+        for call in range(3):
+            generator = rng(call)
+            found = replayed(X)
+            generator = rng(call)
+            assert_same(found, slope(X))
+
+
 def test_jit_says_what_it_cannot(cheap):
     with pytest.raises(ConcretizationError, match="is recorded by jit"):
-        jit(grad(lambda x: vmap(halved, branches="split")(x).sum()))(X)
-    with pytest.raises(ConcretizationError, match="is recorded by jit"):
-        jit(lambda w, x: vmap(lambda v: v * w if w > 0 else v, branches="split")(x))(np.float64(2.0), X)
-    with pytest.raises(ArgumentError, match="Pass the value as an argument"):
-        jit(lambda w, x: vmap(lambda v: v * w if v > 0 else v, branches="split")(x))(np.float64(2.0), X)
+        jit(lambda x: SPLIT(x).sum() if x[0] > 0 else x[0])(X)
+    with pytest.raises(ConcretizationError, match=r"of vmap\(<lambda>\) .*branches=\"split\""):
+        jit(vmap(grad(lambda row: SPLIT(row).sum())))(X.reshape(2, 4))
+    with pytest.raises(ZeroDivisionError, match="of the function"):
+        jit(grad(lambda x: raises_where_large(x).sum()))(X)
+
+
+def raises_where_large(x):
+    def fun(v):
+        if v > 1:
+            raise ZeroDivisionError("of the function")
+        return v
+
+    return vmap(fun, branches="split")(x)
 
 
 # Arguments and results.

@@ -13,7 +13,7 @@ from .branches import MOST, Part, Paths, check_branches
 from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .methods import RUN
 from .names import call_user
-from .opaque import Opaque, recording_of
+from .opaque import Opaque, anew_if_asked, reaches_tracer, recording, run_anew
 from .pytree import flatten, paths, unflatten
 from .randomness.order import Draws, check_randomness, drawn_so_far, in_order
 from .remade import remade
@@ -175,9 +175,13 @@ class _SplitDoor(_Door):
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         if not size:
             return _Door._applied(self, leaves, treedef, axes, size)
-        records = recording_of(leaves)
+        records = recording()
         if records is None:
             return self._by_rows(leaves, treedef, axes, size)
+        if not self._is_alone(records, leaves):
+            if self.loops:
+                run_anew(records)
+            return anew_if_asked(records, lambda: self._by_rows(leaves, treedef, axes, size))
         if not self.loops:
             refused = records.refused
             before = [(x, x.snapshot()) for x in leaves if isinstance(x, Tracer)]
@@ -192,7 +196,12 @@ class _SplitDoor(_Door):
             for x, was in before:
                 x.rebind(was)
         whole = Opaque(self.call, lambda given: self._by_rows(given, treedef, axes, size), leaves)
-        return whole(*[leaves[i] for i in whole.places])
+        return anew_if_asked(records, lambda: whole(*[leaves[i] for i in whole.places]))
+
+    def _is_alone(self, records: Any, leaves: list[Any]) -> bool:
+        """Whether all that is traced comes right from the recording, as an argument."""
+        traced = [x for x in leaves if isinstance(x, Tracer)]
+        return bool(traced) and all(x._trace is records for x in traced) and not reaches_tracer(self.fun)
 
     def _by_rows(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         mapped = [axis is not None for axis in axes]

@@ -1,23 +1,80 @@
 """What asks for values, as one operation of a recording, which runs it anew each time: a graph has no branches."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .arrays import is_array
-from .core import RUNNING, Primitive, Trace
+from .core import RUNNING, Primitive
 from .errors import ArgumentError, ShapeError, StructureError, describe
-from .methods import RUN
+from .methods import MOST, RUN, SIMPLE
 from .pytree import flatten, unflatten
 from .tracer import Tracer
 
 
-def recording_of(leaves: Sequence[Any]) -> Trace | None:
-    """The recording that runs, if no other transform is between it and these arguments."""
-    records = next((trace for trace in RUNNING.get() if trace.records), None)
-    traced = [x for x in leaves if isinstance(x, Tracer)]
-    return records if traced and all(x._trace is records for x in traced) else None
+class AnewError(BaseException):
+    """Ends a recording, of which nothing is used."""
+
+
+def recording() -> Any:
+    """The recording that runs."""
+    return next((trace for trace in RUNNING.get() if trace.records), None)
+
+
+def run_anew(records: Any) -> NoReturn:
+    """Ends a recording, as every call is to run anew, whole."""
+    records.anew = True
+    raise AnewError
+
+
+def anew_if_asked(records: Any, run: Callable[[], Any]) -> Any:
+    """Calls `run`, whose rows may ask, with other transforms around it or values that do not come as arguments."""
+    refused = records.refused
+    try:
+        result = run()
+    except Exception:
+        if records.refused is refused:
+            raise
+    if records.refused is not refused:
+        run_anew(records)
+    return result
+
+
+def reaches_tracer(fun: Any) -> bool:
+    """Whether a function may use traced values that are no arguments of it, as it does one that it closes over."""
+    found, waiting = set(), [fun]
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, Tracer):
+            return True
+        if type(x) not in SIMPLE and id(x) not in found:
+            found.add(id(x))
+            waiting += _inside(x)
+    return False
+
+
+def _inside(x: Any) -> Iterable[Any]:
+    """What a function has beside its arguments, and what is in that."""
+    if isinstance(x, (type, ModuleType)):
+        return ()
+    if isinstance(x, (list, tuple, dict)):
+        return islice(x.values() if isinstance(x, dict) else x, MOST)
+    inside = list(getattr(x, "__dict__", {}).values())
+    if isinstance(x, functools.partial):
+        inside += [x.func, x.args, x.keywords]
+    elif isinstance(x, MethodType):
+        inside += [x.__self__, x.__func__]
+    elif isinstance(x, FunctionType):
+        inside += [x.__defaults__, x.__kwdefaults__]
+        for cell in x.__closure__ or ():
+            with suppress(ValueError):  # not bound yet
+                inside.append(cell.cell_contents)
+    return inside
 
 
 class Opaque(Primitive):

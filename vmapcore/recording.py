@@ -14,6 +14,7 @@ from .arrays import is_array, namespace
 from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace, at_end
 from .errors import ArgumentError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
+from .opaque import AnewError, Opaque
 from .pytree import flatten
 from .refusals import BY_CALL, OTHERWISE, refuse
 from .tracer import Tracer
@@ -47,7 +48,7 @@ class RecordTracer(Tracer):
 class RecordTrace(Trace):
     """One run being recorded."""
 
-    __slots__ = ("kept", "literals", "steps")
+    __slots__ = ("anew", "kept", "literals", "steps")
 
     tracer = RecordTracer
     randomness = "recorded"
@@ -57,6 +58,7 @@ class RecordTrace(Trace):
         Trace.__init__(self, call)
         self.steps: list[Step] = []
         self.literals: dict[int, tuple[Any, Literal]] = {}
+        self.anew = False  # each call is to run the function, as rows were asked for what they have in this one
         self.kept: list[Any] = []  # results of an author's code, which may have them too
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -200,11 +202,19 @@ def record(
     """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph, the results' values, and
     what an author's code returned on the way.
 
+    Where rows ask that are not all arguments of a split vmap alone, the graph has one step, which is all of `run`.
     Values may share memory with `arrays`, with one another, with constants of the graph and with what was returned.
     """
     trace = RecordTrace(call)
     inputs = [Var(x.shape, x.dtype) for x in arrays]
     tracers = [RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)]
-    pairs = trace.run(lambda: [trace.result(x) for x in run(tracers)])
+    try:
+        pairs = trace.run(lambda: [trace.result(x) for x in run(tracers)])
+    except (AnewError, Exception):
+        if not trace.anew:
+            raise
+    if trace.anew:
+        whole = Opaque(call, lambda given: [x.copy() if is_array(x) else x for x in run(given)], tracers)
+        return record(call, lambda tracers: whole(*tracers), arrays, names)
     graph = Graph(tuple(inputs), tuple(trace.steps), tuple([atom for _, atom in pairs]), tuple(names))
     return graph, [value for value, _ in pairs], trace.kept

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+
 from .arguments import check_callable, separate
 from .arrays import instead_of
 from .core import RUNNING
@@ -243,7 +245,10 @@ class Recorded:
         def run(tracers: list[Any]) -> list[Any]:
             full = list(leaves)
             for i, t in zip(self.places, tracers, strict=True):
-                full[i] = as_argument(leaves[i], t)
+                if isinstance(t, Tracer):
+                    full[i] = as_argument(leaves[i], t)
+                else:  # an array, where each call runs the function anew
+                    full[i] = t[()] if isinstance(leaves[i], np.generic) else t
             rest, named = unflatten(tree, full)
             others = iter(rest)
             full_args = [x if i in static else next(others) for i, x in enumerate(args)]
