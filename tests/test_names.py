@@ -19,6 +19,7 @@ import types
 import weakref
 from math import exp
 from math import sqrt as root
+from typing import Any
 
 import numpy as np
 import numpy.linalg as la
@@ -446,6 +447,46 @@ TREE = Tree(NET, [Net(), Net()])
 def test_objects_in_objects():
     assert_same(vmap(TREE.value)(X), looped(TREE.value)(X))
     assert_same(vmap(lambda x: TREE.value(x))(X), looped(TREE.value)(X))
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Of functions that were made elsewhere: a user's, the standard library's, one that closes over another."""
+
+    rhs: Any
+    root: Any = math.sqrt
+    steps: tuple = ()
+
+    def solve(self, x):
+        return self.rhs(x) + self.root(abs(x)) + sum([step(x) for step in self.steps])
+
+
+class Slotted:
+    __slots__ = ("rhs",)
+
+    def __init__(self, rhs):
+        self.rhs = rhs
+
+
+def test_functions_that_objects_have_as_attributes():
+    scale = 2.0
+    problem = Problem(made, steps=(made, lambda x: np.array([scale, x])))
+    slotted, partly = Slotted(lambda x: np.array([scale, x])), Problem(functools.partial(made))
+    for fun in (problem.solve, lambda x: problem.rhs(x), lambda x: slotted.rhs(x), lambda x: partly.solve(x)):
+        assert_same(vmap(fun)(X), looped(fun)(X), tol=4)
+    assert vars(problem)["rhs"] is made is problem.rhs and "rhs" not in vars(Problem) and type(problem.steps) is tuple
+
+
+def test_functions_that_are_put_into_attributes_inside_stay_there():
+    problem, other = Slotted(made), Slotted(abs)
+
+    def fun(x):
+        first = problem.rhs(x)
+        other.rhs, problem.rhs = problem.rhs, abs
+        return first
+
+    assert_same(vmap(fun)(X), looped(made)(X))
+    assert problem.rhs(-2.0) == 2.0 and other.rhs(2.0).tolist() == [2.0, 2.0]
 
 
 def test_rules_of_an_author_see_their_own_names():

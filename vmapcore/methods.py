@@ -204,7 +204,7 @@ class Loans:
             parts = {**parts, **{name: getattr(instance, name, None) for name in slots}}
         others = [(name, x) for name, x in parts.items() if type(x) not in SIMPLE]
         for name, x in others:
-            if PARTS[type(x)]:
+            if PARTS[type(x)] or (not isinstance(x, Tracer) and self.seen(x) is not x):
                 self._hold(type(instance), name)
         if others:
             self.meet_all([x for _, x in others])
