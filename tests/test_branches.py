@@ -1,11 +1,9 @@
 """vmap(f, branches=...): rows that answer a question differently, by the law of vmap, and what it costs and says."""
 
 import gc
-import importlib.util
 import math
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +27,6 @@ from vmapcore import (
 )
 from vmapcore.branches import WORTH_A_WORD
 from vmapcore.errors import ArgumentError, ConcretizationError, OptionError, ShapeError, StructureError
-from vmapcore.pytree import flatten
 from vmapcore.testing import assert_same
 from vmapcore.testing.oracles import vmap_loop
 
@@ -902,30 +899,3 @@ def test_random_programs(seed, cheap):
     slopes = np.stack([grad(lambda v: fun(v).sum())(v) for v in x])
     assert_same(vmap(grad(lambda v: fun(v).sum()), branches="split")(x), slopes)
     assert_same(grad(lambda x: vmap(fun, branches="split")(x).sum())(x), slopes)
-
-
-# Programs of the gallery.
-
-GALLERY = Path(__file__).parent.parent / "examples" / "numpy_code"
-RAGGED = {"lif_neuron", "wright_fisher"}
-
-
-@pytest.mark.parametrize("name", sorted({path.stem for path in GALLERY.glob("*.py")} - RAGGED))
-def test_the_gallery(name, cheap):
-    spec = importlib.util.spec_from_file_location(f"gallery_{name}", GALLERY / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    case = module.CASES
-    fun, sweep, fixed = case["fun"], case["sweep"], case["fixed"]
-    looped = [flatten(fun(*xs, *fixed))[0] for xs in zip(*sweep, strict=True)]
-    wanted = [np.stack(column) for column in zip(*looped, strict=True)]
-
-    def split(*sweep):
-        return vmap(fun, in_axes=(0,) * len(sweep) + (None,) * len(fixed), branches="split")(*sweep, *fixed)
-
-    replayed = jit(split)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PerformanceWarning)
-        for call in (split, replayed, replayed):
-            for x, y in zip(flatten(call(*sweep))[0], wanted, strict=True):
-                np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-9)
