@@ -29,6 +29,7 @@ SUMS = {
     "product, an axis that stays": lambda x: np.einsum("ij,ij->j", x, x),
     "dot": lambda x: np.dot(np.ravel(x), np.ravel(x)),
     "dot with ones": lambda x: np.ones_like(x[0]) @ x.T,
+    "dot with ones, the other way": lambda x: x @ np.ones_like(x[0]),
 }
 SHAPES = [(40_000, 4), (4, 40_000), (300, 400)]
 

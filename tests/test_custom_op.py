@@ -11,6 +11,7 @@ import pytest
 import vmapcore as vc
 from vmapcore import errors, grad, jacfwd, jacrev, jvp, ops, vjp, vmap
 from vmapcore.core import PRIMITIVES, Primitive
+from vmapcore.ops.ufuncs import DECLARED
 from vmapcore.testing import check_composition, check_grads, check_vmap
 
 from .test_errors import fails
@@ -571,7 +572,11 @@ def test_derivatives_of_closures_are_refused():
 
 @pytest.fixture
 def special():
-    return pytest.importorskip("scipy.special")
+    """The module; what a test declares of its functions is forgotten after it."""
+    before = dict(DECLARED)
+    yield pytest.importorskip("scipy.special")
+    DECLARED.clear()
+    DECLARED.update(before)
 
 
 def test_any_ufunc_vmaps(special):

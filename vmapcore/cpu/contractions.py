@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..evals.products import Layout, ProductPlan, plan_product
+from ..evals.products import Layout, ProductPlan, blocks, plan_product
 from ..evals.products import multiplied as multiply_named
 from ..evals.threaded import in_pieces
 from ..graph import Step
@@ -85,6 +85,8 @@ def _way(subscripts: str, slot: Slot, threaded: bool, epilogue: _Epilogue | None
     plan = plan_product(subscripts, x.shape, y.shape, x.strides, y.strides, x.dtype, y.dtype, True)
     if plan.names:
         return _Way(plan, slot, lambda x, y, out, b: multiply_named(plan.names, x, y, out), epilogue)
+    if plan.function == "blocks":
+        return _Way(plan, slot, _by_blocks, epilogue)
     if plan.function == "multiply":
         return _Way(plan, slot, lambda x, y, out, b: np.multiply(x, y, out=out), epilogue)
     given, operands = (y, x) if plan.swap else (x, y), plan.operands(np, x, y)
@@ -102,6 +104,14 @@ def _way(subscripts: str, slot: Slot, threaded: bool, epilogue: _Epilogue | None
         return _Way(plan, slot, _by(lambda x, y, out, b: product(x, y, out)), epilogue)
     multiply = in_pieces if threaded else np.matmul
     return _Way(plan, slot, lambda x, y, out, b: multiply(x, y, out=out), epilogue)
+
+
+def _by_blocks(x: Any, y: Any, out: Any, b: Any) -> Any:
+    made = blocks(x, y)
+    if out is None:
+        return made
+    np.copyto(out, made)
+    return out
 
 
 def _in_rows(plan: ProductPlan, epilogue: _Epilogue | None, shape: tuple[int, ...], dtype: Any, b: Any) -> bool:

@@ -44,7 +44,7 @@ class ProductPlan(NamedTuple):
     """A product: operands (`swap`ped first) laid out, `function` of them, the result reshaped and transposed."""
 
     function: str
-    """"dot", "matmul", "multiply" or "einsum", the last with `names`."""
+    """"dot", "matmul", "multiply", "einsum", the last with `names`, or "blocks", the function here."""
     swap: bool
     x: Layout | None
     y: Layout | None
@@ -103,6 +103,24 @@ def _split(names: str, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> An
         ",".join([term.replace(long, name) for term in (x, y)]) + f"->{later}{out}" for name in (long + block, block)
     ]
     return found, [term.index(long) - len(term) for term in (x, y)], len(later)
+
+
+def blocks(x: Any, y: Any) -> Any:
+    """`np.matmul(x, y)` of rows and matrices, or of matrices and columns, in whose memory summands lie far apart.
+
+    BLAS adds these up one after the other; here, blocks of them and then what those have made: float32, 40000 by 12,
+    39 us against 25, and 2 to 6 units in the last place against 21.
+    """
+    if x.ndim > 1 < x.shape[-2]:
+        made = blocks(y if y.ndim == 1 else y.swapaxes(-1, -2), x.swapaxes(-1, -2))
+        return made if y.ndim == 1 else made.swapaxes(-1, -2)
+    depth, columns = y.shape[-2:]
+    whole = depth // IN_A_ROW * IN_A_ROW
+    rows = x[..., :whole].reshape(*x.shape[:-2], -1, 1, IN_A_ROW)
+    terms = np.matmul(rows, y[..., :whole, :].reshape(*y.shape[:-2], -1, IN_A_ROW, columns))
+    terms[..., 0, :, :] += np.matmul(x[..., whole:], y[..., whole:, :])
+    made = total(np, terms, (-3,), False)
+    return made[0] if x.ndim == 1 else made
 
 
 class _Operand:
@@ -227,7 +245,8 @@ def plan_product(
     merged = max(map(len, free)) > 1 or (bool(stack) and not all(free))
     layouts = x.layout(stack, summed, False), y.layout(stack, summed, True)
     restored = _restored([*stack, *free[0], *free[1]], out_term, size, merged)
-    return ProductPlan("matmul" if stack else "dot", swap, *layouts, *restored)
+    function = "blocks" if on_numpy and _adds_in_a_row(x, y, stack, summed) else "matmul" if stack else "dot"
+    return ProductPlan(function, swap, *layouts, *restored)
 
 
 def _summed(x: _Operand, y: _Operand, labels: Labels) -> list[str]:
@@ -258,6 +277,17 @@ def _suits_einsum(x: _Operand, y: _Operand, shared: Labels, summed: Labels, inex
     if x.free and y.free:
         return not fits and rows * depth * columns <= 512 and all(a.sort(list(a.size))[-1] in shared for a in (x, y))
     return not fits or rows * depth * columns <= (16 if x.free or y.free else 64)
+
+
+def _adds_in_a_row(x: _Operand, y: _Operand, stack: Labels, summed: Labels) -> bool:
+    """Whether BLAS would add up very many terms of a vector and a matrix one after the other."""
+    rows, columns = ([c for c in a.free if c not in stack] for a in (x, y))
+    if bool(rows) == bool(columns) or x.count(summed) <= 16 * IN_A_ROW:
+        return False
+    matrix, groups = (x, (rows, summed)) if rows else (y, (summed, columns))
+    if matrix.fits(*groups):
+        return matrix.sort([*rows, *columns, *summed])[-1] not in summed
+    return bool(columns) != matrix._copies_better_flipped(*groups)
 
 
 def _restored(

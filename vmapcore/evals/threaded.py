@@ -12,11 +12,13 @@ import numpy as np
 
 from .. import memory, threads
 from ..thresholds import EAGER_PRODUCT, LARGE, TASKS
-from .products import multiplied
+from .products import blocks, multiplied
 
 
 def product(function: str, x: Any, y: Any) -> Any:
-    """`np.dot` of two matrices, `np.matmul` of two stacks of them, or `np.multiply`, as `function` says."""
+    """`np.dot` of two matrices, `np.matmul` or `blocks` of stacks of them, or `np.multiply`, as `function` says."""
+    if function == "blocks":
+        return blocks(x, y)
     if (
         function == "multiply"
         or x.ndim < 2

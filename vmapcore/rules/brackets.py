@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConcretizationError, IndexingError, describe
 from ..refusals import refuse
 from ..tracer import Tracer
+from ..views import is_contiguous
 from .creation import as_array
 from .slicing import ALL, Pattern, slice_overwrite, slice_read, slice_write
 
@@ -106,6 +107,9 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
     if isinstance(e, (list, tuple)) and array.size == 0:
         array = array.astype(np.intp)
     kind = array.dtype.kind
+    if kind in "iu" and stands_for_scalar(e) and not isinstance(array, Tracer):
+        pattern.append(int(array))
+        return
     if kind == "b":
         if isinstance(array, Tracer):
             masks.append(array if array.shape else array.reshape((1,)))
@@ -119,6 +123,11 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
     else:
         fact = f"the index is {describe(e)}"
         raise IndexingError(CALL, fact, "indices are ints, slices, None, Ellipsis, and arrays of ints or bools")
+
+
+def stands_for_scalar(i: Any) -> bool:
+    """Whether `i` stands for one of NumPy's scalars, and not for an array, such as one of no axes."""
+    return isinstance(i, Tracer) and not i.shape and not is_contiguous(i)
 
 
 def concrete(x: Any) -> Any:

@@ -13,9 +13,9 @@ from ..evals.places import OutOfRangeError
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
-from ..views import View, is_contiguous, view_of
+from ..views import View, view_of
 from ._families import as_new_array, link, operand
-from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split
+from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split, stands_for_scalar
 from .creation import as_array
 from .gather import gather, scatter_set
 from .slicing import slice_read, slice_write
@@ -35,16 +35,11 @@ def getitem(x: Any, index: Any) -> Any:
     if not chosen.arrays:
         return read_view(x, p)
     out = read(x, p, chosen)
-    if (out.shape or Ellipsis in chosen.pattern) and all(map(_is_scalar, chosen.arrays)):  # a view, as by ints
+    if (out.shape or Ellipsis in chosen.pattern) and all(map(stands_for_scalar, chosen.arrays)):  # a view, as by ints
         row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
         inner = isinstance(x, Tracer) and x._trace is not out._trace
         return view_of(x, out, View(row.read, row.refuse)) if inner else link(x, out, row.read, row.write)
     return out
-
-
-def _is_scalar(i: Any) -> bool:
-    """Whether `i` stands for one of NumPy's scalars, and not for an array, such as one of no axes."""
-    return isinstance(i, Tracer) and not i.shape and not is_contiguous(i)
 
 
 class Row(NamedTuple):
