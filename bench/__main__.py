@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from . import documents, floors, gpu_check, machine, report, summary, sweep
+from . import documents, floors, gallery, gpu_check, machine, report, summary, sweep
 from .documents import Document
 from .library import OURS, PEERS, installed
 from .models import MODELS
@@ -167,6 +167,11 @@ def report_command(options: argparse.Namespace) -> int:
     return finish(runs, options) if runs else 0
 
 
+def gallery_command(options: argparse.Namespace) -> int:
+    print(gallery.page(documents.load(gallery.MEASURED)), end="")
+    return 0
+
+
 def gpu_check_command(options: argparse.Namespace) -> int:
     name, missing = gpu_check.device()
     if name is None:
@@ -206,7 +211,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m bench", description="vmapcore against a loop, hand-batched NumPy and its peers."
     )
-    commands = top.add_subparsers(required=True, metavar="list | run | report | sweep | gpu-check")
+    commands = top.add_subparsers(required=True, metavar="list | run | report | gallery | sweep | gpu-check")
 
     def command(name: str, do: Any, about: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=about, description=about)
@@ -258,6 +263,7 @@ def parser() -> argparse.ArgumentParser:
             help=f"where to write what was measured, after every workload ({LATEST})",
         )
     run.set_defaults(json=LATEST)
+    command("gallery", gallery_command, f"Print docs/gallery.md, with the times of {gallery.MEASURED.name}.")
     swept = command("sweep", sweep_command, "Compare jit(vmap) with a loop over members, images and channels.")
     swept.add_argument("--model", action="append", choices=tuple(MODELS), help="may be given again; all by default")
     swept.add_argument("--task", action="append", choices=sweep.TASKS, help="may be given again; forward by default")

@@ -121,25 +121,28 @@ PROGRAMS = ("program", "loop", "np.vectorize", "vmap", "jit vmap", "loop / vmap"
 
 
 def programs(rows: list[dict[str, Any]]) -> list[list[str]]:
-    """The cells of `PROGRAMS`, then the median and the least of the ratios, of those who did the program right."""
-    found, ratios = [], []
+    """The cells of `PROGRAMS`, then the median and the least of the ratios."""
+    found, ratios = [], times(rows)
     for row in rows:
-        times = medians(row)
-        loop, *others = [times.get(name) for name in ("vmapcore loop", "numpy vectorize", *SWEPT)]
-        ratios.append([loop / t if loop and t else None for t in others[1:]])
-        name = row["workload"].partition(":")[2]
-        found.append([name, *map(seconds, (loop, *others)), *map(_times, ratios[-1])])
+        name, taken = row["workload"].partition(":")[2], medians(row)
+        found.append([name, *[seconds(taken.get(who)) for who in (LOOP, "numpy vectorize", *SWEPT)], *ratios[name]])
+    return found + [[name, "", "", "", "", *ratios[name]] for name in ("median", "least")]
+
+
+LOOP, *SWEPT = "vmapcore loop", "vmapcore vmap", "vmapcore jit vmap"
+
+
+def times(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """How many times faster than the loop each of `SWEPT` is, by programs; and the median and the least of them all."""
+    ratios: dict[str, list[float | None]] = {}
+    for row in rows:
+        taken = medians(row)
+        ours = [taken[who] if who in taken and LOOP in taken else None for who in SWEPT]
+        ratios[row["workload"].partition(":")[2]] = [t and taken[LOOP] / t for t in ours]
+    columns = [[r for r in column if r is not None] for column in zip(*ratios.values(), strict=True)]
     for name, of in (("median", median), ("least", min)):
-        columns = [[r for r in column if r is not None] for column in zip(*ratios, strict=True)]
-        found.append([name, "", "", "", "", *[_times(of(column) if column else None) for column in columns]])
-    return found
-
-
-SWEPT = ("vmapcore vmap", "vmapcore jit vmap")
-
-
-def _times(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
+        ratios[name] = [of(column) if column else None for column in columns]
+    return {name: ["–" if r is None else f"{r:.2g}" if r < 10 else f"{r:.0f}" for r in ratios[name]] for name in ratios}
 
 
 def first_calls(document: Document) -> list[list[str]]:

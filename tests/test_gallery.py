@@ -1,10 +1,13 @@
 """The gallery's programs, as they are, under every transform, against the loop and finite differences."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bench import programs
+from bench import documents, gallery, programs
 from vmapcore import grad, jacfwd, jit, plain, rows, vmap
+from vmapcore.errors import VmapcoreError
 
 WHOLE = [name for name in programs.names() if name not in programs.RAGGED]
 
@@ -36,6 +39,14 @@ def test_vmap_and_jit(name):
     assert_rows(program, jit(lambda *sweep: mapped(*sweep, *program.fixed)), swept, calls=2)
 
 
+@pytest.mark.parametrize("name", sorted({*WHOLE} - programs.AS_ONE))
+def test_what_is_needed_is(name):
+    """A program that has come to need nothing is one of `programs.AS_ONE`."""
+    program = programs.load(name)
+    with pytest.raises(VmapcoreError):
+        vmap(program.fun, program.in_axes)(*[x[:4] for x in program.sweep], *program.fixed)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_rows_that_answer_alike_go_together(name, cheap):
     program = programs.load(name)
@@ -46,11 +57,7 @@ def test_rows_that_answer_alike_go_together(name, cheap):
     )
 
 
-NOT_YET = {"bootstrap_ci", "gp_regression", "pipe_flow", "spectral_peak", "wind_energy"}
-"""They call functions of SciPy's that have no derivatives yet; the root of pipe_flow is found by comparisons alone."""
-
-
-@pytest.mark.parametrize("name", [n for n in WHOLE if n not in NOT_YET and programs.load(n).differentiable])
+@pytest.mark.parametrize("name", [name for name in WHOLE if programs.load(name).differentiable])
 def test_derivatives(name):
     """Of a weighted sum of what floats the program returns, by each argument that is one."""
     program = programs.load(name)
@@ -72,3 +79,8 @@ def test_derivatives(name):
             for derivative in (grad, jacfwd):
                 found = np.sum(derivative(fun, argnums=i)(*row))
                 np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-4 * (1 + abs(wanted)))
+
+
+def test_the_page_says_what_was_measured():
+    page = (Path(__file__).parent.parent / "docs" / "gallery.md").read_text()
+    assert page == gallery.page(documents.load(gallery.MEASURED)), "python -m bench gallery > docs/gallery.md"

@@ -48,8 +48,6 @@ ROWS = [
     row("interp period", lambda x, f: np.interp(x, POINTS, f, period=2.5), (4,), LINE),
     row("interp complex", lambda x, f: np.interp(x, POINTS, f + 1j), (4,), LINE),
     row("interp one point", lambda x, f: np.interp(x, np.array([0.5]), f), (4,), (1,)),
-    row("polyval", np.polyval, (3,), (2, 2), kinds="fci"),
-    row("polyval plain", lambda x: np.polyval([1, 0, -2], x), LINE),
     *[
         row(f"convolve {mode}", np.convolve, LINE, (3,), params={"mode": mode}, kinds="fc")
         for mode in ("full", "same", "valid")

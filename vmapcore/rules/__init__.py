@@ -28,6 +28,7 @@ from . import (
     nans,
     norms,
     padding,
+    polynomials,
     pooling,
     pseudoinverse,
     quantiles,

@@ -1,4 +1,4 @@
-"""Differences, gradients and integrals of sampled functions, interpolation, polynomials, 1-d convolution.
+"""Differences, gradients and integrals of sampled functions, interpolation, 1-d convolution.
 
 Plain functions but for `slide`, the product of a sequence with another at every place where it fits in; that batches as
 itself and is its own derivative.
@@ -166,15 +166,6 @@ def _wrapped(x: Any, points: Any, values: Any, period: Any) -> tuple[Any, Any, A
     points, values = (gather_along(v, order, axis=-1, unique=True) for v in (points, values))
     points = np.concatenate((points[-1:] - period, points, points[:1] + period))
     return x % period, points, np.concatenate((values[-1:], values, values[:1]))
-
-
-@implements(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    x = operand(x)
-    y = np.zeros_like(x)
-    for coefficient in operand(p):
-        y = y * x + coefficient
-    return y
 
 
 # Convolution.
