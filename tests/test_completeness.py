@@ -21,7 +21,6 @@ ELSEWHERE = {
     "custom_vjp_call": "its params are functions",
     "custom_jvp_call": "its params are functions",
     "detach": "stop_gradient, whose derivative is on purpose not that of its values",
-    "nonzero_positions": "its results differ in length, so it cannot be mapped; test_reductions.py has it",
     "unique_positions": "its results differ in length, so it cannot be mapped; test_reductions.py has it",
 }
 """Primitives that a row cannot hold, and why; their features have tests of their own."""

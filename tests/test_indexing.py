@@ -368,7 +368,7 @@ def test_row_of_an_outer_array_at_an_inner_index_is_not_written_to():
     x = np.arange(6.0).reshape(3, 2)
     for outer in (vc.jit, lambda f: vc.vmap(f, (0, None))):
         with pytest.raises(MutationError, match="outer"):
-            outer(lambda x, i: vc.vmap(fun, (None, 0))(x, i))(x if outer is vc.jit else x[None], np.array([0, 2]))
+            outer(lambda x, i: vc.vmap(lambda i: fun(x, i))(i))(x if outer is vc.jit else x[None], np.array([0, 2]))
 
     def read(x, i):
         row = x[i]

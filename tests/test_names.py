@@ -740,3 +740,16 @@ def test_forms_serve_outside_a_transform_too():
     assert type(make()) is np.ndarray and type(xp.ones(2)) is np.ndarray and not isinstance(make(), Tracer)
     assert number("2.5") == 2.5 and largest(1, 2) == 2 and check(2.5, number) and not check(2, number)
     assert repr(number) == "<class 'float'>" and number in (float,) and hash(number) == hash(float)
+
+
+def test_lists_of_traced_and_plain_values_keep_their_dtypes_and_shapes():
+    def f(x, i):
+        chosen = np.select([x > 1, x > 0], [x, 2.0], default=-1.0)
+        return chosen, np.ravel_multi_index((np.stack([i, i]), i), (3, 3))
+
+    x, i = np.array([-1, 0.5, 2], np.float32), np.array([1, 2])
+    expected = f(x, i)
+    for made in (jit(f)(x, i), [y[0] for y in vmap(f)(x[None], i[None])]):
+        for y, right in zip(made, expected, strict=True):
+            assert y.dtype == right.dtype
+            np.testing.assert_array_equal(y, right)

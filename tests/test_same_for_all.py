@@ -176,3 +176,122 @@ def test_what_hangs_on_a_memory_layout_is_not_known():
 
     with pytest.raises(MutationError, match="by the memory layout"):
         vmap(f)(X)
+
+
+# Arguments that are not mapped.
+
+TABLE = np.arange(12.0).reshape(4, 3)
+
+
+def writes(table, i, x):
+    table[i] += x
+    table.T[0, 0] = x
+    rows = table[1:]
+    rows -= x
+    return table, table[i].sum()
+
+
+def answers(table, i, x):
+    n = int(table[0, 2])
+    return np.asarray(table)[n] * x if table[1, 0] > 2 and len(table) == 4 else x
+
+
+def copies(table, i, x):
+    ours = table.copy()
+    ours[i, 0] = x
+    return ours, table[i]
+
+
+I = np.array([2, 0, 3, 2, 1])
+V = np.array([0.5, -1.0, 2.0, 4.0, 0.0])
+
+
+@pytest.mark.parametrize("fun", [writes, answers, copies])
+@pytest.mark.parametrize("options", [{}, {"branches": "split"}, {"branches": "loop"}], ids=str)
+def test_an_unmapped_argument_is_each_examples_own(fun, options):
+    before = TABLE.copy()
+    rows = [fun(TABLE.copy(), i, x) for i, x in zip(I, V, strict=True)]
+    expected = tuple(map(np.stack, zip(*rows, strict=True))) if type(rows[0]) is tuple else np.stack(rows)
+    together = vmap(fun, (None, 0, 0), **options)
+    assert_same(together(TABLE, I, V), expected)
+    twice = vmap(vmap(fun, (None, 0, 0), **options), (None, 0, 0), **options)(TABLE, I[None], V[None])
+    assert_same(tuple([x[0] for x in twice]) if type(twice) is tuple else twice[0], expected)
+    if fun is not answers:
+        planned = jit(together)
+        for _ in range(3):
+            assert_same(planned(TABLE, I, V), expected)
+    np.testing.assert_array_equal(TABLE, before)
+
+
+def test_an_unmapped_argument_is_laid_out_as_it_was():
+    def f(table, x):
+        table.reshape(-1)[0] = x
+        return table
+
+    for transform in (lambda f: f, lambda f: lambda t, x: vmap(f, (None, 0))(t, x[None])[0]):
+        made = transform(vmap(f, (None, 0)))(TABLE, V)
+        assert_same(made[:, 0, 0], V)
+        assert_same(made[0, 1:], TABLE[1:])
+    with pytest.raises(MutationError, match="reshape"):
+        vmap(f, (None, 0))(TABLE.T, V)
+
+
+def test_rows_that_run_alone_have_unmapped_arguments_of_their_own():
+    def f(buffer, x):
+        while x > 1:
+            buffer[:1] += x
+            x = x / 2
+        return buffer.sum()
+
+    x = np.linspace(0, 40, 7)
+    before = TABLE.copy()
+    for branches in ("split", "loop"):
+        assert_same(vmap(f, (None, 0), branches=branches)(TABLE, x), np.stack([f(TABLE.copy(), v) for v in x]))
+        assert_same(grad(lambda x: vmap(f, (None, 0), branches="loop")(TABLE, x).sum())(x) > 0, x > 1)
+    np.testing.assert_array_equal(TABLE, before)
+
+
+def test_an_unmapped_argument_that_is_differentiated_is_written_to():
+    def step(p, x):
+        p -= 0.1 * x * p
+        return (p * p).sum()
+
+    def whole(p):
+        return vmap(step, (None, 0))(p, X).sum()
+
+    p = np.array([1.0, 2.0])
+    assert_same(grad(whole)(p), sum(2 * (1 - 0.1 * x) ** 2 for x in X) * p)
+    assert_same(jit(grad(whole))(p), grad(whole)(p))
+
+
+def test_one_number_of_an_unmapped_argument_costs_no_operation():
+    seen = []
+
+    def f(t, x):
+        seen.extend([t[1], t[-1]])
+        with pytest.raises(IndexError):
+            t[5]
+        return x * t[0]
+
+    assert_same(vmap(f, (None, 0))(X, X), X * X[0])
+    assert [type(v) for v in seen] == [np.float64] * 2
+
+
+def test_numbers_and_arrays_of_no_axes_are_told_apart():
+    def kinds(a, z):
+        found = [
+            a[0, 0],
+            a[0][0],
+            a[..., 0, 0],
+            z[()],
+            z[...],
+            a.sum(),
+            a.reshape(-1)[2],
+            a[0].take(1),
+            z + 1,
+            z.copy(),
+        ]
+        return [isinstance(x, np.generic) for x in [*found, np.squeeze(a[:1, :1]), a[:1, :1].reshape(()), np.copy(z)]]
+
+    expected = kinds(np.zeros((2, 3)), np.zeros(()))
+    assert inside(lambda: kinds(vnp.zeros((2, 3)), vnp.zeros(()))) == expected

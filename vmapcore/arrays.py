@@ -64,6 +64,12 @@ def is_array(x: Any) -> bool:
     return kind in _NAMESPACES or _find(kind) is not None
 
 
+def is_plain_array(x: Any) -> bool:
+    """Whether `x` is an array of a known library, no scalar, and of no class of a user's own."""
+    kind = type(x)
+    return kind in (np.ndarray, np.memmap) or (not issubclass(kind, (np.ndarray, np.generic)) and is_array(x))
+
+
 def instead_of(x: Any) -> str:
     """What to pass in place of an array, or of a dtype, of a library that is not known; empty where it can stay."""
     kind = type(x)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import is_plain_array
 from .core import SEQUENCES, Memory, Primitive, Trace, at_end
 from .errors import VmapcoreError, callers_line
 from .refusals import BOOL, BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
 from .tracer import Tracer, fixed
+from .views import is_contiguous, mark_contiguous
 
 ALL_OF_ONE = (True,)
 
@@ -78,11 +80,35 @@ class SharedTensor(BatchedTensor):
 
     _asked = Tracer._asked
 
+    def __getitem__(self, index: Any) -> Any:
+        row = self.row
+        if type(row) is np.ndarray and (row.ndim == 1 if type(index) is int else _is_place(index, row.ndim)):
+            try:
+                return row[index]  # as often as a loop reads one number, and at its price
+            except IndexError:  # which getitem words
+                pass
+        return Tracer.__getitem__(self, index)
+
     def rebind(self, other: Any) -> None:
         if type(other) is SharedTensor:
             self.row = other.row
         else:
             self.value = other.value
+
+
+def _is_place(index: Any, ndim: int) -> bool:
+    return type(index) is tuple and len(index) == ndim and set(map(type, index)) == {int}
+
+
+def beside(trace: "BatchTrace", x: Any) -> Any:
+    """An argument that is not mapped, as the function gets it: of an array, a box of its own to write into."""
+    if isinstance(x, Tracer):
+        made = SharedTensor(trace, x.snapshot())
+        return mark_contiguous(made) if is_contiguous(x) else made
+    if not is_plain_array(x) or x.dtype.kind not in "biufc":
+        return x
+    made = SharedTensor(trace, x)
+    return mark_contiguous(made) if x.flags.c_contiguous else made
 
 
 class BatchTrace(Trace):
@@ -144,7 +170,11 @@ class BatchTrace(Trace):
         """The result of an operation on values that are the same for all examples; a scalar is never written to."""
         if type(out) is tuple:
             return tuple([self._once(x) for x in out])
-        return SharedTensor(self, out) if out.shape else out
+        return (
+            out
+            if isinstance(out, np.generic) or (not out.shape and isinstance(out, Tracer))
+            else SharedTensor(self, out)
+        )
 
     def _without_rule(self, primitive: Primitive) -> VmapcoreError:
         if primitive.dynamic is None:

@@ -1,15 +1,18 @@
 """vmap, and the doors where `in_axes`, `out_axes`, `branches` and `randomness` exist: inside, the batch is axis 0."""
 
 import functools
-import itertools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .arguments import check_callable
+from .arrays import is_plain_array
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
-from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace
+from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace, beside
 from .branches import MOST, Part, Paths, check_branches
+from .core import lift
 from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .methods import RUN
 from .names import call_user
@@ -131,7 +134,7 @@ class _Door:
         trace = self.trace(self.call, size, self.randomness)
         trace.draws = draws
         inputs = [
-            x if axis is None else BatchedTensor(trace, _in_front(x, axis))
+            beside(trace, x) if axis is None else BatchedTensor(trace, _in_front(x, axis))
             for x, axis in zip(leaves, axes, strict=True)
         ]
         args, kwargs = unflatten(treedef, inputs)
@@ -216,34 +219,61 @@ class _SplitDoor(_Door):
             for i, x in enumerate(leaves):
                 if mapped[i]:
                     inputs[i] = BatchedTensor(trace, x if len(rows.here) == size else x[rows.here])
+                else:
+                    inputs[i] = beside(trace, x)
+                if isinstance(inputs[i], BatchedTensor):
                     rows.add(inputs[i])
             args, kwargs = unflatten(treedef, inputs)
             part = trace.run(lambda: _part(trace, call_user(self.fun, args, kwargs)))
             report = trace.report
             return part
 
-        examples: Any = None
-
-        def alone(i: int) -> Any:
-            nonlocal examples
-            asks = self.randomness == "error" and (traced or examples is None)  # as little as may be
-            if examples is None:
-                examples = [_rows(x) if m else itertools.repeat(x, size) for x, m in zip(leaves, mapped, strict=True)]
-                examples = list(zip(*examples, strict=True)) or [()] * size
-            args, kwargs = (examples[i], {}) if simple else unflatten(treedef, examples[i])
-            if asks:
-                return AloneTrace(self.call, 1, "error").run(lambda: call_user(self.fun, args, kwargs))
-            return call_user(self.fun, args, kwargs) if traced else self.fun(*args, **kwargs)
-
         args, kwargs = unflatten(treedef, leaves)
         simple = not kwargs and len(args) == len(leaves) and all(map(operator.is_, args, leaves))
         traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
+        alone = _Alone(self, leaves, mapped, size, traced, None if simple else treedef)
         every = Paths(self.call, together, alone, self.most)
         every.loop(range(size)) if self.loops else every.run(size, traced)
         if report is not None:
             report.tell()
         tree, found = every.merged()
         return self._placed(size, unflatten(tree, [x for x, _ in found]), tree, found)
+
+
+class _Alone:
+    """Runs one row of a call."""
+
+    def __init__(
+        self, door: _Door, leaves: Sequence[Any], mapped: Sequence[bool], size: int, traced: bool, treedef: Any
+    ) -> None:
+        self.door = door
+        self.leaves, self.mapped, self.size = leaves, mapped, size
+        self.traced = traced
+        self.treedef = treedef
+        """None where the leaves are the arguments, in their order."""
+        self.examples: list[tuple[Any, ...]] = []
+        self.writes = traced  # to arguments that are not mapped, of which each row then has its own
+
+    def __call__(self, i: int) -> Any:
+        asks = self.door.randomness == "error" and (self.traced or not self.examples)  # as little as may be
+        if not self.examples:
+            each = zip(self.leaves, self.mapped, strict=True)
+            columns = [_rows(x) if m else [_locked(x)] * self.size for x, m in each]
+            self.examples = list(zip(*columns, strict=True)) or [()] * self.size
+        given: Sequence[Any] = self.examples[i]
+        if self.writes:
+            given = [x if m else _own(x) for x, m in zip(given, self.mapped, strict=True)]
+        args, kwargs = (given, {}) if self.treedef is None else unflatten(self.treedef, given)
+        fun = self.door.fun
+        try:
+            if asks:
+                return AloneTrace(self.door.call, 1, "error").run(lambda: call_user(fun, args, kwargs))
+            return call_user(fun, args, kwargs) if self.traced else fun(*args, **kwargs)
+        except ValueError as error:
+            if self.writes or "read-only" not in str(error):
+                raise
+            self.writes = True
+        return self(i)
 
 
 class _LoopDoor(_SplitDoor):
@@ -255,6 +285,21 @@ class _LoopDoor(_SplitDoor):
 def _part(trace: SplitTrace, result: Any) -> Part:
     leaves, tree = flatten(result)
     return Part(trace.rows.here, tree, [trace.taken(x) for x in leaves])
+
+
+def _locked(x: Any) -> Any:
+    """An argument that is not mapped, for rows of which each may write to its own: of those that do."""
+    if is_plain_array(x) and x.flags.writeable and isinstance(x, np.ndarray):
+        x = x.view()
+        x.flags.writeable = False
+    return x
+
+
+def _own(x: Any) -> Any:
+    """One row's own of an argument that is not mapped, which takes what transforms around it trace."""
+    if isinstance(x, Tracer):
+        return x.snapshot()
+    return lift(x.copy()) if is_plain_array(x) else x
 
 
 def _rows(x: Any) -> Any:

@@ -54,7 +54,7 @@ OWN = {
 
 JOINING = {
     *("broadcast_arrays", "choose", "column_stack", "concat", "concatenate", "dstack", "einsum", "hstack"),
-    *("lexsort", "multi_dot", "select", "stack", "vstack"),
+    *("lexsort", "multi_dot", "ravel_multi_index", "select", "stack", "vstack"),
 }
 """Functions of lists of arrays."""
 
@@ -90,7 +90,7 @@ class Dispatching:
         """A list that holds traced values as an array, or as a list of arrays."""
         if self.theirs is np.block:  # whose rule reads nested lists
             return x
-        return [as_array(e, None) for e in x] if self.joins else as_array(x, None)
+        return [as_array(e, None) if type(e) in SEQUENCES else e for e in x] if self.joins else as_array(x, None)
 
     def _made(self, result: Any, args: Any, options: Any) -> Any:
         """A new array that NumPy made, for the innermost running transform."""
