@@ -424,7 +424,7 @@ def _changes(x: Any) -> bool:
     kind = type(x)
     if kind in CONTAINERS or isinstance(x, tuple):
         return any(map(_changes, islice(x.values() if kind is dict else x, FEW)))
-    return kind in SEES or (kind in KINDS and x in INSTEAD)
+    return kind in SEES or PARTS[kind] or (kind in KINDS and x in INSTEAD)
 
 
 def _carry_over_items(theirs: Any, ours: Any, was: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
 from ..numpy import Dispatching
 from . import fft
+from .distributions import declare_distributions
 from .forms import Counterpart
 from .functions import FUNCTIONS
 from .slopes import s
@@ -38,6 +39,7 @@ class Library(ModuleType):
 
 FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.fft": fft.FUNCTIONS,
+    "scipy.stats": {},
 }
 """By modules of SciPy's, the forms of their functions, by name."""
 
@@ -51,6 +53,11 @@ def declare(module: ModuleType) -> None:
     Library(module)
 
 
+def declare_stats(stats: ModuleType) -> None:
+    declare_distributions(stats)
+    declare(stats)
+
+
 def declare_special(special: ModuleType) -> None:
     """The forms of what is in `scipy.special`; of its ufuncs too, which `SCIPY_ARRAY_API` wraps."""
     for name, theirs in list(vars(special).items()):
@@ -61,4 +68,6 @@ def declare_special(special: ModuleType) -> None:
     Library(special)
 
 
-LATER.update({"scipy": Library, "scipy.special": declare_special, **dict.fromkeys(FORMS, declare)})
+LATER.update(
+    {"scipy": Library, "scipy.special": declare_special, **dict.fromkeys(FORMS, declare), "scipy.stats": declare_stats}
+)

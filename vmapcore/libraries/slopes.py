@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,12 @@ def f_density(n: Any, d: Any, x: Any) -> Any:
     return beta_density(n / 2, d / 2, n * x / whole) * (n / whole) * (d / whole)
 
 
+def binomial_less(k: Any, n: Any, p: Any) -> Any:
+    """The probability of `k` successes in one trial less than `n`."""
+    there = (k >= 0) & (k < n)
+    return np.where(there, s._binom_pmf(np.where(there, k, 0), np.where(there, n - 1, 0), p), 0)
+
+
 def t_density(df: Any, t: Any) -> Any:
     """The density of Student's distribution; of infinitely many degrees of freedom, the normal one."""
     n = np.where(df == np.inf, 1, df)
@@ -98,6 +105,30 @@ def t_density(df: Any, t: Any) -> Any:
 def normal_ratio(xp: Any, x: Any) -> Any:
     """The normal density over the normal distribution function."""
     return math.sqrt(2 / math.pi) / s.erfcx(x * -math.sqrt(0.5))
+
+
+def owens_t_by_a(h: Any, a: Any) -> Any:
+    return np.exp(-h * h * (1 + a * a) / 2) / (1 + a * a) / (2 * math.pi)
+
+
+def skewnorm_quantile(sign: int) -> tuple[Callable[..., Any], ...]:
+    """The derivatives of a quantile of the skew normal distribution, counted from below or from above."""
+
+    def density(out: Any, m: Any, width: Any, a: Any) -> tuple[Any, Any]:
+        z = (out - m) / width
+        return z, math.sqrt(2 / math.pi) * np.exp(-z * z / 2) * s.ndtr(a * z)
+
+    def by_q(out: Any, q: Any, m: Any, width: Any, a: Any) -> Any:
+        return sign * width / density(out, m, width, a)[1]
+
+    def by_width(out: Any, q: Any, m: Any, width: Any, a: Any) -> Any:
+        return (out - m) / width
+
+    def by_a(out: Any, q: Any, m: Any, width: Any, a: Any) -> Any:
+        z, slope = density(out, m, width, a)
+        return 2 * width * owens_t_by_a(z, a) / slope
+
+    return by_q, lambda out, q, m, width, a: np.ones_like(out), by_width, by_a
 
 
 def noncentral_density(x: Any, df: Any, nc: Any) -> Any:

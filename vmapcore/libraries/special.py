@@ -34,7 +34,7 @@ PARTIALS: dict[str, tuple[Any, ...]] = {
     "ndtri_exp": (lambda out, y: 1 / slopes.normal_ratio(out),),
     "owens_t": (
         lambda out, h, a: -s.erf(a * h * math.sqrt(0.5)) * np.exp(-h * h / 2) / (2 * ROOT_2PI),
-        lambda out, h, a: np.exp(-h * h * (1 + a * a) / 2) / (1 + a * a) / (2 * math.pi),
+        lambda out, h, a: slopes.owens_t_by_a(h, a),
     ),
     "voigt_profile": (
         lambda out, x, sigma, gamma: slopes.voigt_by_x(x, sigma, gamma)[1].real,
@@ -105,6 +105,32 @@ PARTIALS: dict[str, tuple[Any, ...]] = {
     "nbdtr": (None, None, lambda out, k, n, p: beta_density(n, k + 1, p)),
     "nbdtrc": (None, None, lambda out, k, n, p: -beta_density(n, k + 1, p)),
     "nbdtri": (None, None, lambda out, k, n, y: 1 / beta_density(n, k + 1, out)),
+    "_binom_pmf": (
+        None,
+        None,
+        lambda out, k, n, p: n * (slopes.binomial_less(k - 1, n, p) - slopes.binomial_less(k, n, p)),
+    ),
+    "_binom_cdf": (None, None, lambda out, k, n, p: -n * slopes.binomial_less(k, n, p)),
+    "_binom_sf": (None, None, lambda out, k, n, p: n * slopes.binomial_less(k, n, p)),
+    "_nbinom_pmf": (
+        None,
+        lambda out, k, n, p: out * (s.psi(n + k) - s.psi(n) + np.log(p)),
+        lambda out, k, n, p: n / p * (out - np.where(k > 0, s._nbinom_pmf(np.where(k > 0, k - 1, 0), n + 1, p), 0)),
+    ),
+    "_nbinom_cdf": (None, UNKNOWN, lambda out, k, n, p: beta_density(n, k + 1, p)),
+    "_nbinom_sf": (None, UNKNOWN, lambda out, k, n, p: -beta_density(n, k + 1, p)),
+    "_cauchy_ppf": (
+        lambda out, q, m, width: math.pi * width * (1 + ((out - m) / width) ** 2),
+        1,
+        lambda out, q, m, width: (out - m) / width,
+    ),
+    "_cauchy_isf": (
+        lambda out, q, m, width: -math.pi * width * (1 + ((out - m) / width) ** 2),
+        1,
+        lambda out, q, m, width: (out - m) / width,
+    ),
+    "_skewnorm_ppf": slopes.skewnorm_quantile(1),
+    "_skewnorm_isf": slopes.skewnorm_quantile(-1),
     "fdtr": (UNKNOWN, UNKNOWN, lambda out, n, d, x: f_density(n, d, x)),
     "fdtrc": (UNKNOWN, UNKNOWN, lambda out, n, d, x: -f_density(n, d, x)),
     "fdtri": (UNKNOWN, UNKNOWN, lambda out, n, d, p: 1 / f_density(n, d, out)),
