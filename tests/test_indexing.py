@@ -709,7 +709,7 @@ def test_what_has_no_shape():
     raises(IndexingError, r"np.where\(mask, x, other\)", lambda x: x[x > 3], X)
     raises(IndexingError, "np.arange", lambda x, i: x[i : i + 2], X, I)
     raises(IndexingError, "stands beside another array", lambda x: x[x[:, 0] > 3, [0]], X)
-    raises(IndexingError, "np.compress", lambda x: np.compress(x[:, 0] > 0, x, axis=0), X)
+    raises(IndexingError, "the number of elements it chooses", lambda x: np.compress(x[:, 0] > 0, x, axis=0), X)
 
     def write(x, v):
         y = x.copy()

@@ -284,3 +284,6 @@ class SplitTrace(BatchTrace):
         lifted = BatchTrace.lift(self, value)
         self.rows.add(lifted)
         return lifted
+
+    def note(self, tracer: Tracer) -> None:
+        self.rows.add(tracer)

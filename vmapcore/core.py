@@ -318,6 +318,13 @@ class Trace:
             return self.tracer(self, value.value, value.beside)
         return self.wrap(value if hasattr(value, "shape") else np.asarray(value))
 
+    def note(self, tracer: Tracer) -> None:
+        """Takes note of a tracer of its own that it did not make."""
+
+    def same(self, x: Tracer, y: Tracer) -> bool:
+        """Whether two of its tracers, of ints or bools, are surely equal, whatever its inputs are."""
+        return surely_equal(x.value, y.value)
+
     def wrap(self, value: Any) -> Tracer:
         """Makes a tracer of an array that does not depend on this trace's inputs."""
         return self.tracer(self, value)
@@ -358,6 +365,15 @@ class Trace:
 def at_end(x: Any) -> Any:
     """A leaf of what a function returned, or uses: of a transform that has ended the value, if it is known."""
     return x._trace.settled(x) if isinstance(x, Tracer) and x._trace.ended else x
+
+
+def surely_equal(a: Any, b: Any) -> bool:
+    """Whether two arrays of ints or bools, traced or not, are equal, in all calls of what is recorded."""
+    if a is b:
+        return True
+    if isinstance(a, Tracer) or isinstance(b, Tracer):
+        return type(a) is type(b) and a._trace is b._trace and a._trace.same(a, b)
+    return a.shape == b.shape and bool((a == b).all())
 
 
 RUNNING: ContextVar[tuple[Trace, ...]] = ContextVar("running", default=())

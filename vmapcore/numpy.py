@@ -33,6 +33,7 @@ from .names import INSTEAD, stands_for
 from .numpy_protocol import NUMPY
 from .randomness.makers import NUMPYS
 from .rules.creation import as_array, asarray, made
+from .rules.selected import Selection, apply
 from .tracer import Tracer
 
 PLAIN = (
@@ -80,6 +81,8 @@ class Dispatching:
                     args = tuple([self._array(x) if type(x) in SEQUENCES and is_traced(x) else x for x in args])
                     return self.applied(*args, **options)
             elif kind not in UNTRACED and FOREIGN[kind]:
+                if kind is Selection:
+                    return apply(self.theirs, args, options)
                 traced = True
         if traced:
             return self.applied(*args, **options)

@@ -19,6 +19,9 @@ from .pytree import flatten
 from .refusals import BY_CALL, OTHERWISE, refuse
 from .tracer import Tracer
 
+DEEPEST = 8
+"""How many operations back two values are compared by what made them."""
+
 
 class RecordTracer(Tracer):
     """A value of the run and the variable, or the constant, it is in the graph."""
@@ -113,6 +116,34 @@ class RecordTrace(Trace):
         if not more and all(type(x) is RecordTracer and x._trace is self for x in outs):
             return out
         del self.steps[before:]
+        return None
+
+    def same(self, x: Any, y: Any) -> bool:
+        return self._same_atom(x.atom, y.atom, 0)
+
+    def _same_atom(self, a: Atom, b: Atom, depth: int) -> bool:
+        """Whether two atoms are one, or results of one operation on the same."""
+        if a is b:
+            return True
+        if isinstance(a, Literal) or isinstance(b, Literal):
+            values = [x.value for x in (a, b) if isinstance(x, Literal)]
+            return len(values) == 2 and _same(*map(np.asarray, values))
+        one, other = self._maker(a), self._maker(b)
+        if one is None or other is None or depth > DEEPEST:
+            return False
+        (p, i), (q, j) = one, other
+        if p.primitive is not q.primitive or not p.primitive.pure or p.params != q.params or i != j:
+            return False
+        if len(p.inputs) != len(q.inputs):
+            return False
+        return all(self._same_atom(c, d, depth + 1) for c, d in zip(p.inputs, q.inputs, strict=True))
+
+    def _maker(self, atom: Atom) -> tuple[Step, int] | None:
+        """The step that made a variable, and as which of its results; None of an input."""
+        for step in reversed(self.steps):
+            for i, made in enumerate(step.outputs):
+                if made is atom:
+                    return step, i
         return None
 
     def wrap(self, value: Any) -> RecordTracer:

@@ -17,6 +17,7 @@ import numpy as np
 from .errors import ArgumentError, describe
 from .names import INSTEAD, STAND_INS, stands_for
 from .refusals import TRUTH
+from .rules.selected import Selection
 from .tracer import Tracer
 
 
@@ -120,6 +121,11 @@ _kind(type, lambda x: INSTEAD.get(kind_of(x), kind_of(x)))
 @_builtin
 def isinstance_(x: Any, kinds: Any, /) -> bool:
     return isinstance(x, kinds) or (isinstance(x, Tracer) and issubclass(kind_of(x), kinds))
+
+
+@_builtin
+def len_(x: Any, /) -> Any:
+    return x.size if type(x) is Selection and x.ndim == 1 else len(x)
 
 
 # Functions that compare, which choose by np.where.

@@ -103,7 +103,7 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
     if isinstance(e, (int, np.integer)) and not isinstance(e, bool):
         pattern.append(int(e))
         return
-    array = concrete(as_array(e))
+    array = concrete(e if isinstance(e, Tracer) else as_array(e))
     if isinstance(e, (list, tuple)) and array.size == 0:
         array = array.astype(np.intp)
     kind = array.dtype.kind

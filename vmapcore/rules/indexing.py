@@ -3,12 +3,14 @@
 Nothing here is a primitive: a plan (`brackets.py`) says which slices (`slicing.py`) and gathers (`gather.py`) do it.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DTypeError, IndexingError, MutationError, ShapeError, VmapcoreError, describe
+from ..core import surely_equal
+from ..errors import DTypeError, IndexingError, MutationError, ShapeError, describe
 from ..evals.places import OutOfRangeError
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
@@ -18,6 +20,8 @@ from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split, stands_for_scalar
 from .creation import as_array
 from .gather import gather, scatter_set
+from .joining import flat
+from .selected import Selection, places, together
 from .slicing import slice_read, slice_write
 
 
@@ -31,9 +35,11 @@ def getitem(x: Any, index: Any) -> Any:
     chosen = split(index)
     p = plan(chosen.pattern, x.shape)
     if chosen.mask is not None:
-        chosen = by_places(CALL, chosen)
+        return selection(x, p, chosen)
     if not chosen.arrays:
         return read_view(x, p)
+    if any(type(i) is Selection for i in chosen.arrays) and (out := at_selected(x, p, chosen)) is not None:
+        return out
     out = read(x, p, chosen)
     if (out.shape or Ellipsis in chosen.pattern) and all(map(stands_for_scalar, chosen.arrays)):  # a view, as by ints
         row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
@@ -60,30 +66,27 @@ class Row(NamedTuple):
         raise MutationError("x[i]", fact, "", "Write to a .copy() of the row, or of the array")
 
 
-def by_places(call: str, chosen: Chosen) -> Chosen:
-    """The same index, with the places that its mask chooses for it; raises if their number is not known."""
-    found = places(chosen.mask)
-    if found is None:
-        raise unknown_count(call, chosen.mask)
-    return chosen._replace(arrays=found, mask=None, unique=True)
+def selection(x: Any, p: IndexPlan, chosen: Chosen) -> Any:
+    """`x[index]` by a mask whose rows choose different numbers of elements."""
+    region = _region(x, p)
+    region = region.snapshot() if isinstance(region, Tracer) else region.copy()
+    mask, shape = flat(chosen.mask.snapshot()), region.shape
+    lead, tail = shape[: p.first], shape[len(shape) - p.tail :]
+    whole = region if len(chosen.mask.shape) == 1 else region.reshape(lead + mask.shape + tail)
+    return Selection(whole, mask, -1 - p.tail, raw=True) if mask.shape[0] else whole
 
 
-def places(mask: Any) -> tuple[Any, ...] | None:
-    """Where a traced mask is true, an array per axis; None if that are not as many for all who go on from here."""
-    flat = mask.reshape(-1)
-    count = np.count_nonzero(flat)
-    known = count._asked("index", "one int") if isinstance(count, Tracer) else count
-    if known is None:
+def at_selected(x: Any, p: IndexPlan, chosen: Chosen) -> Any:
+    """`x[index]` by selected integers; None where they do not go together."""
+    found = together(chosen.arrays)
+    if found is None or found.first.parts.axis != -1:
         return None
-    first = np.argsort(~flat, stable=True)[: int(known)]
-    return (first,) if len(mask.shape) == 1 else tuple(np.unravel_index(first, mask.shape))
-
-
-def unknown_count(call: str, mask: Any) -> VmapcoreError:
-    """The error for reading by a mask that differs between the examples."""
-    fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
-    remedy = "Use np.where(mask, x, other), where= of reductions, or for x[mask] += v np.add.at(x, mask, v)"
-    return refuse(mask._trace, call, fact, "", remedy + mask.apart, IndexingError)
+    some = np.any(found.first.parts.mask)
+    indices = [
+        np.where(some, i, 0) if type(a) is Selection else i for i, a in zip(found.args, chosen.arrays, strict=True)
+    ]
+    out = read(x, p, chosen._replace(arrays=tuple(indices), unique=False))
+    return found.first.with_whole(out, -1 - p.tail)
 
 
 def read_view(x: Any, p: IndexPlan) -> Any:
@@ -135,6 +138,11 @@ def read(x: Any, p: IndexPlan, chosen: Chosen) -> Any:
 def write(x: Any, p: IndexPlan, chosen: Chosen, value: Any) -> Any:
     """What `x` is after `x[index] = value`, for a value of its dtype or a Python number."""
     if chosen.mask is not None:
+        if type(value) is Selection and (whole := _whole_of(value, p, chosen.mask)) is not None:
+            mask = chosen.mask.reshape(chosen.mask.shape + (1,) * p.tail)
+            return edit(x, p, lambda region: np.where(mask, whole, region))
+        if not math.prod(chosen.mask.shape):
+            return x
         rank = len(np.shape(value))
         of_each = rank > p.tail and value.shape[rank - p.tail - 1] != 1
         if not of_each or (found := places(chosen.mask)) is None:
@@ -145,6 +153,14 @@ def write(x: Any, p: IndexPlan, chosen: Chosen, value: Any) -> Any:
         return slice_write(x, value, index=p.basic)
     params: dict[str, Any] = {"paired": 0, "tail": p.tail, "unique": chosen.unique}
     return edit(x, p, lambda region: scatter_set(region, value, *chosen.arrays, **params))
+
+
+def _whole_of(value: Selection, p: IndexPlan, mask: Any) -> Any:
+    """What stands in place of all elements for which there is a mask, where those chosen by it are written; or None."""
+    whole, own, axis, *_ = value.parts
+    if axis != -1 - p.tail or value.ndim > p.first + 1 + p.tail or not surely_equal(flat(mask), own):
+        return None
+    return whole.reshape(whole.shape[:axis] + mask.shape + whole.shape[len(whole.shape) + axis + 1 :])
 
 
 def edit(x: Any, p: IndexPlan, change: Callable[[Any], Any]) -> Any:
@@ -185,11 +201,12 @@ def as_value(value: Any, dtype: Any) -> Any:
     """`value` in the dtype of the array it is written to, cast as NumPy casts there; Python numbers as they are."""
     if type(value) in (bool, int, float):  # not NumPy's float64, which is a float of Python's too
         return value
-    value = as_array(value)
+    if type(value) is not Selection:
+        value = as_array(value)
     if value.dtype.kind == "c" and dtype.kind != "c":
         fact = f"the value is {describe(value)} and the array {dtype.name}"
         raise DTypeError("x[i] = v", fact, "", "Write its .real, or np.abs of it")
-    return value if value.dtype == dtype else NUMPY["cast"](value, dtype, "unsafe")
+    return value if value.dtype == dtype else value.astype(dtype)
 
 
 def fitting(value: Any, shape: tuple[int, ...]) -> Any:

@@ -11,12 +11,13 @@ import numpy as np
 
 from ..core import Dynamic, Primitive, facts, multiple
 from ..errors import OptionError, ShapeError
-from ..numpy_protocol import NUMPY, implements
+from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
 from ._work import of_sort, parts, per_input
-from .indexing import places
+from .brackets import concrete
 from .joining import flat, shaped
+from .selected import NONZERO, Selection
 from .sorting import gather_along, sort_along
 from .taking import line
 
@@ -119,9 +120,11 @@ def nonzero(a: Any) -> Any:
 
 def _positions(x: Any) -> Any:
     """Where `x` is not zero, an array per axis."""
-    mask: Any = NUMPY[np.not_equal](x, 0) if isinstance(x, Tracer) and x.shape else None
-    found = places(mask) if isinstance(mask, Tracer) else None
-    return nonzero_positions(x) if found is None else found
+    mask: Any = np.not_equal(x, 0) if isinstance(x, Tracer) and x.dtype != bool else x
+    if not isinstance(concrete(mask), Tracer) or not x.shape or not x.size:
+        return nonzero_positions(mask)
+    found = np.unravel_index(np.arange(x.size), x.shape) if len(x.shape) > 1 else (np.arange(x.size),)
+    return tuple([Selection(i, flat(mask.snapshot()), -1, True, NONZERO) for i in found])
 
 
 @implements(np.flatnonzero)
@@ -133,7 +136,11 @@ def flatnonzero(a: Any) -> Any:
 def argwhere(a: Any) -> Any:
     x = operand(a)
     found = _positions(x if x.shape else x.reshape(1))
-    return np.stack(found, -1) if x.shape else found[0].reshape(-1, 1)[:, :0]
+    if not x.shape:
+        return found[0].reshape(-1, 1)[:, :0]
+    if type(found[0]) is Selection:
+        return Selection(np.stack([s.parts.whole for s in found], -1), found[0].parts.mask, -2, True, NONZERO)
+    return np.stack(found, -1)
 
 
 @implements(np.unique)

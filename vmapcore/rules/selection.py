@@ -12,12 +12,10 @@ from ..errors import ArgumentError, DTypeError, ShapeError, describe
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import NUMPY, implements
 from ..thresholds import LARGE
-from ..tracer import Tracer
 from ._families import as_new_array, by_element, fit, into, match, operand, pointwise, trailing
 from ._work import each
-from .brackets import concrete
 from .casts import cast, join_parts
-from .indexing import places, unknown_count
+from .selected import Selection
 from .ufuncs import share
 
 # where.
@@ -205,10 +203,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     for c, f in zip(conditions, funclist, strict=True):
         value = f
         if callable(f):
-            if isinstance(concrete(c), Tracer) and places(c) is None:
-                raise unknown_count("np.piecewise", c)
             taken = NUMPY["getitem"](x, c)
-            if not taken.size:
+            if type(taken) is not Selection and not taken.size:
                 continue
             value = f(taken, *args, **kw)
         y = NUMPY["setitem"](y, c, value)

@@ -20,7 +20,7 @@ from ._ints import as_int, as_sizes, is_row, last_axis
 from .brackets import concrete
 from .creation import as_array
 from .gather import gather, scatter_set
-from .indexing import as_value, fitting, places, unknown_count
+from .indexing import as_value, fitting
 from .joining import flat
 from .layout import needs
 from .slicing import slice_write
@@ -73,11 +73,15 @@ def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     mask = concrete(as_array(condition))
     if mask.ndim != 1:
         raise ShapeError("np.compress", f"the condition is {describe(mask)}", "it must have one axis")
-    chosen = places(mask) if isinstance(mask, Tracer) else mask.nonzero()
-    if chosen is None:
-        raise unknown_count("np.compress", mask)
     x, last = line("np.compress", a, axis)
-    return into("np.compress", out, _gathered("np.compress", x, chosen[0], tail=-1 - last, unique=True))
+    if isinstance(mask, Tracer):
+        extra = x.shape[last] - mask.shape[0]
+        if extra < 0:
+            raise ShapeError("np.compress", f"the condition is {describe(mask)}", f"the axis has {x.shape[last]}")
+        full = np.concatenate([mask, np.zeros(extra, bool)]) if extra else mask
+        return into("np.compress", out, x[(..., full, *[slice(None)] * (-1 - last))])
+    chosen = mask.nonzero()[0]
+    return into("np.compress", out, _gathered("np.compress", x, chosen, tail=-1 - last, unique=True))
 
 
 @implements(np.extract)

@@ -1,0 +1,130 @@
+"""Arrays of which a mask chooses elements along one axis: what they are padded with, their extrema, their places.
+
+The mask has that axis and broadcasts over those before it, so every primitive here batches as itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import on_host
+from ..core import Trace
+from ..errors import callers_line
+from ..evals.reductions import kept_shape
+from ..refusals import BOOL, TRUTH, refuse
+from ..tracer import Tracer, innermost
+from ._families import match, trailing
+from ._work import each, per_input
+from .reductions import reduce_sum
+
+SAFE = {"b": True, "f": 0.5, "c": 0.5}
+"""What stands where nothing is chosen: no ufunc of NumPy's has a pole there. For integers, 1."""
+
+
+@trailing(work=each)
+def repeat_chosen(xp: Any, x: Any, mask: Any, *, axis: int) -> Any:
+    """`x` with the first element that `mask` chooses along `axis` in place of all that it leaves out.
+
+    So what is computed of each element anew is at those places what it is at that one: no pole, and no warning, that
+    the chosen elements do not have.
+    """
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    x, chosen = xp.broadcast_to(x, shape), xp.broadcast_to(mask, shape)
+    if not shape[axis]:
+        return x.copy()
+    first = xp.argmax(mask, axis, keepdims=True)
+    element = xp.take_along_axis(x, xp.broadcast_to(first, kept_shape(shape, (axis,))), axis)
+    found = xp.take_along_axis(mask, first, axis)
+    return xp.where(chosen, x, xp.where(found, element, x.dtype.type(SAFE.get(x.dtype.kind, 1))))
+
+
+repeat_chosen.def_vjp(lambda g, out, x, mask, *, axis: match(np.where(mask, g, 0), x), None)
+repeat_chosen.def_jvp(lambda tangents, out, x, mask, *, axis: np.where(mask, tangents[0], 0))
+
+
+@trailing(work=per_input(1))
+def extremum_of_chosen(xp: Any, x: Any, mask: Any, *, largest: bool) -> Any:
+    """The largest or smallest element that `mask` chooses along the last axis; an error where it chooses none."""
+    if not mask.any(-1).all():
+        raise ValueError(NONE_LEFT.format("maximum" if largest else "minimum"))
+    y = xp.where(mask, x, _beyond(x.dtype, largest))
+    return y.max(-1) if largest else y.min(-1)
+
+
+NONE_LEFT = "zero-size array to reduction operation {} which has no identity"
+"""What NumPy says."""
+
+
+def _beyond(dtype: Any, largest: bool) -> Any:
+    """What no element of `dtype` is less than, or greater than."""
+    if dtype.kind in "fc":
+        return dtype.type(-np.inf if largest else np.inf) * (dtype.type(1 + 1j) if dtype.kind == "c" else 1)
+    if dtype.kind == "b":
+        return np.bool_(not largest)
+    return dtype.type(np.iinfo(dtype).min if largest else np.iinfo(dtype).max)
+
+
+def _ties(out: Any, x: Any, mask: Any) -> tuple[Any, Any]:
+    """Where chosen elements attain the extremum `out`, and how many do; NaN of an extremum that is NaN."""
+    tied = np.equal(x, out.reshape((*out.shape, 1))) & mask
+    count = reduce_sum(tied.astype(x.dtype), axis=(-1,), keepdims=True)
+    return tied, np.where(count == 0, np.nan, count)
+
+
+def _extremum_vjp(g: Any, out: Any, x: Any, mask: Any, *, largest: bool) -> Any:
+    tied, count = _ties(out, x, mask)
+    return match(np.where(tied, g.reshape((*g.shape, 1)) / count, np.where(mask, 0 * count, 0)), x)
+
+
+extremum_of_chosen.def_vjp(_extremum_vjp, None)
+
+
+@extremum_of_chosen.def_jvp
+def _extremum_jvp(tangents: Sequence[Any], out: Any, x: Any, mask: Any, *, largest: bool) -> Any:
+    tied, count = _ties(out, x, mask)
+    return reduce_sum(np.where(tied, tangents[0], 0) / count, axis=(-1,), keepdims=False)
+
+
+@trailing(work=per_input(1), zero_derivative=True)
+def place_chosen(xp: Any, mask: Any, *, k: int, reducing: str = "") -> Any:
+    """The place of the `k`-th element that `mask` chooses along its last axis, counted from the end if `k < 0`.
+
+    If there is none, the error is that of an index, or of what is said to be `reducing`.
+    """
+    count = xp.count_nonzero(mask, -1)
+    if not (count > (k if k >= 0 else -1 - k)).all():
+        raise ValueError(reducing) if reducing else IndexError(f"index {k} is out of bounds for axis 0")
+    if k < 0:
+        return mask.shape[-1] - 1 - place_chosen.eval(xp, mask[..., ::-1], k=-1 - k)
+    return xp.argmax(mask & (xp.cumsum(mask, -1) == k + 1), -1)
+
+
+# What only some rows can do.
+
+
+def require(fine: Any, error: Exception, call: str) -> None:
+    """Raises `error` where `fine`, traced, is false for all for whom the function goes on; rows that differ are asked.
+
+    Where nobody can be asked, it is an error that no function can catch and go on from. In other calls of a plan, it is
+    the operation that needs it who raises.
+    """
+    values = on_host(innermost(fine))
+    if values.all():
+        return
+    answer = fine._asked(BOOL, TRUTH) if isinstance(fine, Tracer) else fine
+    if answer is None and (values.any() or _is_recorded(fine)):
+        fact = f"NumPy raises for some of the examples and not for others ({error}), at {callers_line()}"
+        raise refuse(fine._trace, call, fact, "", f"Use where= and initial=, or np.where{fine.apart}")
+    if answer is None or not on_host(innermost(answer)).all():
+        raise error
+
+
+def _is_recorded(x: Any) -> bool:
+    """Whether `x` is a value of which other calls have others."""
+    while isinstance(x, Tracer):
+        trace: Trace = x._trace
+        if trace.records:
+            return True
+        x = x.value
+    return False
