@@ -8,7 +8,8 @@ import numpy as np
 
 from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
 from ..numpy import Dispatching
-from . import fft
+from . import fft, ivp, roots
+from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart
 from .functions import FUNCTIONS
@@ -44,12 +45,20 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
 """By modules of SciPy's, the forms of their functions, by name."""
 
 
+CALLS: dict[str, dict[str, Callable[[SolverCall], Any]]] = {
+    "scipy.integrate": ivp.FUNCTIONS,
+    "scipy.optimize": roots.FUNCTIONS,
+}
+"""The same of functions that call functions of the user's."""
+
+
 def declare(module: ModuleType) -> None:
     """The forms of the functions of a module."""
-    for name, ours in FORMS[module.__name__].items():
-        theirs = getattr(module, name, None)  # an older SciPy may not have it
-        if theirs is not None and theirs not in INSTEAD:
-            stands_for(Counterpart(theirs, ours, f"{module.__name__}.{name}"), theirs)
+    for kind, forms in ((Counterpart, FORMS), (Calling, CALLS)):
+        for name, ours in forms.get(module.__name__, {}).items():
+            theirs = getattr(module, name, None)  # an older SciPy may not have it
+            if theirs is not None and theirs not in INSTEAD:
+                stands_for(kind(theirs, ours, f"{module.__name__}.{name}"), theirs)
     Library(module)
 
 
@@ -69,5 +78,10 @@ def declare_special(special: ModuleType) -> None:
 
 
 LATER.update(
-    {"scipy": Library, "scipy.special": declare_special, **dict.fromkeys(FORMS, declare), "scipy.stats": declare_stats}
+    {
+        "scipy": Library,
+        "scipy.special": declare_special,
+        **dict.fromkeys([*FORMS, *CALLS], declare),
+        "scipy.stats": declare_stats,
+    }
 )
