@@ -178,9 +178,8 @@ def test_each_row_is_what_a_loop_makes_of_it(program):
     with warnings.catch_warnings(action="error"):
         check(vmap(fun)(a, b), want)
         check(vmap(fun, branches="split")(a, b), want)
-        inside = vmap(lambda y: fun(np.array(a[1]), y))
-        check(inside(b), loop(fun, a[[1] * len(a)], b))
-        check(vmap(lambda x: fun(x, np.array(b[1])))(a), loop(fun, a, b[[1] * len(b)]))
+        check(vmap(fun, in_axes=(None, 0))(a[1], b), loop(fun, a[[1] * len(a)], b))
+        check(vmap(fun, in_axes=(0, None))(a, b[1]), loop(fun, a, b[[1] * len(b)]))
         nested = vmap(vmap(fun))(a.reshape(2, 3, *a.shape[1:]), b.reshape(2, 3, *b.shape[1:]))
         check(nested.reshape(want.shape), want)
 

@@ -107,7 +107,7 @@ def _split_array(e: Any, pattern: list[Any], arrays: list[Any], masks: list[Any]
     if isinstance(e, (list, tuple)) and array.size == 0:
         array = array.astype(np.intp)
     kind = array.dtype.kind
-    if kind in "iu" and stands_for_scalar(e) and not isinstance(array, Tracer):
+    if kind in "iu" and not isinstance(array, Tracer) and stands_for_scalar(e):
         pattern.append(int(array))
         return
     if kind == "b":
