@@ -10,12 +10,12 @@ def with_names(fun):
     return lambda *args: call_user(fun, args)
 
 
-def check_call(fun, *args, grads=True, tol=1.0, deep=False):
+def check_call(fun, *args, grads=True, tol=1.0, deep=False, order=2, tol_of_slopes=1.0):
     """The law of vmap, derivatives and jit, of a function of which the arguments have a batch."""
     ours = with_names(fun)
     check_vmap(ours, *args, like=fun, tol=tol)
     check_jit(vmap(ours), *args)
     if grads:
-        check_grads(ours, *[a[0] for a in args])
+        check_grads(ours, *[a[0] for a in args], order=order, tol=tol_of_slopes)
         if deep:
             check_composition(ours, *args)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
 from ..numpy import Dispatching
-from . import fft, ivp, roots
+from . import fft, ivp, quadrature, roots, samples
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart
@@ -40,13 +40,14 @@ class Library(ModuleType):
 
 FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.fft": fft.FUNCTIONS,
+    "scipy.integrate": samples.FUNCTIONS,
     "scipy.stats": {},
 }
 """By modules of SciPy's, the forms of their functions, by name."""
 
 
 CALLS: dict[str, dict[str, Callable[[SolverCall], Any]]] = {
-    "scipy.integrate": ivp.FUNCTIONS,
+    "scipy.integrate": ivp.FUNCTIONS | quadrature.FUNCTIONS,
     "scipy.optimize": roots.FUNCTIONS,
 }
 """The same of functions that call functions of the user's."""
