@@ -737,8 +737,8 @@ def test_shapes_and_dtypes_that_do_not_fit():
 def test_traced_index_of_a_plain_array():
     """NumPy asks the index for a number: the error says what to write."""
     table = np.arange(5.0)
-    raises(ConcretizationError, "take", lambda i: table[i], I)
-    raises(ConcretizationError, "take", lambda i: table[i + I], I)
+    raises(ConcretizationError, "take", vc.plain(lambda i: table[i]), I)
+    raises(ConcretizationError, "take", vc.plain(lambda i: table[i + I]), I)
     np.testing.assert_array_equal(vc.vmap(lambda i: NUMPY[np.take](table, i))(I), table[I])
 
 

@@ -64,10 +64,14 @@ def is_array(x: Any) -> bool:
     return kind in _NAMESPACES or _find(kind) is not None
 
 
+PLAIN_KINDS: set[type] = {np.ndarray, np.memmap}
+"""NumPy's own types of arrays, and our own of such."""
+
+
 def is_plain_array(x: Any) -> bool:
     """Whether `x` is an array of a known library, no scalar, and of no class of a user's own."""
     kind = type(x)
-    return kind in (np.ndarray, np.memmap) or (not issubclass(kind, (np.ndarray, np.generic)) and is_array(x))
+    return kind in PLAIN_KINDS or (not issubclass(kind, (np.ndarray, np.generic)) and is_array(x))
 
 
 def instead_of(x: Any) -> str:

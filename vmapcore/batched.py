@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_plain_array
-from .core import SEQUENCES, Memory, Primitive, Trace, at_end
+from .core import AS_ARRAYS, Memory, Primitive, Trace, at_end
 from .errors import VmapcoreError, callers_line
+from .outside import inside
 from .refusals import BOOL, BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
 from .tracer import Tracer, fixed
@@ -107,7 +108,7 @@ def beside(trace: "BatchTrace", x: Any) -> Any:
         return mark_contiguous(made) if is_contiguous(x) else made
     if not is_plain_array(x) or x.dtype.kind not in "biufc":
         return x
-    made = SharedTensor(trace, x)
+    made = SharedTensor(trace, inside(x))
     return mark_contiguous(made) if x.flags.c_contiguous else made
 
 
@@ -148,7 +149,7 @@ class BatchTrace(Trace):
                 else:
                     if type(a) is SharedTensor and a._trace is self:
                         a = a.row
-                    values.append(np.asarray(a) if type(a) in SEQUENCES else a)
+                    values.append(np.asarray(a) if type(a) in AS_ARRAYS else a)
                     mapped.append(False)
             if True not in mapped:
                 return self._once(primitive(*values, **params))

@@ -17,6 +17,7 @@ from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .methods import RUN
 from .names import call_user
 from .opaque import Opaque, anew_if_asked, reaches_tracer, recording, run_anew
+from .outside import inside
 from .pytree import flatten, paths, unflatten
 from .randomness.order import Draws, check_randomness, drawn_so_far, in_order
 from .remade import remade
@@ -167,6 +168,7 @@ class _Door:
 
 def _in_front(x: Any, axis: int) -> Any:
     """A mapped argument with the batch on axis 0."""
+    x = inside(x)
     return move_axis(x.snapshot() if isinstance(x, Tracer) else x, axis + len(x.shape) if axis < 0 else axis, 0)
 
 

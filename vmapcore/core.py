@@ -18,6 +18,7 @@ import numpy as np
 
 from .arrays import UNTRACED, namespace
 from .errors import ArgumentError, LeakedTracerError, MissingRuleError
+from .outside import OutsideArray, inside
 from .refusals import Refusal, check_returned
 from .tracer import Tracer
 
@@ -28,7 +29,10 @@ R = TypeVar("R")
 Rule = Callable[..., Any]
 
 SEQUENCES = (list, tuple)
-"""What a user may write for an array among the arguments; traces make an array of it."""
+"""What a user may write for an array among the arguments."""
+
+AS_ARRAYS = frozenset({*SEQUENCES, OutsideArray})
+"""Of what traces make an array, among the arguments of an operation."""
 
 
 class Memory(Enum):
@@ -364,7 +368,7 @@ class Trace:
 
 def at_end(x: Any) -> Any:
     """A leaf of what a function returned, or uses: of a transform that has ended the value, if it is known."""
-    return x._trace.settled(x) if isinstance(x, Tracer) and x._trace.ended else x
+    return x._trace.settled(x) if isinstance(x, Tracer) and x._trace.ended else inside(x)
 
 
 def surely_equal(a: Any, b: Any) -> bool:
@@ -404,5 +408,5 @@ def lift(value: Any) -> Any:
     """Wraps a fresh array in the innermost running transform of its dtype, so that tracers may be written into it."""
     for trace in reversed(RUNNING.get()):
         if trace.adopts and value.dtype.kind in "biufc" and trace.holds(value.dtype):
-            return trace.lift(value)
+            return trace.lift(inside(value))
     return value

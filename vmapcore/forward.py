@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import Split, check_callable, check_differentiable, separate
-from .core import SEQUENCES, Primitive, Trace
+from .core import AS_ARRAYS, Primitive, Trace
 from .errors import DTypeError, ShapeError, StructureError, describe, name_of
 from .names import call_user
 from .pytree import flatten, unflatten
@@ -45,7 +45,7 @@ class JVPTrace(Trace):
                 if a.tangent is not None:
                     moving = True
             else:
-                values.append(np.asarray(a) if type(a) in SEQUENCES else a)
+                values.append(np.asarray(a) if type(a) in AS_ARRAYS else a)
                 tangents.append(None)
         rule = primitive.jvp
         out = primitive(*values, **params)

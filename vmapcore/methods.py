@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .locks import LENDING
+from .outside import inside
 from .tracer import Tracer
 
 SIMPLE = frozenset({int, float, str, bool, complex, bytes, type(None), object, np.ndarray, np.float64})
@@ -108,6 +109,7 @@ class Held(Method):
         return value if run is None else run.seen(value)
 
     def __set__(self, instance: Any, value: Any) -> None:
+        value = inside(value)
         if hasattr(self.theirs, "__set__"):  # a slot
             self.theirs.__set__(instance, value)
         else:
@@ -203,6 +205,9 @@ class Loans:
             slots = (slots,) if isinstance(slots, str) else slots
             parts = {**parts, **{name: getattr(instance, name, None) for name in slots}}
         others = [(name, x) for name, x in parts.items() if type(x) not in SIMPLE]
+        for name, x in parts.items():
+            if type(x) is np.ndarray and x.ndim:
+                self._hold(type(instance), name)
         for name, x in others:
             if PARTS[type(x)] or (not isinstance(x, Tracer) and self.seen(x) is not x):
                 self._hold(type(instance), name)

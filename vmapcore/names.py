@@ -23,6 +23,7 @@ import numpy as np
 
 from .errors import PACKAGE
 from .methods import PARTS, RUN, SIMPLE, Loans
+from .outside import inside, outside
 from .tracer import Tracer
 
 INSTEAD: dict[Any, Any] = {}
@@ -37,7 +38,7 @@ STAND_INS: set[type] = set()
 BUILTINS: dict[str, Any] = {}
 """The forms of Python's built-in functions, by name."""
 
-PLAIN = frozenset({int, float, str, bool, complex, bytes, type(None), set, np.ndarray, np.float64})
+PLAIN = frozenset({int, float, str, bool, complex, bytes, type(None), set, np.float64})
 """Types common enough to be known at a glance for having one meaning."""
 
 ABSENT = object()
@@ -81,7 +82,7 @@ class NamesRun(Loans):
         self.functions: dict[int, tuple[Any, Any]] = {}
 
     def seen(self, value: Any) -> Any:
-        return seen(value)
+        return given(value)
 
     def is_users(self, cls: type) -> bool:
         return not is_library(cls.__module__, getattr(sys.modules.get(cls.__module__), "__file__", None))
@@ -93,7 +94,7 @@ class NamesRun(Loans):
                 view.carry_over()
         for theirs, cell, value in self.cells.values():
             if cell.cell_contents is not value:
-                theirs.cell_contents = cell.cell_contents
+                theirs.cell_contents = inside(cell.cell_contents)
         for theirs, ours, was in self.containers.values():
             _carry_over_items(theirs, ours, was)
         self.give_back()
@@ -120,7 +121,7 @@ def _named(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _arguments(args: Sequence[Any]) -> list[Any]:
-    return [x if isinstance(x, Tracer) or type(x) in PLAIN else seen(x) for x in args]
+    return [x if isinstance(x, Tracer) or type(x) in PLAIN or type(x) is np.ndarray else seen(x) for x in args]
 
 
 def plain(fun: Callable[..., Any]) -> Callable[..., Any]:
@@ -220,6 +221,11 @@ class SeenNames(dict[str, Any]):
         kind = type(value)
         if kind in PLAIN:
             return value
+        if kind is np.ndarray:
+            found = self.found.get(name)
+            if found is None or found[0] is not value or found[1].shape != value.shape or found[1].dtype != value.dtype:
+                found = self.found[name] = value, outside(value)
+            return found[1]
         if value is ABSENT:
             return BUILTINS[name] if name in BUILTINS else self._builtin(name)
         if kind not in KINDS or kind is type or (kind is FunctionType and value.__closure__ is not None):
@@ -241,7 +247,7 @@ class SeenNames(dict[str, Any]):
         """Puts into the module what was assigned to its globals."""
         for name in list(self):
             if name not in PASSED_ON:
-                self.module[name] = self.pop(name)
+                self.module[name] = inside(self.pop(name))
 
 
 VIEWS: dict[int, SeenNames] = {}
@@ -339,14 +345,19 @@ def _function(fun: FunctionType) -> Any:
 
 def _with_names(fun: FunctionType, names: dict[str, Any], cells: tuple[CellType, ...] | None) -> FunctionType:
     """The same function, with other globals and cells."""
-    defaults = fun.__defaults__ and tuple(map(seen, fun.__defaults__))
+    defaults = fun.__defaults__ and tuple(map(given, fun.__defaults__))
     made = FunctionType(fun.__code__, names, fun.__name__, defaults, cells)
     if fun.__kwdefaults__:
-        made.__kwdefaults__ = {name: seen(x) for name, x in fun.__kwdefaults__.items()}
+        made.__kwdefaults__ = {name: given(x) for name, x in fun.__kwdefaults__.items()}
     made.__qualname__, made.__doc__, made.__dict__ = fun.__qualname__, fun.__doc__, fun.__dict__
     if isinstance(names, SeenNames) and _assigns(fun.__code__):
         ASSIGNED[id(names)] = names
     return made
+
+
+def given(value: Any) -> Any:
+    """What a function is given of outside, not as an argument: as it is seen, an array that takes traced indices."""
+    return outside(value) if type(value) is np.ndarray else seen(value)
 
 
 def _given(fun: FunctionType) -> Any:
@@ -365,13 +376,13 @@ def _cell(run: NamesRun, cell: CellType) -> CellType:
         value = cell.cell_contents
     except ValueError:  # not bound yet
         return cell
-    if not _changes(value):
+    if not _changes(value) and type(value) is not np.ndarray:
         seen(value)
         return cell
     if id(cell) not in run.cells:
         made = CellType()
         run.cells[id(cell)] = cell, made, None
-        made.cell_contents = seen(value)
+        made.cell_contents = given(value)
         run.cells[id(cell)] = cell, made, made.cell_contents
     return run.cells[id(cell)][1]
 

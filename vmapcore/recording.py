@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import is_array, namespace
-from .core import PRIMITIVES, SEQUENCES, Dynamic, Primitive, Trace, at_end
+from .core import AS_ARRAYS, PRIMITIVES, Dynamic, Primitive, Trace, at_end
 from .errors import ArgumentError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
 from .opaque import AnewError, Opaque
@@ -80,7 +80,7 @@ class RecordTrace(Trace):
                 values.append(a.value)
                 inputs.append(a.atom)
             else:
-                value = np.asarray(a) if type(a) in SEQUENCES else a
+                value = np.asarray(a) if type(a) in AS_ARRAYS else a
                 values.append(value)
                 inputs.append(self.literal(value))
         out = primitive.eval(namespace(values), *values, **params)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .arguments import separate
 from .arrays import is_array
-from .core import SEQUENCES, Primitive, Trace
+from .core import AS_ARRAYS, Primitive, Trace
 from .errors import ArgumentError
 from .pytree import flatten, unflatten
 from .refusals import Differentiated
@@ -61,7 +61,7 @@ class GradTrace(Trace):
                 if a.node is not None:
                     recorded = True
             else:
-                values.append(np.asarray(a) if type(a) in SEQUENCES else a)
+                values.append(np.asarray(a) if type(a) in AS_ARRAYS else a)
                 parents.append(None)
                 constants = True
         if not recorded or primitive.vjps is None:

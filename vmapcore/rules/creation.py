@@ -35,6 +35,7 @@ def library(like: Any, device: Any = None) -> Any:
     return namespace((like, device))
 
 
+@implements("made")
 def made(value: Any, order: str = "C") -> Any:
     """A new array for the innermost running transform."""
     value = lift(value)

@@ -43,9 +43,16 @@ def getitem(x: Any, index: Any) -> Any:
     out = read(x, p, chosen)
     if (out.shape or Ellipsis in chosen.pattern) and all(map(stands_for_scalar, chosen.arrays)):  # a view, as by ints
         row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
-        inner = isinstance(x, Tracer) and x._trace is not out._trace
+        if not isinstance(x, Tracer):
+            return _of_plain(out)
+        inner = x._trace is not out._trace
         return view_of(x, out, View(row.read, row.refuse)) if inner else link(x, out, row.read, row.write)
     return out
+
+
+def _of_plain(row: Any) -> Any:
+    """A row of a plain array, which has no place for what would be written to the row."""
+    return view_of(row.snapshot(), row, View(lambda x: x, None)) if isinstance(row, Tracer) else row
 
 
 class Row(NamedTuple):
