@@ -13,7 +13,7 @@ import numpy as np
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples" / "numpy_code"
 
-AS_ONE = {"kalman_track", "ray_transfer", "tree_likelihood", "truss_solve"}
+AS_ONE = {"buffer_ph", "kalman_track", "laser_pulse", "ray_transfer", "tree_likelihood", "truss_solve"}
 """Those that ask for no value of a row: `vmap` needs to be told nothing."""
 
 NO_DERIVATIVES = {

@@ -222,10 +222,7 @@ class SeenNames(dict[str, Any]):
         if kind in PLAIN:
             return value
         if kind is np.ndarray:
-            found = self.found.get(name)
-            if found is None or found[0] is not value or found[1].shape != value.shape or found[1].dtype != value.dtype:
-                found = self.found[name] = value, outside(value)
-            return found[1]
+            return outside(value)
         if value is ABSENT:
             return BUILTINS[name] if name in BUILTINS else self._builtin(name)
         if kind not in KINDS or kind is type or (kind is FunctionType and value.__closure__ is not None):

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import UNTRACED, namespace
+from .arrays import PLAIN_KINDS, UNTRACED, namespace
 from .core import RUNNING, SEQUENCES
 from .errors import OptionError, message
 from .names import INSTEAD, stands_for
@@ -99,7 +99,7 @@ class Dispatching:
         """A new array that NumPy made, for the innermost running transform."""
         if type(result) is tuple:
             return tuple([self._made(x, args, options) for x in result])
-        fresh = type(result) is np.ndarray and result.base is None and "out" not in options
+        fresh = type(result) in PLAIN_KINDS and result.base is None and "out" not in options
         return made(result, "K") if fresh and not builtins.any(result is x for x in args) else result
 
     def __getattr__(self, name: str) -> Any:
