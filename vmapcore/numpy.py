@@ -34,6 +34,7 @@ from .numpy_protocol import NUMPY
 from .randomness.makers import NUMPYS
 from .rules.creation import as_array, asarray, made
 from .rules.selected import Selection, apply
+from .rules.sets import SIZED, fixed
 from .tracer import Tracer
 
 PLAIN = (
@@ -125,6 +126,19 @@ class Making(Dispatching):
         return self.applied(*args, **options)
 
 
+class Sized(Dispatching):
+    """One whose result has a length that depends on values, unless that is given as `size=`."""
+
+    def __call__(self, *args: Any, size: Any = None, fill_value: Any = None, **options: Any) -> Any:
+        if size is None and fill_value is not None:
+            raise OptionError(f"np.{self.theirs.__name__}", "got fill_value= without size=", "it fills up to that")
+        found = Dispatching.__call__(self, *args, **options)
+        if size is None:
+            return found
+        made_so = fixed(self.theirs, found, size, fill_value, options)
+        return self._made(made_so, (), {}) if RUNNING.get() else made_so
+
+
 def _found(theirs: Any) -> Any:
     return INSTEAD[theirs]
 
@@ -152,7 +166,8 @@ def _section(module: Any, plain: str = "") -> dict[str, Any]:
     for name, value in vars(module).items():
         if callable(value) and value in NUMPY:
             ours = NUMPY[value]
-            found[name] = INSTEAD.get(value) or stands_for((Making if name in OWN else Dispatching)(value, ours), value)
+            kind = Making if name in OWN else Sized if value in SIZED else Dispatching
+            found[name] = INSTEAD.get(value) or stands_for(kind(value, ours), value)
     return found
 
 

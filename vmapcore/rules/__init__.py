@@ -39,6 +39,7 @@ from . import (
     selected,
     selected_functions,
     selection,
+    sets,
     slicing,
     sorting,
     statistics,

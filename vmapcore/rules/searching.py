@@ -1,7 +1,7 @@
-"""Searching sorted sequences, and functions whose result has a length that depends on the data.
+"""Searching sorted sequences, and where arrays are not zero.
 
 `search` batches over sequences by bisecting all of them at once, over values by NumPy's own search.
-Results of data-dependent length (nonzero, unique) exist only for values that are not mapped.
+A result of `nonzero` has a length that depends on the data: of traced values it is a selection.
 """
 
 from math import log2
@@ -14,12 +14,11 @@ from ..errors import OptionError, ShapeError
 from ..numpy_protocol import implements
 from ..tracer import Tracer
 from ._families import operand, trailing
-from ._work import of_sort, parts, per_input
+from ._work import parts, per_input
 from .brackets import concrete
 from .joining import flat, shaped
-from .selected import NONZERO, Selection
+from .selected import Selection
 from .sorting import gather_along, sort_along
-from .taking import line
 
 
 @trailing(
@@ -89,7 +88,7 @@ def isin(
 # Results whose length depends on the data.
 
 
-def _dynamic(made: Primitive, call: str, instead: str) -> None:
+def dynamic(made: Primitive, call: str, instead: str) -> None:
     """Declares that `made` cannot be mapped or recorded, since its results differ in length; what to use for it."""
     made.dynamic = Dynamic(call, "length", instead)
     made.def_zero_derivative()
@@ -102,15 +101,7 @@ def nonzero_positions(xp: Any, x: Any) -> Any:
     return xp.nonzero(x)
 
 
-@facts(work=of_sort)
-@multiple
-def unique_positions(xp: Any, x: Any, *, axis: int | None, equal_nan: bool) -> Any:
-    """Of the sorted distinct elements: where each is first met, which of them every element is, how often each is."""
-    return xp.unique(x, True, True, True, axis=axis, equal_nan=equal_nan)[1:]
-
-
-_dynamic(nonzero_positions, "np.nonzero", "Use np.where(condition, a, b), or a mask as a factor")
-_dynamic(unique_positions, "np.unique", "Use np.sort, and compare neighbours")
+dynamic(nonzero_positions, "np.nonzero", "Use np.where(condition, a, b), or a mask as a factor")
 
 
 @implements(np.nonzero)
@@ -124,7 +115,7 @@ def _positions(x: Any) -> Any:
     if not isinstance(concrete(mask), Tracer) or not x.shape or not x.size:
         return nonzero_positions(mask)
     found = np.unravel_index(np.arange(x.size), x.shape) if len(x.shape) > 1 else (np.arange(x.size),)
-    return tuple([Selection(i, flat(mask.snapshot()), -1, True, NONZERO) for i in found])
+    return tuple([Selection(i, flat(mask.snapshot()), -1, True, "np.nonzero") for i in found])
 
 
 @implements(np.flatnonzero)
@@ -139,44 +130,5 @@ def argwhere(a: Any) -> Any:
     if not x.shape:
         return found[0].reshape(-1, 1)[:, :0]
     if type(found[0]) is Selection:
-        return Selection(np.stack([s.parts.whole for s in found], -1), found[0].parts.mask, -2, True, NONZERO)
+        return Selection(np.stack([s.parts.whole for s in found], -1), found[0].parts.mask, -2, True, "np.nonzero")
     return np.stack(found, -1)
-
-
-@implements(np.unique)
-def unique(
-    ar: Any,
-    return_index: bool = False,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    axis: Any = None,
-    *,
-    equal_nan: bool = True,
-    sorted: bool = True,
-) -> Any:
-    x, last = line("np.unique", ar, axis)
-    index, inverse, counts = unique_positions(x, axis=None if axis is None else last, equal_nan=equal_nan)
-    inverse = inverse.reshape(operand(ar).shape) if axis is None else inverse
-    wanted = (return_index, return_inverse, return_counts)
-    extras = [r for r, w in zip((index, inverse, counts), wanted, strict=True) if w]
-    values = np.take(x, index, axis=last)
-    return (values, *extras) if extras else values
-
-
-def _implement_unique(function: Any, *wanted: bool) -> None:
-    """Makes `function` of NumPy, which returns values and what is wanted besides, run on tracers."""
-    made = type(function(np.zeros(0)))  # a named tuple, which has no public name
-
-    @implements(function)
-    def unique_parts(x: Any) -> Any:
-        return made(*unique(x, *wanted, equal_nan=False))
-
-
-_implement_unique(np.unique_all, True, True, True)
-_implement_unique(np.unique_counts, False, False, True)
-_implement_unique(np.unique_inverse, False, True)
-
-
-@implements(np.unique_values)
-def unique_values(x: Any) -> Any:
-    return unique(x, equal_nan=False)

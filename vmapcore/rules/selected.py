@@ -39,15 +39,17 @@ def places(mask: Any) -> tuple[Any, ...] | None:
 
 
 def unknown_count(call: str, mask: Any) -> VmapcoreError:
-    """The error for asking how many elements a mask chooses that differs between the examples."""
+    """The error for asking for the length of what `call` made by a mask that differs between the examples."""
     fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
+    remedy = f"Use np.where(mask, x, other), or where= of reductions{mask.apart}"
+    if call != CALL:
+        fact, remedy = (
+            f"the length of its result {mask.differs}",
+            f"Use {call}(..., size=n) of vmapcore.numpy{mask.apart}",
+        )
     allowed = "what is chosen may be written back, reduced, and used element by element, but its length is not known"
-    remedy = "Use np.where(mask, x, other), or where= of reductions" + mask.apart
-    kind = ConcretizationError if call == NONZERO else IndexingError
-    return refuse(mask._trace, call, fact, allowed, remedy, kind)
-
-
-NONZERO = "np.nonzero"
+    kind = IndexingError if call == CALL else ConcretizationError
+    return refuse(mask._trace, call, fact, allowed, remedy + mask.apart, kind)
 
 
 class Selecting(Trace):
