@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .errors import PACKAGE
-from .methods import PARTS, RUN, SIMPLE, Loans
+from .methods import ABSENT, PARTS, RUN, SIMPLE, Loans
 from .outside import inside, outside
 from .tracer import Tracer
 
@@ -40,8 +40,6 @@ BUILTINS: dict[str, Any] = {}
 
 PLAIN = frozenset({int, float, str, bool, complex, bytes, type(None), set, np.float64})
 """Types common enough to be known at a glance for having one meaning."""
-
-ABSENT = object()
 
 
 def stands_for(ours: Any, theirs: Any) -> Any:

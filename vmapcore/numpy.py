@@ -26,11 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import PLAIN_KINDS, UNTRACED, namespace
+from .arrays import UNTRACED, namespace
 from .core import RUNNING, SEQUENCES
 from .errors import OptionError, message
 from .names import INSTEAD, stands_for
 from .numpy_protocol import NUMPY
+from .outside import OutsideArray
 from .randomness.makers import NUMPYS
 from .rules.creation import as_array, asarray, made
 from .rules.selected import Selection, apply
@@ -100,7 +101,10 @@ class Dispatching:
         """A new array that NumPy made, for the innermost running transform."""
         if type(result) is tuple:
             return tuple([self._made(x, args, options) for x in result])
-        fresh = type(result) in PLAIN_KINDS and result.base is None and "out" not in options
+        if type(result) is OutsideArray:
+            fresh = not builtins.any(np.may_share_memory(result, x) for x in args if type(x) is OutsideArray)
+        else:
+            fresh = type(result) is np.ndarray and result.base is None and "out" not in options
         return made(result, "K") if fresh and not builtins.any(result is x for x in args) else result
 
     def __getattr__(self, name: str) -> Any:
