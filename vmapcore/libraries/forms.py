@@ -16,6 +16,12 @@ IGNORED = frozenset(
 """Options of how SciPy computes, not of what."""
 
 
+def of_several(form: Any) -> Any:
+    """Marks a form that takes a tuple of arrays for one argument."""
+    form.joins = True
+    return form
+
+
 class Counterpart(Dispatching):
     """A function of SciPy's; of traced values `ours`, whose parameters are those of SciPy's that it knows.
 
@@ -26,6 +32,7 @@ class Counterpart(Dispatching):
         Dispatching.__init__(self, theirs, self.of_traced)
         self.ours = ours
         self.name = name
+        self.joins = getattr(ours, "joins", False)
         self.signature = inspect.signature(theirs)
         self.known = inspect.signature(ours).parameters
 

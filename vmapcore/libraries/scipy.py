@@ -8,7 +8,7 @@ import numpy as np
 
 from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
 from ..numpy import Dispatching
-from . import fft, ivp, quadrature, roots, samples
+from . import fft, ivp, linalg, quadrature, roots, samples
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart
@@ -41,6 +41,7 @@ class Library(ModuleType):
 FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.fft": fft.FUNCTIONS,
     "scipy.integrate": samples.FUNCTIONS,
+    "scipy.linalg": linalg.FUNCTIONS,
     "scipy.stats": {},
 }
 """By modules of SciPy's, the forms of their functions, by name."""
