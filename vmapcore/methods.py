@@ -157,18 +157,27 @@ LENT: dict[type, int] = {}
 HELD: dict[tuple[type, str], int] = {}
 """By how many runs an attribute of its instances."""
 
-KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]]]] = weakref.WeakKeyDictionary()
-"""How many names a class has, and what stands for its methods while it is lent."""
+KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]], set[str]]] = weakref.WeakKeyDictionary()
+"""How many names a class has, what stands for its methods while it is lent, and which names these may index."""
+
+SUBSCRIPT = opmap.get("BINARY_SUBSCR", opmap["BINARY_OP"])
+
+
+def _indexed(code: CodeType) -> set[str]:
+    """Names whose values a function may index: all that it has, if it indexes at all."""
+    names = set(code.co_names) if SUBSCRIPT in code.co_code[::2] else set()
+    return names.union(*[_indexed(c) for c in code.co_consts if isinstance(c, CodeType)])
 
 
 class Loans:
     """The classes that one run has met, and objects of theirs."""
 
-    __slots__ = ("ended", "held", "kinds", "objects", "users")
+    __slots__ = ("ended", "held", "indexed", "kinds", "objects", "users")
 
     def __init__(self) -> None:
         self.ended = False  # what was begun inside may go on
         self.kinds: dict[type, bool] = {}
+        self.indexed: set[str] = set()
         self.held: set[tuple[type, str]] = set()
         self.users: set[type] = set()
         self.objects: dict[int, Any] = {}
@@ -206,7 +215,7 @@ class Loans:
             parts = {**parts, **{name: getattr(instance, name, None) for name in slots}}
         others = [(name, x) for name, x in parts.items() if type(x) not in SIMPLE]
         for name, x in parts.items():
-            if type(x) is np.ndarray and x.ndim:
+            if name in self.indexed and type(x) is np.ndarray and x.ndim:
                 self._hold(type(instance), name)
         for name, x in others:
             if PARTS[type(x)] or (not isinstance(x, Tracer) and self.seen(x) is not x):
@@ -251,10 +260,14 @@ class Loans:
     def _borrow(self, cls: type) -> bool:
         names = vars(cls)
         with LENDING:
-            size, methods = KNOWN.get(cls, (0, []))
+            size, methods, indexed = KNOWN.get(cls, (0, [], set()))
             if size != len(names) or not all((x := names.get(n)) is ours.theirs or x is ours for n, ours in methods):
                 methods = [(n, ours) for n, x in list(names.items()) if (ours := self._standing_for(n, x))]
-                KNOWN[cls] = len(names), methods
+                kinds = [*names.values(), *[ours.theirs for _, ours in methods]]
+                functions = [f for x in kinds if type(x) in KINDS for f in _functions(x)]
+                indexed = set().union(*[_indexed(f.__code__) for f in functions if type(f) is FunctionType])
+                KNOWN[cls] = len(names), methods, indexed
+            self.indexed |= indexed
             for name, ours in methods:
                 if names[name] is not ours:
                     type.__setattr__(cls, name, ours)

@@ -9,9 +9,7 @@ Nothing is put into the user's module or into NumPy; libraries' code is left as 
 import builtins
 import functools
 import operator
-import os
 import sys
-import sysconfig
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -23,6 +21,7 @@ import numpy as np
 
 from .errors import PACKAGE
 from .methods import ABSENT, PARTS, RUN, SIMPLE, Loans
+from .modules import LATER, declare_imported, is_library
 from .outside import inside, outside
 from .tracer import Tracer
 
@@ -50,19 +49,6 @@ def stands_for(ours: Any, theirs: Any) -> Any:
     if getattr(builtins, name, None) is theirs:
         BUILTINS[name] = ours
     return ours
-
-
-LATER: dict[str, Callable[[ModuleType], Any]] = {}
-"""By names of modules of libraries: what declares their forms, once somebody has imported them."""
-
-
-def declare_imported() -> None:
-    """Declares the forms for libraries that have been imported since."""
-    for name, declare in list(LATER.items()):
-        module = sys.modules.get(name)
-        if module is not None and not getattr(module.__spec__, "_initializing", False):  # by another thread, just now
-            declare(module)
-            LATER.pop(name, None)
 
 
 # Runs.
@@ -149,20 +135,6 @@ def plain(fun: Callable[..., Any]) -> Callable[..., Any]:
             RUN.set(run)
 
     return with_its_own_names
-
-
-# Whose code it is.
-
-_PATHS = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-LIBRARIES = (PACKAGE, *[os.path.join(path, "") for path in _PATHS], os.path.join(os.path.dirname(np.__path__[0]), ""))
-
-
-@functools.cache
-def is_library(name: str | None, file: str | None) -> bool:
-    """Whether a module is not the user's own."""
-    if file is None:
-        return (name or "").partition(".")[0] in sys.stdlib_module_names
-    return file.startswith(LIBRARIES) or "site-packages" in file or "dist-packages" in file
 
 
 # Views of globals.

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..custom import custom_jvp, custom_vjp
 from ..methods import SIMPLE
-from ..names import SeenNames, is_library
+from ..modules import is_library
+from ..names import SeenNames
 from ..remade import Remade
 from ..tracer import Tracer
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..names import INSTEAD, LATER, declare_imported, seen, stands_for
+from ..modules import LATER, declare_imported
+from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
 from . import fft, ivp, linalg, quadrature, roots, samples
 from .calls import Calling, SolverCall
