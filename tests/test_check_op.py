@@ -9,7 +9,7 @@ import pytest
 import scipy.special
 
 import vmapcore as vc
-from vmapcore import custom_op, external, ops
+from vmapcore import custom_op, external, ops, plain
 from vmapcore.errors import ArgumentError, MissingRuleError
 from vmapcore.testing import OpCheck, assert_same, check_composition, check_dtypes, check_grads, check_op, check_vmap
 from vmapcore.testing.compare import assert_own, untouched
@@ -270,7 +270,7 @@ def test_values_of_32_bits_beside_derivatives(mode):
 
 def of_modes(fun):
     """A function that is another one under a transform."""
-    return lambda x: np.sin(x) if type(x) is np.ndarray else fun(x)
+    return plain(lambda x: np.sin(x) if type(x) is np.ndarray else fun(x))
 
 
 @pytest.mark.parametrize("mode", ["fwd", "rev"])
@@ -326,7 +326,7 @@ def test_settings_are_shown_again():
 
 
 def test_nothing_is_shown_for_what_no_module_has():
-    _, (note,) = raised(check_vmap, lambda x: np.sin(x) if type(x) is np.ndarray else x, X)
+    _, (note,) = raised(check_vmap, of_modes(lambda x: x), X)
     assert note == f"{SHOWN_AGAIN}import numpy as np; from vmapcore.testing import check_vmap; " + note.split("; ")[-1]
 
 

@@ -33,7 +33,7 @@ from vmapcore import custom_jvp, grad, hessian, jacfwd, jacrev, jit, jvp, plain,
 from vmapcore.errors import ConcretizationError
 from vmapcore.methods import LENT
 from vmapcore.pytree import flatten, unflatten
-from vmapcore.testing import assert_same
+from vmapcore.testing import assert_same, check_composition, check_dtypes, check_grads, check_jit, check_vmap
 from vmapcore.tracer import Tracer
 
 X = np.array([0.5, -1.5, 2.5, 1.25])
@@ -731,6 +731,30 @@ def test_plain_turns_it_off():
     with pytest.raises(ConcretizationError, match=re.escape("float: a BatchedTensor")):
         vmap(plain(lambda x: float(x)))(X)
     assert_same(vmap(plain(lambda x: np.sum(vmap(made)(np.ones(2))) + x))(X), 4 + X)
+
+
+def settled(x):
+    """A loop, a branch, a write, names of NumPy's, of math and of Python's."""
+    path = np.zeros(3)
+    for i in range(3):
+        path[i] = math.sin(x) + max(x, 0.1 * i)
+        if path[i] > 1.0:
+            path[i] = float(x)
+    return path, np.array([x, -x])
+
+
+def test_checks_run_functions_as_transforms_see_them(recwarn):
+    check_vmap(made, X)
+    check_vmap(Point.both, X)
+    check_vmap(settled, X, branches="split")
+    check_vmap(lambda x, table: np.array([table[0], x]), X, [1.0, 2.0], in_axes=(0, None))
+    check_grads(settled, np.float64(0.4))
+    check_grads(made, np.array(0.7))
+    check_jit(lambda x: made(x[0]), np.ones(2))
+    check_composition(made, X)
+    check_dtypes(lambda x: np.array([math.sin(x), x]), np.array(0.5))
+    with pytest.raises(AssertionError, match="values are wrong"):
+        check_vmap(lambda x: np.array([x, 1.0]) if isinstance(x, Tracer) else np.array([x, 2.0]), X)
 
 
 def test_forms_serve_outside_a_transform_too():

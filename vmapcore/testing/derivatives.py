@@ -10,6 +10,7 @@ from ..arrays import asarray, on_host
 from ..derivatives import vjp
 from ..errors import name_of
 from ..forward import jvp
+from ..names import call_seen
 from ..pytree import flatten, unflatten
 from ..transposing import has_derivative
 from .compare import TOLERANCE, assert_close, assert_like, assert_own, assert_same, numbered, real_bytes, untouched
@@ -129,7 +130,7 @@ def of_inexact(fun: Fun, args: Sequence[Any], argnums: Sequence[int] | None) -> 
         values = list(leaves)
         for j, x in zip(moving, primals, strict=True):
             values[j] = x
-        return [y for y in flatten(fun(*unflatten(tree, values)))[0] if has_derivative(y)]
+        return [y for y in flatten(call_seen(fun, *unflatten(tree, values)))[0] if has_derivative(y)]
 
     return _named(name_of(fun), f), [leaves[j] for j in moving]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..batching import vmap
 from ..errors import name_of
+from ..names import call_seen
 from ..pytree import broadcast_prefix, flatten, unflatten
 from .compare import aliases, assert_same, copies, untouched
 from .oracles import Fun, example, vmap_loop
@@ -19,21 +20,28 @@ Mapped = tuple[bool, ...]
 
 
 def check_vmap(
-    fun: Fun, *args: Any, in_axes: Any = None, out_axes: Any = 0, like: Fun | None = None, tol: float = 1.0
+    fun: Fun,
+    *args: Any,
+    in_axes: Any = None,
+    out_axes: Any = 0,
+    branches: str = "error",
+    like: Fun | None = None,
+    tol: float = 1.0,
 ) -> None:
     """Checks that `vmap(fun)` equals a loop over `fun`, in value, shape and dtype, and leaves its arguments alone.
 
     Law:  vmap(fun)(x)[i] == fun(x[i])
 
     Batches of one and of none are checked too, a batch as long as an axis of what is not mapped, and vmaps in vmaps,
-    two and three deep. Results may share memory only where those of one example do.
+    two and three deep; with `branches` none of none, as no example answers. Results may share memory only where those
+    of one example do.
 
     Args:
         fun: a function of arrays in any pytree, written for one example.
         *args: its arguments, with a batch of two or more.
         in_axes: an int, or a tuple with an entry per argument. By default every leaf carries the batch on axis 0, and
             all the combinations of mapped and unmapped leaves, and of axes to map, are derived from them.
-        out_axes: as for `vmap`.
+        out_axes, branches: as for `vmap`.
         like: what the loop runs in place of `fun`, for a function that does not run on plain arrays.
         tol: a factor on the tolerances.
 
@@ -44,7 +52,7 @@ def check_vmap(
         >>> check_vmap(np.outer, np.ones((4, 2)), np.ones((4, 3)))
     """
     leaves, tree = flatten(args)
-    law = _Law(fun, like, tree, of_leaves(fun, tree), of_leaves(like or fun, tree), out_axes, tol)
+    law = _Law(fun, like, tree, of_leaves(fun, tree), of_leaves(like or fun, tree), out_axes, branches, tol)
     axes = (
         [0] * len(leaves)
         if in_axes is None
@@ -69,7 +77,7 @@ def of_leaves(fun: Fun, tree: Any) -> Fun:
     """`fun` as a function of the leaves of its arguments."""
 
     def f(*leaves: Any) -> Any:
-        return fun(*unflatten(tree, leaves))
+        return call_seen(fun, *unflatten(tree, leaves))
 
     f.__name__ = name_of(fun)
     return f
@@ -157,6 +165,7 @@ class _Law:
     of_leaves: Fun
     oracle: Fun
     out_axes: Any
+    branches: str
     tol: float
 
     def check_every(self, front: list[Any]) -> None:
@@ -197,7 +206,8 @@ class _Law:
             self.check(batch, [in_axes])
         if "mean" not in flatten(self.out_axes)[0]:
             self._check_again(whole, in_axes)
-            self._check_empty(one, none, in_axes)
+            if self.branches == "error":
+                self._check_empty(one, none, in_axes)
 
     def _check_again(self, batch: list[Any], in_axes: tuple[Any, ...]) -> None:
         """Another batch of the same shape has its own results, which leave the earlier ones alone."""
@@ -214,7 +224,7 @@ class _Law:
 
     def check_nested_empty(self, examples: list[Any]) -> None:
         """A vmap of none in a vmap of two, and the other way, have the shapes and dtypes of an example."""
-        if self.out_axes != 0:
+        if self.out_axes != 0 or self.branches != "error":
             return
         results, _ = flatten(self.oracle(*[np.copy(x) for x in examples]))
         expected = [y if hasattr(y, "dtype") else np.asarray(y) for y in results]
@@ -252,7 +262,7 @@ class _Law:
     def _vmapped(self, levels: list[tuple[Any, ...]]) -> Fun:
         vmapped = self.of_leaves
         for in_axes in reversed(levels):
-            vmapped = vmap(vmapped, in_axes, self.out_axes)
+            vmapped = vmap(vmapped, in_axes, self.out_axes, branches=self.branches)
         return vmapped
 
     def _what(self, levels: list[tuple[Any, ...]]) -> str:
@@ -263,6 +273,8 @@ class _Law:
         options: dict[str, Any] = {} if self.like is None else {"like": self.like}
         if self.out_axes != 0:
             options["out_axes"] = self.out_axes
+        if self.branches != "error":
+            options["branches"] = self.branches
         if axes is not None:
             options["in_axes"] = tuple(unflatten(self.tree, axes))
         return reproducible("check_vmap", self.fun, unflatten(self.tree, args), options)
