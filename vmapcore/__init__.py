@@ -1,5 +1,7 @@
 """vmap, grad and their kin for plain NumPy and CuPy code."""
 
+from typing import TYPE_CHECKING
+
 from . import errors, libraries, numpy, ops, rules, scalars  # noqa: F401
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
@@ -15,6 +17,7 @@ from .pytree import register_pytree, tree_map
 from .replay import jit, trace
 from .rules.at import at
 from .threads import set_threads
+from .words import missing_name
 
 __version__ = "0.1.0"
 
@@ -49,3 +52,8 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name, __all__)

@@ -36,7 +36,8 @@ def check_entries(call: str, which: str, spec: Any, words: Collection[str] = ())
             continue
         if not (isinstance(leaf, str) and leaf in words):
             allowed = "each entry must be an int or None" + "".join(f" or '{w}'" for w in words)
-            raise ArgumentError(call, f"{which} has the entry {leaf!r}", allowed)
+            remedy = "Arguments are for the function that this returns, vmap(f)(x)" if hasattr(leaf, "shape") else ""
+            raise ArgumentError(call, f"{which} has the entry {leaf!r:.40}", allowed, remedy)
 
 
 def spread_prefix(call: str, which: str, prefix: Any, tree: Any, what: str) -> list[Any]:

@@ -73,6 +73,10 @@ class MissingAttributeError(VmapcoreError, AttributeError):
     """An attribute that a tracer cannot have, as NumPy's arrays do, or that a module has not."""
 
 
+class MissingNameError(VmapcoreError, ImportError):
+    """A name that a module does not have was imported from it."""
+
+
 class MissingRuleError(VmapcoreError, NotImplementedError):
     """A primitive or a NumPy function has no rule for what was asked."""
 

@@ -14,6 +14,7 @@ from .errors import ArgumentError, MissingAttributeError, MutationError, ShapeEr
 from .numpy_protocol import NUMPY, answers, array_function, array_ufunc
 from .refusals import ABSENT, Questioned
 from .views import Storage
+from .words import OF_ARRAYS
 
 
 def fixed(name: str, method: str, read: Callable[[Any], Any]) -> Any:
@@ -245,22 +246,23 @@ def innermost(x: Any) -> Any:
     return x
 
 
-def _absent(name: str, remedy: str) -> property:
+def _absent(name: str, remedy: str, fact: str, allowed: str = "") -> property:
     """An attribute that raises; `__getattr__`, which would serve for all, makes every other attribute slower."""
 
     def absent(self: Tracer) -> Any:
-        raise MissingAttributeError(
-            f"x.{name}",
-            f"a {type(self).__name__} has no bytes in memory of its own",
-            "it has the attributes of np.ndarray that say nothing of memory",
-            remedy,
-        )
+        raise MissingAttributeError(f"x.{name}", fact.format(type(self).__name__), allowed, remedy)
 
     return property(absent)
 
 
 for _name, _remedy in ABSENT.items():
-    setattr(Tracer, _name, _absent(_name, _remedy))
+    _fact, _allowed = (
+        "a {} has no bytes in memory of its own",
+        "it has the attributes of np.ndarray that say nothing of memory",
+    )
+    setattr(Tracer, _name, _absent(_name, _remedy, _fact, _allowed))
+for _name, _remedy in OF_ARRAYS.items():
+    setattr(Tracer, _name, _absent(_name, _remedy, "NumPy's arrays have no such attribute"))
 
 
 def _method(function: Any) -> Callable[..., Any]:

@@ -1,5 +1,8 @@
 """Models as values: layers, the seed tutorials' models, ensembles, optimisers."""
 
+from typing import TYPE_CHECKING
+
+from ..words import missing_name
 from . import functional, init
 from .ensemble import Ensemble, combine_state_for_ensemble, stack, stack_module_state, unstack
 from .layers import (
@@ -82,3 +85,8 @@ __all__ = [
     "static",
     "unstack",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name, __all__)

@@ -103,7 +103,8 @@ class Module:
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        remedy = "Call it __call__, not forward" if hasattr(self, "forward") else ""
+        elsewhere = next((name for name in ("forward", "construct") if hasattr(self, name)), None)
+        remedy = f"Call it __call__, not {elsewhere}" if elsewhere else ""
         raise ArgumentError(type(self).__name__, "it has no __call__", "a module says there what it computes", remedy)
 
     def state_dict(self) -> dict[str, Any]:

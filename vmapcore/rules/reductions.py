@@ -204,6 +204,7 @@ def _combining(
             result = ufunc(result, starting(initial, result.dtype))
         return into(call, out, result if dtype is None else converted(result, dtype))
 
+    combined.__name__ = combined.__qualname__ = call
     return combined
 
 
