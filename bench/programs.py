@@ -13,11 +13,13 @@ import numpy as np
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples" / "numpy_code"
 
-AS_ONE = {"buffer_ph", "kalman_track", "laser_pulse", "ray_transfer", "tree_likelihood", "truss_solve"}
+AS_ONE = {
+    *("bateman_chain", "buffer_ph", "gp_regression", "kalman_track", "laser_pulse", "ray_transfer", "tree_likelihood"),
+    "truss_solve",
+}
 """Those that ask for no value of a row: `vmap` needs to be told nothing."""
 
 NO_DERIVATIVES = {
-    *("bateman_chain", "bootstrap_ci", "buffer_ph", "cosmic_distance", "energy_balance", "gp_regression"),
     *("portfolio_risk", "spectral_peak", "wind_energy"),  # functions of SciPy without any yet
     "pipe_flow",  # its root is found by comparisons alone
     "transit_curve",  # a square root at 0 is infinitely steep, where the maximum that made the 0 is flat

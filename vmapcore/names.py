@@ -100,12 +100,6 @@ def call_user(fun: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
         run.end()
 
 
-def call_seen(fun: Callable[..., Any], *args: Any) -> Any:
-    """Calls a user's function, for a function of ours: as it is seen where a transform runs that, else as it is."""
-    run = RUN.get()
-    return fun(*args) if run is None or run.ended else seen(fun)(*_arguments(args))
-
-
 def _named(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(zip(kwargs, _arguments([*kwargs.values()]), strict=True)) if kwargs else kwargs
 

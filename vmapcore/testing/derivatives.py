@@ -10,12 +10,11 @@ from ..arrays import asarray, on_host
 from ..derivatives import vjp
 from ..errors import name_of
 from ..forward import jvp
-from ..names import call_seen
 from ..pytree import flatten, unflatten
 from ..transposing import has_derivative
 from .compare import TOLERANCE, assert_close, assert_like, assert_own, assert_same, numbered, real_bytes, untouched
 from .layouts import LAYOUTS, laid_out
-from .oracles import Fun, numeric_jvp
+from .oracles import Fun, call_seen, numeric_jvp
 from .reproduction import reproducible
 
 MODES = ("fwd", "rev")

@@ -9,10 +9,9 @@ import numpy as np
 
 from ..batching import vmap
 from ..errors import name_of
-from ..names import call_seen
 from ..pytree import broadcast_prefix, flatten, unflatten
 from .compare import aliases, assert_same, copies, untouched
-from .oracles import Fun, example, vmap_loop
+from .oracles import Fun, call_seen, example, vmap_loop
 from .reproduction import reproducible
 
 Mapped = tuple[bool, ...]

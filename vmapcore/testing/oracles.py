@@ -5,10 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from ..methods import RUN
+from ..names import call_user
 from ..pytree import broadcast_prefix, flatten, unflatten
 from .compare import copies
 
 Fun = Callable[..., Any]
+
+
+def call_seen(fun: Fun, *args: Any) -> Any:
+    """Calls a user's function for one of ours: as it is seen where a transform runs that, else as it is."""
+    return fun(*args) if RUN.get() is None else call_user(fun, args)
 
 
 def vmap_loop(fun: Fun, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None) -> Fun:
