@@ -323,17 +323,19 @@ def test_generators_are_refused():
 
 
 def test_many_numbers_are_warned_of_once():
-    f = jit(lambda x, lr: x * lr)
-    with pytest.warns(PerformanceWarning, match=r"jit\(<lambda>\): was recorded 16 times .* np.float32\(x\)") as found:
-        for i in range(40):
-            f(A, 0.1 * i)
-    assert len(found) == 1
-    assert found[0].filename == __file__
+    for many, what, number in ((3, "floats", 0.1), (3, "floats", 1j), (16, "Python numbers", 1)):
+        f = jit(lambda x, lr, n: x * lr)
+        says = rf"jit\(<lambda>\): was recorded {many} times .* {what} alone.*np.float32\(x\)"
+        with pytest.warns(PerformanceWarning, match=says) as found:
+            for i in range(40):
+                f(A, number * i, 7)
+                assert len(found) == (i >= many - 1)
+        assert found[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for i in range(40):
-            f(A, np.float64(i))
-            f(np.ones(i), 1.0)
+            f(A, np.float64(i), 7)
+            f(np.ones(i), 1.0, 7)
 
 
 def test_a_plan_lets_go_of_arguments_and_results():

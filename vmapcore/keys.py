@@ -135,9 +135,9 @@ def is_value(x: Any) -> bool:
     return True
 
 
-def without_numbers(key: Key) -> Key:
-    """A key that is the same for arguments alike but for Python numbers."""
-    return tuple([k[0] if type(k) is tuple and len(k) == 2 and k[0] in NUMBERS else k for k in key])
+def without(kinds: tuple[type, ...], key: Key) -> Key:
+    """A key that is the same for arguments alike but for Python numbers of these types."""
+    return tuple([k[0] if type(k) is tuple and len(k) == 2 and k[0] in kinds else k for k in key])
 
 
 class _Place(int):

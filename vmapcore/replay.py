@@ -13,7 +13,7 @@ from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
 from .graph import Graph, Literal, Var
-from .keys import Key, collect, is_recorded, is_value, places_of, plain, positions, static_key, without_numbers
+from .keys import NUMBERS, Key, collect, is_recorded, is_value, places_of, plain, positions, static_key, without
 from .names import call_user
 from .parameters import Parameters, leaves_of, named_arguments
 from .pytree import flatten, unflatten
@@ -23,8 +23,9 @@ from .tracer import Tracer
 from .views import as_argument
 from .words import checks_keywords
 
-MANY = 16
-"""Recordings of one function, alike but for Python numbers, from which a warning says so."""
+MANY = {"floats": ((float, complex), 3), "Python numbers": (NUMBERS, 16)}
+"""Recordings of one function, alike but for numbers of these types, from which a warning says so. A float that has had
+three values will have more; an int may say what to do."""
 
 
 @remade
@@ -203,17 +204,22 @@ class Replayed(Remade):
                 ) from None
 
     def _count(self, key: Key) -> None:
-        alike = without_numbers(key)
-        if alike == key:
-            return
-        self.alike[alike] = self.alike.get(alike, 0) + 1
-        if self.alike[alike] == MANY:
-            warn_caller(
-                self.call,
-                f"was recorded {MANY} times for arguments that differ in Python numbers alone",
-                "each value of one is a recording of its own",
-                "Pass a number that changes as an array or a NumPy scalar, such as np.float32(x)",
-            )
+        last = key
+        for what, (kinds, many) in MANY.items():
+            alike = without(kinds, key)
+            if alike == last:
+                continue
+            last = alike
+            self.alike[alike] = self.alike.get(alike, 0) + 1
+            if self.alike[alike] == many:
+                warn_caller(
+                    self.call,
+                    f"was recorded {many} times for arguments that differ in {what} alone",
+                    "each value of one is a recording of its own",
+                    "Pass a number that changes as an array or a NumPy scalar, such as np.float32(x)",
+                )
+            if self.alike[alike] >= many:
+                return
 
 
 class Recorded:
