@@ -9,7 +9,7 @@ import numpy as np
 from ..modules import LATER, declare_imported
 from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
-from . import fft, ivp, linalg, quadrature, roots, samples
+from . import fft, interpolate, ivp, linalg, quadrature, roots, samples
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart
@@ -43,6 +43,8 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.fft": fft.FUNCTIONS,
     "scipy.integrate": samples.FUNCTIONS,
     "scipy.linalg": linalg.FUNCTIONS,
+    "scipy.interpolate": interpolate.FUNCTIONS,
+    "scipy.ndimage": interpolate.OF_IMAGES,
     "scipy.stats": {},
 }
 """By modules of SciPy's, the forms of their functions, by name."""
@@ -70,6 +72,11 @@ def declare_stats(stats: ModuleType) -> None:
     declare(stats)
 
 
+def declare_interpolate(module: ModuleType) -> None:
+    interpolate.declare_interpolants(module)
+    declare(module)
+
+
 def declare_special(special: ModuleType) -> None:
     """The forms of what is in `scipy.special`; of its ufuncs too, which `SCIPY_ARRAY_API` wraps."""
     for name, theirs in list(vars(special).items()):
@@ -86,5 +93,6 @@ LATER.update(
         "scipy.special": declare_special,
         **dict.fromkeys([*FORMS, *CALLS], declare),
         "scipy.stats": declare_stats,
+        "scipy.interpolate": declare_interpolate,
     }
 )
