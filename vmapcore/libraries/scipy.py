@@ -9,7 +9,7 @@ import numpy as np
 from ..modules import LATER, declare_imported
 from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
-from . import fft, interpolate, ivp, linalg, quadrature, roots, samples
+from . import fft, interpolate, ivp, linalg, quadrature, roots, samples, signals, spectra
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart
@@ -45,6 +45,7 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.linalg": linalg.FUNCTIONS,
     "scipy.interpolate": interpolate.FUNCTIONS,
     "scipy.ndimage": interpolate.OF_IMAGES,
+    "scipy.signal": signals.FUNCTIONS | spectra.FUNCTIONS,
     "scipy.stats": {},
 }
 """By modules of SciPy's, the forms of their functions, by name."""
