@@ -3,15 +3,15 @@
 The laws go over NumPy's own signatures, so that what is added to the table is tested by itself.
 """
 
+import functools
 import inspect
-import itertools
 import warnings
 
 import numpy as np
 import pytest
 
 import vmapcore.numpy as vnp
-from vmapcore import vmap
+from vmapcore import jit, vmap
 from vmapcore.errors import VmapcoreError
 from vmapcore.numpy_protocol import ACCUMULATE, NUMPY, REDUCE
 from vmapcore.tracer import Tracer
@@ -157,17 +157,106 @@ def test_outer(ufunc, options):
     check(lambda x: ufunc.outer(x, x[0], **options), X)
 
 
+IN_ORDER = [np.subtract, np.divide, np.floor_divide, np.copysign, np.remainder, np.logical_xor, np.float_power]
+"""Ufuncs whose methods go through the numbers one after the other."""
+POSITIVE = np.array([[1.5, 2.0, 0.5], [3.0, 0.25, 1.0]])
+
+
+@together("options", [{}, {"axis": 1}, {"axis": -1, "keepdims": True}, {"axis": ()}, {"dtype": "f4"}, {"axis": 7}])
+@together("x", [POSITIVE, POSITIVE.astype("f4"), X.astype(int) + 2])
+@pytest.mark.parametrize("ufunc", IN_ORDER, ids=lambda u: u.__name__)
+def test_reduce_in_order(ufunc, x, options):
+    check(lambda x: ufunc.reduce(x, **options), x)
+
+
+@together("x", [POSITIVE, POSITIVE.astype(int)])
+@together("ufunc", [np.subtract, np.divide, np.lcm, np.left_shift, np.logical_xor])
+def test_options_of_reduce_in_order(ufunc, x):
+    for options in ({"initial": 2}, {"initial": 2, "axis": 1, "keepdims": True}, {"axis": None}, {"axis": (0, 1)}):
+        check(lambda x, options=options: ufunc.reduce(x, **options), x)
+    check(lambda x: ufunc.reduce(x, where=MASK), x, refused=VmapcoreError)
+    if ufunc in (np.subtract, np.divide):
+        check(lambda o, x: ufunc.reduce(x, out=o), np.zeros(3), x)
+
+
+@together("options", [{}, {"axis": 1}, {"axis": (0,)}, {"axis": (0, 1)}, {"dtype": "f4"}])
+@together("x", [POSITIVE, X.astype(int) + 2])
+@pytest.mark.parametrize("ufunc", IN_ORDER, ids=lambda u: u.__name__)
+def test_accumulate_in_order(ufunc, x, options):
+    check(lambda x: ufunc.accumulate(x, **options), x)
+
+
+@together("options", [{}, {"axis": 1}, {"axis": -1, "dtype": "f4"}])
+@together("starts", [[0], [0, 1], [1, 0, 1], [1, 1], np.array([0, 1], "u1"), []])
+@together("x", [POSITIVE, X.astype(int) + 2, X > 0])
+@pytest.mark.parametrize("ufunc", [np.add, np.hypot, np.maximum, *IN_ORDER[:3]], ids=lambda u: u.__name__)
+def test_reduceat(ufunc, x, starts, options):
+    check(lambda x: ufunc.reduceat(x, starts, **options), x)
+
+
+def test_reduceat_refuses_what_numpy_does():
+    for starts in ([0, 2], [-1]):
+        with pytest.raises(IndexError, match="out of bounds"):
+            vmap(lambda x, starts=starts: np.add.reduceat(x, starts))(POSITIVE[None])
+    check(lambda x: np.add.reduceat(x, [[0]]), POSITIVE)
+    check(lambda o, x: np.add.reduceat(x, [0, 0], out=o), np.zeros((2, 3)), POSITIVE)
+
+
+STARTS = np.array([[0, 2, 5], [3, 3, 1], [5, 0, 0], [0, 1, 2]])
+LINES = np.random.default_rng(0).normal(size=(4, 6))
+
+
+@together("ufunc", [np.add, np.subtract, np.maximum, np.multiply])
+def test_reduceat_from_places_that_differ(ufunc):
+    want = np.stack([ufunc.reduceat(x, i) for x, i in zip(LINES, STARTS, strict=True)])
+    for f in (
+        vmap(ufunc.reduceat),
+        jit(vmap(ufunc.reduceat)),
+        vmap(lambda x, i: vmap(ufunc.reduceat)(x[None], i[None])[0]),
+    ):
+        np.testing.assert_allclose(f(LINES, STARTS), want)
+    shared = np.stack([ufunc.reduceat(LINES[0], i) for i in STARTS])
+    np.testing.assert_allclose(vmap(ufunc.reduceat, in_axes=(None, 0))(LINES[0], STARTS), shared)
+
+
+@together("places", [[0, 2, 2, 0], (np.array([[0], [0]]), np.array([1, 1])), np.s_[1], MASK, (0, [1, 1])])
 @pytest.mark.parametrize(
-    "ufunc, method",
-    [
-        *itertools.product([np.subtract, np.arctan2, np.power], ["reduce", "accumulate", "reduceat"]),
-        *itertools.product([np.hypot, np.logaddexp], ["reduceat"]),
-    ],
+    "ufunc", [np.hypot, np.logaddexp, np.fmax, np.fmin, np.logaddexp2, *IN_ORDER[:3]], ids=lambda u: u.__name__
 )
-def test_methods_without_a_rule_say_so(ufunc, method):
-    at = ([0, 1],) if method == "reduceat" else ()
-    with pytest.raises(VmapcoreError, match=f"np.{ufunc.__name__}.{method}: has no"):
-        getattr(ufunc, method)(PlainTrace().lift(X), *at)
+def test_at(ufunc, places):
+    x = np.concatenate([POSITIVE, POSITIVE[:1] + 1])[:, :3] if not isinstance(places, np.ndarray) else POSITIVE
+
+    def changed(x, v):
+        y = x * 1
+        ufunc.at(y, places, v)
+        return y
+
+    check(changed, x, np.float64(0.7), ulps=2)
+    values = np.resize(POSITIVE, np.shape(x[places])) + 0.1
+    check(changed, x, values, ulps=2)
+
+
+@together("ufunc", [np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm, np.left_shift, np.floor_divide])
+def test_at_of_integers(ufunc):
+    def changed(x, v):
+        y = x + 0
+        ufunc.at(y, [0, 1, 1, 0], v)
+        return y
+
+    for dtype in (int, "u1"):
+        check(changed, np.array([5, 12, 3], dtype), np.array([3, 2, 1, 2], dtype))
+
+
+@pytest.mark.parametrize("ufunc", [np.arctan2, np.power], ids=lambda u: u.__name__)
+def test_what_numpy_reduces_wrongly(ufunc):
+    want = [functools.reduce(ufunc, x) for x in POSITIVE]
+    np.testing.assert_allclose(vmap(ufunc.reduce)(POSITIVE), want)
+    np.testing.assert_allclose(vmap(ufunc.accumulate)(POSITIVE)[:, -1], want)
+
+
+def test_methods_of_other_ufuncs_say_so():
+    with pytest.raises(VmapcoreError, match=r"np\.negative\.at: has no vmapcore rule; ufuncs of two arguments"):
+        np.negative.at(PlainTrace().lift(X), [0])
 
 
 def clipped(x):

@@ -18,7 +18,7 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function or ufunc -> our function of the same signature.
 
 Some keys are not functions: "getitem", "setitem", "cast", "as_array" and "namespace" are what tracers do by operator or
-method, and `(ufunc, "at")` is the method `ufunc.at`.
+method, `(ufunc, "at")` is `ufunc.at`, and "reduce", "accumulate", "reduceat" and "at" are methods of any ufunc.
 """
 
 MAKERS: list[Callable[[Any], Callable[..., Any]]] = []
@@ -99,7 +99,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         axis = kwargs.pop("axis", 0)
         return NUMPY[REDUCE[ufunc]](*inputs, axis=axis, **_single_out(kwargs))
     if method == "accumulate" and ufunc in ACCUMULATE:
-        axis = _one_axis(ufunc, np.ndim(inputs[0]), kwargs.pop("axis", 0))
+        axis = _one_axis(f"{ufunc.__name__}.accumulate", np.ndim(inputs[0]), kwargs.pop("axis", 0))
         return NUMPY[ACCUMULATE[ufunc]](*inputs, axis=axis, **_single_out(kwargs))
     if method == "outer":
         x, y = inputs
@@ -107,15 +107,19 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         return array_ufunc(ufunc, "__call__", (NUMPY[np.reshape](x, shape), y), kwargs)
     if method == "at" and (ufunc, "at") in NUMPY:
         return NUMPY[ufunc, "at"](*inputs)
-    remedy = "Write it with np.sum, np.cumsum, indexing or np.where"
-    raise MissingRuleError(f"np.{ufunc.__name__}.{method}", "has no vmapcore rule", "", remedy)
+    if method in NUMPY and (ufunc.nin, ufunc.nout, ufunc.signature) == (2, 1, None):
+        if method in ("accumulate", "reduceat"):
+            kwargs["axis"] = _one_axis(f"{ufunc.__name__}.{method}", np.ndim(inputs[0]), kwargs.get("axis", 0))
+        return NUMPY[method](ufunc, *inputs, **_single_out(kwargs))
+    allowed = "ufuncs of two arguments and one result have methods"
+    raise MissingRuleError(f"np.{ufunc.__name__}.{method}", "has no vmapcore rule", allowed)
 
 
-def _one_axis(ufunc: Any, ndim: int, axis: Any) -> Any:
-    """The axis of `ufunc.accumulate`, which may be None, or in a tuple, where it is the only one."""
+def _one_axis(method: str, ndim: int, axis: Any) -> Any:
+    """The axis of `ufunc.accumulate` or `reduceat`, which may be None, or in a tuple, where it is the only one."""
     axes = tuple(range(ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if len(axes) != 1:
-        raise OptionError(f"np.{ufunc.__name__}.accumulate", f"axis is {axis}", "it goes along one axis")
+        raise OptionError(f"np.{method}", f"axis is {axis}", "it goes along one axis")
     return axes[0]
 
 

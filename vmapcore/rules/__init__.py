@@ -28,6 +28,7 @@ from . import (
     matmul,
     nans,
     norms,
+    ordered,
     padding,
     polynomials,
     pooling,

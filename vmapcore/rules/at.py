@@ -186,7 +186,8 @@ def _running(ufunc: Any, value: Any, places: Any, tail: int) -> Any:
         head = slice_read(value, index=((None, step, None), *after))
         rest = slice_read(value, index=(later, *after))
         before = slice_read(value, index=(earlier, *after))
-        before = np.where(same, before, 1 if ufunc is np.multiply else rest)
+        neutral = rest if ufunc.identity in (None, -1) else rest.dtype.type(ufunc.identity)  # -1 of bitwise_and
+        before = np.where(same, before, neutral)
         value = np.concatenate([head, ufunc(before, rest)], -1 - tail)
         step *= 2
     return value
@@ -196,5 +197,11 @@ def _at_method(ufunc: Any, a: Any, indices: Any, b: Any) -> None:
     into(f"np.{ufunc.__name__}.at", a, updated(ufunc, a, indices, b))
 
 
-for _ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
+GROUPING = (
+    *(np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax, np.fmin, np.hypot, np.gcd),
+    *(np.logaddexp, np.logaddexp2, np.bitwise_and, np.bitwise_or, np.bitwise_xor),
+)
+"""What combines values in any grouping, before they are combined with what is there."""
+
+for _ufunc in GROUPING:
     implements((_ufunc, "at"))(functools.partial(_at_method, _ufunc))

@@ -23,7 +23,7 @@ def _folded(ufunc: Any, x: Any, axis: int) -> Any:
     return x
 
 
-def _converted(call: str, ufunc: Any, a: Any, dtype: Any) -> Any:
+def in_loop_dtype(call: str, ufunc: Any, a: Any, dtype: Any) -> Any:
     """`a` in the dtype in which NumPy would combine it, for a result of `dtype`."""
     x = operand(a)
     wanted = (None if dtype is None else np.dtype(dtype),) * 3
@@ -44,7 +44,7 @@ def _implement_grouping(ufunc: Any) -> None:
         where: Any = True,
     ) -> Any:
         call = f"np.{ufunc.__name__}.reduce"
-        x = _converted(call, ufunc, a, dtype)
+        x = in_loop_dtype(call, ufunc, a, dtype)
         initial, own = [None if n is None else starting(n, x.dtype) for n in (initial, ufunc.identity)]
         start = initial if own is None else own
         axes = last_axes(axis, len(x.shape), call)
@@ -58,7 +58,7 @@ def _implement_grouping(ufunc: Any) -> None:
 
     def accumulate(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         call = f"np.{ufunc.__name__}.accumulate"
-        x, at = single_axis(_converted(call, ufunc, a, dtype), axis, call)
+        x, at = single_axis(in_loop_dtype(call, ufunc, a, dtype), axis, call)
         return into(call, out, in_spans(np, ufunc, x, at))
 
     for method, table, made in (("reduce", REDUCE, reduce), ("accumulate", ACCUMULATE, accumulate)):

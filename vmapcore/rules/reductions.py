@@ -76,7 +76,7 @@ def reduce_prod(xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
     return x.prod(axis, keepdims=keepdims)
 
 
-def _others(x: Any, axis: int) -> Any:
+def others(x: Any, axis: int) -> Any:
     """For every element the product of the others along `axis`: of those before it and of those after it."""
     before, after = (previous(x, axis=axis, reverse=reverse, fill=1) for reverse in (False, True))
     return scan_prod(before, axis=axis, reverse=False) * scan_prod(after, axis=axis, reverse=True)
@@ -84,12 +84,12 @@ def _others(x: Any, axis: int) -> Any:
 
 @reduce_prod.def_vjp
 def reduce_prod_vjp(g: Any, out: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
-    return g.reshape(kept_shape(x.shape, (axis,))) * _others(x, axis)
+    return g.reshape(kept_shape(x.shape, (axis,))) * others(x, axis)
 
 
 @reduce_prod.def_jvp
 def reduce_prod_jvp(tangents: Sequence[Any], out: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
-    return reduce_sum(tangents[0] * _others(x, axis), axis=(axis,), keepdims=keepdims)
+    return reduce_sum(tangents[0] * others(x, axis), axis=(axis,), keepdims=keepdims)
 
 
 # Extrema. Elements that tie for one share its derivative equally.

@@ -40,17 +40,17 @@ def nonzero(x: Any) -> Any:
     return np.where(x == 0, 1, x)
 
 
-def _length(out: Any) -> Any:
+def length_of(out: Any) -> Any:
     """To divide by: infinity in place of 0, where the result, and derivatives of it, are taken to be zero."""
     return np.where(out == 0, np.inf, out)
 
 
 absolute = elementwise(
     np.absolute,
-    lambda out, x: np.conjugate(x) / _length(out) if x.dtype.kind == "c" else np.sign(x),
+    lambda out, x: np.conjugate(x) / length_of(out) if x.dtype.kind == "c" else np.sign(x),
     work=per_result(1, 4),
 )
-hypot = elementwise(np.hypot, lambda out, x, y: x / _length(out), lambda out, x, y: y / _length(out))
+hypot = elementwise(np.hypot, lambda out, x, y: x / length_of(out), lambda out, x, y: y / length_of(out))
 
 conjugate = elementwise(np.conjugate, 1, work=per_result(0, 1))
 linear(conjugate)(lambda g, out, x: np.conjugate(g))
@@ -173,7 +173,7 @@ def wide(out: Any, x: Any) -> Any:
 
 def by_angle(out: Any, x: Any, y: Any) -> Any:
     """`x / (x * x + y * y)`, without squares that are too large or too small; 0 where an angle has no derivative."""
-    length = _length(np.hypot(wide(out, x), wide(out, y)))
+    length = length_of(np.hypot(wide(out, x), wide(out, y)))
     return x / length / length
 
 
