@@ -5,7 +5,19 @@ import threading
 import numpy as np
 import pytest
 
-from vmapcore import grad, hessian, jacfwd, jacrev, jvp, stop_gradient, value_and_grad, vjp, vmap
+from vmapcore import (
+    ZeroGradientWarning,
+    grad,
+    hessian,
+    jacfwd,
+    jacrev,
+    jit,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+    vmap,
+)
 from vmapcore.core import RUNNING
 from vmapcore.testing import assert_same, check_grads
 
@@ -596,3 +608,47 @@ def test_threads():
         assert len(results[which]) == 20
         for result in results[which]:
             assert_same(result, expected)
+
+
+# Gradients that are zero.
+
+
+def bisection(a):
+    low, high = 0.0, 4.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        if middle * middle < a:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def test_a_gradient_by_comparisons_alone_is_warned_of_once():
+    line = bisection.__code__.co_firstlineno + 4
+    with pytest.warns(
+        ZeroGradientWarning, match=rf"grad\(bisection\): the gradient is zero: .* at test_grad.py:{line} "
+    ) as found:
+        for _ in range(3):
+            assert grad(bisection)(2.0) == 0.0
+    assert len(found) == 1 and found[0].filename == __file__
+    for fun in (
+        lambda x: np.argmax(x * x) * 1.0,
+        lambda x: float(np.sum(x > 1)),
+        lambda x: 1.0 if x[0] > 0 else 2.0,
+    ):
+        with pytest.warns(ZeroGradientWarning):
+            grad(fun)(np.array([1.0, 2.0]))
+    with pytest.warns(ZeroGradientWarning):
+        jit(vmap(grad(lambda x: np.where(x > 0, 1.0, 2.0))))(np.array([1.0, 2.0]))
+
+
+def test_other_gradients_that_are_zero_are_not_warned_of():
+    def two(x, y):
+        return x * x if y > 0 else x
+
+    assert grad(lambda x: 3.0)(1.0) == 0
+    assert grad(lambda x: np.where(x > 0, x, 0.0))(-1.0) == 0
+    assert grad(lambda x: np.floor(x))(1.5) == 0
+    assert grad(lambda x: stop_gradient(x) * 1.0)(1.5) == 0
+    assert [float(g) for g in grad(two, argnums=(0, 1))(2.0, 1.0)] == [4.0, 0.0]

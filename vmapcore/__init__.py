@@ -6,7 +6,7 @@ from . import errors, libraries, numpy, ops, rules, scalars  # noqa: F401
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, stop_gradient, value_and_grad, vjp
-from .errors import PerformanceWarning
+from .errors import PerformanceWarning, ZeroGradientWarning
 from .explain import explain
 from .forward import jvp
 from .jacobians import hessian, jacfwd, jacrev
@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PerformanceWarning",
+    "ZeroGradientWarning",
     "at",
     "custom_jvp",
     "custom_op",

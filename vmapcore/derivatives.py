@@ -9,7 +9,7 @@ import numpy as np
 from .arguments import Split, check_callable, check_cotangents, check_scalar, with_aux
 from .arrays import is_array
 from .core import Memory, facts, primitive
-from .errors import name_of
+from .errors import ZeroGradientWarning, name_of, warn_caller
 from .names import call_user
 from .pytree import tree_map, unflatten
 from .remade import remade
@@ -145,6 +145,10 @@ def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: boo
     return _gradient("grad", fun, argnums, has_aux, returned)
 
 
+WARNED: set[tuple[str, str]] = set()
+"""Of which functions and lines a warning has said that gradients are zero."""
+
+
 def _gradient(
     which: str, fun: Callable[..., Any], argnums: Any, has_aux: bool, returned: Callable[..., Any]
 ) -> Callable[..., Any]:
@@ -158,6 +162,16 @@ def _gradient(
             call, lambda new: with_aux(call, call_user(fun, split.put(new), kwargs), has_aux), split.leaves
         )
         value = check_scalar(call, unflatten(recording.out_tree, recording.values))
+        if recording.compared and (line := recording.only_compared()) and (call, line) not in WARNED:
+            WARNED.add((call, line))
+            warn_caller(
+                call,
+                f"the gradient is zero: the result depends on what it is taken by through comparisons alone, at {line}",
+                "these have no derivative",
+                "Of a root or an optimum use the implicit derivative, as functions of scipy.optimize have here; of "
+                "choices, np.where",
+                ZeroGradientWarning,
+            )
         gradient = split.tree_of(recording.pull_back([np.ones_like(value)]))
         return returned(value, gradient, recording.aux)
 

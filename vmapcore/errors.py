@@ -101,6 +101,10 @@ class PerformanceWarning(UserWarning):
     """Something ran much slower than it could: a loop, or a recording of its own for every number."""
 
 
+class ZeroGradientWarning(UserWarning):
+    """A gradient is zero, since what it is taken by was compared and nothing else."""
+
+
 def message(call: str, fact: str, allowed: str = "", remedy: str = "") -> str:
     """Builds `<call>: <fact>; <allowed>. <remedy>.`, leaving out what is empty."""
     text = f"{call}: {fact}"

@@ -11,13 +11,14 @@ import numpy as np
 
 from .arguments import separate
 from .arrays import is_array
-from .core import AS_ARRAYS, Primitive, Trace
-from .errors import ArgumentError
+from .core import AS_ARRAYS, RUNNING, Primitive, Trace
+from .errors import ArgumentError, callers_line
 from .pytree import flatten, unflatten
 from .refusals import Differentiated
 from .tracer import Tracer
 from .views import as_argument
 
+FIRST = 2  # places that a warning may name
 SMALL = 4096  # bytes below which a second copy of a constant costs less than looking for the first
 
 
@@ -37,7 +38,7 @@ class GradTrace(Trace):
     the nodes of the arguments.
     """
 
-    __slots__ = ("saved", "tape")
+    __slots__ = ("compared", "saved", "tape")
 
     tracer = GradTracer
     differentiates = True
@@ -45,6 +46,8 @@ class GradTrace(Trace):
     def __init__(self, call: str) -> None:
         Trace.__init__(self, call)
         self.tape: list[Any] = []
+        self.compared: list[tuple[list[Any], str]] | None = []
+        """Nodes of the first values that were compared, and the lines; None where others may look at these."""
         self.saved: dict[int, tuple[Any, Any]] = {}
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -65,7 +68,10 @@ class GradTrace(Trace):
                 parents.append(None)
                 constants = True
         if not recorded or primitive.vjps is None:
-            return self._constant(primitive, primitive(*values, **params))
+            out = primitive(*values, **params)
+            if recorded and self.compared is not None and not primitive.multiple and out.dtype.kind in "biu":
+                self._note(parents)
+            return self._constant(primitive, out)
         if primitive.forward is not None:
             return self._process_forward(primitive, values, params, parents)
         if primitive.vjps == ():
@@ -78,6 +84,13 @@ class GradTrace(Trace):
         if primitive.multiple:
             return self._outputs(out)
         return GradTracer(self, out, len(tape) - 1)
+
+    def _note(self, nodes: list[Any]) -> None:
+        assert self.compared is not None
+        if RUNNING.get()[-1] is not self:  # of a transform inside, whose rules compare for themselves
+            self.compared = None
+        elif len(self.compared) < FIRST:
+            self.compared.append((nodes, callers_line()))
 
     def _process_forward(self, primitive: Primitive, values: Any, params: Any, parents: Any) -> Any:
         assert primitive.forward is not None
@@ -164,6 +177,22 @@ def pull_back(tape: list[Any], inputs: int, outputs: Sequence[Any], cotangents: 
     return grads[:inputs]
 
 
+def reaches_inputs(tape: list[Any], nodes: Sequence[Any], inputs: int) -> bool:
+    """Whether what is at `nodes` was made of an input."""
+    waiting = [node if type(node) is int else node[0] for node in nodes if node is not None]
+    seen = set(waiting)
+    while waiting:
+        index = waiting.pop()
+        if index < inputs:
+            return True
+        for node in tape[index][4]:
+            before = node[0] if type(node) is tuple else node
+            if before is not None and before not in seen:
+                seen.add(before)
+                waiting.append(before)
+    return False
+
+
 def _add(tape: list[Any], grads: list[Any], node: Any, g: Any) -> None:
     """Adds `g` to the cotangent of `node`."""
     if type(node) is int:
@@ -179,10 +208,13 @@ def _add(tape: list[Any], grads: list[Any], node: Any, g: Any) -> None:
 class Recording:
     """What one run of a function left on the tape: the values and nodes of its results, ready to be pulled back."""
 
-    __slots__ = ("aux", "inputs", "out_nodes", "out_tree", "tape", "values")
+    __slots__ = ("aux", "compared", "inputs", "out_nodes", "out_tree", "tape", "values")
 
     def __init__(self, call: str, run: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any]) -> None:
         """Calls `run`, which returns `(result, aux)`, on tracers of `inputs`."""
+        for outer in RUNNING.get():
+            if isinstance(outer, GradTrace):
+                outer.compared = None
         trace = GradTrace(call)
         self.inputs = inputs
         trace.tape = [None] * len(inputs)
@@ -192,6 +224,7 @@ class Recording:
         ]
         trace.run(self._run, trace, run, tracers)
         self.tape = trace.tape
+        self.compared = trace.compared
 
     def _run(self, trace: GradTrace, run: Callable[[list[Any]], tuple[Any, Any]], tracers: list[Any]) -> None:
         result, aux = run(tracers)
@@ -199,6 +232,13 @@ class Recording:
         self.values, self.out_nodes = trace.unwrapped(leaves)
         aux_leaves, aux_tree = flatten(aux)
         self.aux = unflatten(aux_tree, trace.unwrapped(aux_leaves)[0])
+
+    def only_compared(self) -> str | None:
+        """Where the inputs went into what has no derivative, if no result hangs on them in any other way."""
+        if not self.compared or reaches_inputs(self.tape, self.out_nodes, len(self.inputs)):
+            return None
+        found = (line for nodes, line in self.compared if reaches_inputs(self.tape, nodes, len(self.inputs)))
+        return next(found, None)
 
     def pull_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangent of every input, given those of the results."""
