@@ -2,17 +2,24 @@
 
 import importlib
 import inspect
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from vmapcore import vmap
-from vmapcore.errors import OptionError
+from vmapcore import grad, jit, vmap
+from vmapcore.errors import ConcretizationError, OptionError
 from vmapcore.libraries.scipy import FORMS
 
 from .together import together
 
 pytest.importorskip("scipy")
+cluster, ndimage, optimize = (pytest.importorskip(f"scipy.{name}") for name in ("cluster", "ndimage", "optimize"))
+signal, stats = (pytest.importorskip(f"scipy.{name}") for name in ("signal", "stats"))
+pytest.importorskip("scipy.cluster.vq")
+shapiro = stats.shapiro
 
 FUNCTIONS = [(module, name) for module, forms in FORMS.items() for name in forms]
 
@@ -39,3 +46,47 @@ def test_an_option_that_is_not_known_is_named():
         vmap(lambda x: fft.fft(x, plan=3))(np.ones((2, 3)))
     with pytest.raises(TypeError, match="unexpected keyword argument 'lenght'"):
         vmap(lambda x: fft.fft(x, lenght=3))(np.ones((2, 3)))
+
+
+NAMED = {
+    "scipy.signal.find_peaks": lambda x: signal.find_peaks(x)[0],
+    "scipy.ndimage.label": lambda x: ndimage.label([x, x])[0],
+    "scipy.cluster.vq.whiten": lambda x: cluster.vq.whiten(x[:, None]),
+    "scipy.stats.shapiro": lambda x: shapiro(x)[0],
+    "scipy.optimize.linprog": lambda x: optimize.linprog(c=x, bounds=(0, 1)).x,
+    "scipy.stats.gaussian_kde": lambda x: stats.gaussian_kde(x)(0.5),
+}
+"""Calls of what computes with plain values, by the name that an error has."""
+
+
+@pytest.mark.parametrize("array_api", ["0", "1"])
+def test_what_has_no_form_is_named(array_api):
+    """By the line, and with a remedy that works, with and without SciPy's own dispatch."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.test_scipy_forms"],
+        env=os.environ | {"SCIPY_ARRAY_API": array_api},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def check_named():
+    x = np.array([[0.0, 2.0, 1.0, 4.0, 0.5], [1.0, 5.0, 2.0, 3.5, 0.0]])
+    for name, fun in NAMED.items():
+        where = rf"^{name}: has no form that takes traced values, such as .* of "
+        line = r"at test_scipy_forms\.py:\d+ in <lambda>\. "
+        with pytest.raises(ConcretizationError, match=where + rf"vmap\(<lambda>\), {line}.*branches=\"split\""):
+            vmap(fun)(x)
+        with pytest.raises(ConcretizationError, match=where + rf"jit\(<lambda>\), {line}"):
+            jit(fun)(x[0])
+        with pytest.raises(ConcretizationError, match=where + rf".*{line}Declare it as an operation with a derivative"):
+            grad(lambda x, fun=fun: np.sum(fun(x)))(x[0])
+        wanted = [fun(row) for row in x]
+        assert np.allclose(vmap(fun, branches="split")(x), wanted), name
+        assert np.allclose(vmap(lambda y, fun=fun: fun(x[0]) + 0 * y[0])(x), [wanted[0]] * 2), name
+
+
+if __name__ == "__main__":
+    check_named()

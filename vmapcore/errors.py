@@ -138,6 +138,18 @@ def caller() -> FrameType:
     return frame
 
 
+def scipys_name() -> str:
+    """The name of the function of SciPy's whose code led here, without the user's in between; empty if none did."""
+    frame, name = sys._getframe(1), ""
+    while frame.f_back is not None and _OF_OTHERS[path := frame.f_code.co_filename]:
+        function = frame.f_code.co_qualname
+        if path.startswith(OTHERS[-1]) and "<" not in function:
+            module = [part for part in frame.f_globals["__name__"].split(".") if not part.startswith("_")]
+            name = ".".join([*module, function.removesuffix(".__init__")])
+        frame = frame.f_back
+    return name
+
+
 class _OfOthers(dict[str, bool]):
     """Whether a file is this package's or NumPy's: a dict, as a recording asks of some frames for each step."""
 

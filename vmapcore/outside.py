@@ -4,11 +4,13 @@ NumPy asks an index for an array of it, which a traced one has not. So a functio
 module's or of a function around it, another one in the same memory, which leaves such an index to the rules.
 """
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from .arrays import PLAIN_KINDS
+from .modules import is_library
 from .numpy_protocol import NUMPY
 from .tracer import Tracer
 
@@ -28,11 +30,18 @@ class OutsideArray(np.ndarray):
         return np.asarray(self).__reduce__()
 
     def copy(self, order: Any = "C") -> Any:
-        return NUMPY["made"](np.array(self, order=order), order)
+        made = np.array(self, order=order)
+        return made if _asked_by_library() else NUMPY["made"](made, order)
 
     def astype(self, dtype: Any, *args: Any, **options: Any) -> Any:
         made = np.asarray(self).astype(dtype, *args, **options)
-        return made if made.base is not None else NUMPY["made"](made, "K")
+        return made if made.base is not None or _asked_by_library() else NUMPY["made"](made, "K")
+
+
+def _asked_by_library() -> bool:
+    """Whether a method is called by a library's code, which computes with plain arrays."""
+    frame = sys._getframe(2)
+    return is_library(frame.f_globals.get("__name__"), frame.f_code.co_filename)
 
 
 def _is_traced(x: Any) -> bool:

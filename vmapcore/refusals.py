@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import PACKAGE, ArgumentError, ConcretizationError, VmapcoreError, caller, callers_line, describe, line_of
+from .errors import (
+    PACKAGE,
+    ArgumentError,
+    ConcretizationError,
+    VmapcoreError,
+    caller,
+    callers_line,
+    describe,
+    line_of,
+    scipys_name,
+)
 
 TRUTH, TEXT = "one truth value", "one text"
 """What may be asked of a tracer that carries a derivative: neither a branch nor a printed number takes part in it."""
@@ -226,10 +236,23 @@ class Questioned:
         """What it is not, and what to do instead."""
         return wanted, "Use array operations"
 
+    @property
+    def otherwise(self) -> str:
+        """What to do instead of passing it to a library's function that computes with plain values."""
+        return "Call it outside, on plain values, or declare it as an operation, with vmapcore.external" + self.apart
+
+    def outside(self, name: str) -> VmapcoreError:
+        """The error for passing it to a library's function of that name."""
+        what = f"{describe(self)} of {self._trace.call}"
+        fact = f"has no form that takes traced values, such as {what}, at {callers_line()}"
+        return refuse(self._trace, name, fact, "", self.otherwise)
+
     def _concretization(self, call: str, wanted: str, remedy: str) -> VmapcoreError:
         """The error for asking this tracer for a value that it does not have."""
         if self._trace.ended:
             return self._trace.leaked()
+        if name := scipys_name():
+            return self.outside(name)
         if call in ELEMENTS and is_written():
             return refuse(self._trace, *parts_of_write("x[i] = v", self, call == ARRAY and self.dtype.kind in "biu"))
         return refuse(self._trace, call, self._is_not(wanted), "", remedy)
@@ -280,6 +303,10 @@ class Differentiated(Questioned):
     __slots__ = ()
 
     beyond = "a derivative"
+    otherwise = (
+        "Declare it as an operation with a derivative, with vmapcore.external or custom_op; or use "
+        "vmapcore.stop_gradient(x) first if the derivative is not wanted"
+    )
 
     def _known(self, wanted: str) -> Any:
         loses_none = wanted in (TRUTH, TEXT) or self.dtype.kind in "biu"  # a branch, a text, an int of an int

@@ -4,8 +4,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..core import RUNNING, SEQUENCES
 from ..errors import OptionError
-from ..numpy import Dispatching
+from ..numpy import Dispatching, is_traced
+from ..tracer import Tracer
 
 IGNORED = frozenset(
     {
@@ -49,3 +51,29 @@ class Counterpart(Dispatching):
         if name not in IGNORED and value is not default and not (type(value) is type(default) and value == default):
             fact = f"{name} is {value!r}, and there are traced values"
             raise OptionError(self.name, fact, f"it must be {default!r} then", "Pass plain values for another")
+
+
+class OfPlainValues(Dispatching):
+    """A function of SciPy's that has no form: where all rows that go on have one value, it is called with that."""
+
+    def __init__(self, theirs: Any, name: str) -> None:
+        Dispatching.__init__(self, theirs, self.of_answers)
+        self.name = name
+
+    def of_answers(self, *args: Any, **options: Any) -> Any:
+        args, options = self._answer(args), {name: self._answer(x) for name, x in options.items()}
+        result = self.theirs(*args, **options)
+        return self._made(result, args, options) if RUNNING.get() else result
+
+    def _array(self, x: Any) -> Any:
+        return x
+
+    def _answer(self, x: Any) -> Any:
+        if type(x) in SEQUENCES:
+            return type(x)(map(self._answer, x)) if is_traced(x) else x
+        if not isinstance(x, Tracer):
+            return x
+        value = x.answered()
+        if value is None:
+            raise x.outside(self.name)
+        return value[()]

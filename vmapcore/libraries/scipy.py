@@ -12,7 +12,7 @@ from ..numpy import Dispatching
 from . import fft, interpolate, ivp, linalg, quadrature, roots, samples, signals, spectra
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
-from .forms import Counterpart
+from .forms import Counterpart, OfPlainValues
 from .functions import FUNCTIONS
 from .slopes import s
 from .special import PARTIALS
@@ -46,7 +46,6 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.interpolate": interpolate.FUNCTIONS,
     "scipy.ndimage": interpolate.OF_IMAGES,
     "scipy.signal": signals.FUNCTIONS | spectra.FUNCTIONS,
-    "scipy.stats": {},
 }
 """By modules of SciPy's, the forms of their functions, by name."""
 
@@ -58,14 +57,32 @@ CALLS: dict[str, dict[str, Callable[[SolverCall], Any]]] = {
 """The same of functions that call functions of the user's."""
 
 
+PUBLIC = (
+    *("scipy.cluster", "scipy.cluster.hierarchy", "scipy.cluster.vq", "scipy.fft", "scipy.fftpack", "scipy.integrate"),
+    *("scipy.interpolate", "scipy.linalg", "scipy.ndimage", "scipy.odr", "scipy.optimize", "scipy.signal"),
+    *("scipy.signal.windows", "scipy.sparse", "scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial"),
+    *("scipy.spatial.distance", "scipy.stats", "scipy.stats.contingency", "scipy.stats.mstats", "scipy.stats.qmc"),
+)
+"""Modules whose other functions compute with plain values."""
+
+
 def declare(module: ModuleType) -> None:
-    """The forms of the functions of a module."""
+    """What the functions of a module are."""
     for kind, forms in ((Counterpart, FORMS), (Calling, CALLS)):
         for name, ours in forms.get(module.__name__, {}).items():
             theirs = getattr(module, name, None)  # an older SciPy may not have it
             if theirs is not None and theirs not in INSTEAD:
                 stands_for(kind(theirs, ours, f"{module.__name__}.{name}"), theirs)
+    for name, theirs in list(vars(module).items()):
+        if not name.startswith("_") and _is_function(theirs) and theirs not in INSTEAD:
+            stands_for(OfPlainValues(theirs, f"{module.__name__}.{name}"), theirs)
     Library(module)
+
+
+def _is_function(x: Any) -> bool:
+    """Whether it is a function of SciPy's own."""
+    others = isinstance(x, (type, ModuleType, np.ufunc))
+    return callable(x) and not others and hasattr(x, "__name__") and str(x.__module__).startswith("scipy.")
 
 
 def declare_stats(stats: ModuleType) -> None:
@@ -92,7 +109,7 @@ LATER.update(
     {
         "scipy": Library,
         "scipy.special": declare_special,
-        **dict.fromkeys([*FORMS, *CALLS], declare),
+        **dict.fromkeys(PUBLIC, declare),
         "scipy.stats": declare_stats,
         "scipy.interpolate": declare_interpolate,
     }
