@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from ..arrays import is_array
 from ..batched import BatchedTensor
 from ..core import RUNNING
 from ..errors import ArgumentError, ConcretizationError, MissingRuleError, OptionError, ShapeError
-from ..methods import RUN
-from ..names import call_user
+from ..methods import ABSENT, RUN
+from ..names import call_user, seen
 from ..numpy import Dispatching
 from ..recording import RecordTracer
 from ..rules.creation import as_array
@@ -28,7 +29,7 @@ class Calling(Dispatching):
     def __init__(self, theirs: Any, ours: Callable[["SolverCall"], Any], name: str) -> None:
         Dispatching.__init__(self, theirs, ours)
         self.name = name
-        self.signature = inspect.signature(theirs)
+        self.signature = inspect.signature(_any if isinstance(theirs, BuiltinFunctionType) else theirs)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         closed = Closed((args, options))
@@ -38,6 +39,14 @@ class Calling(Dispatching):
             return self._made(result, args, options) if RUNNING.get() else result
         bound = self.signature.bind(*args, **options)
         return self.applied(SolverCall(self.name, self.theirs, bound))
+
+
+def _itself(x: Any) -> Any:
+    return x
+
+
+def _any(*args: Any, **options: Any) -> None:
+    """Has the signature of what has none, as it is compiled."""
 
 
 def on_plain_values(name: str, fun: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -56,14 +65,28 @@ def on_plain_values(name: str, fun: Callable[..., Any], *args: Any, **options: A
         RUNNING.set(running)
 
 
+class Truth:
+    """What was True for all when it was recorded, and stays so once it is asked for; until then a traced value."""
+
+    def __init__(self, call: "SolverCall", path: Path, traced: Any) -> None:
+        self.call, self.path, self.traced = call, path, traced
+
+    def asked(self) -> Any:
+        self.call.held.add(self.path)
+        return np.True_
+
+
 class Result(dict[str, Any]):
     """What SciPy returns as an object, of traced values."""
 
+    def __getitem__(self, name: str) -> Any:
+        value = dict.__getitem__(self, name)
+        return value.asked() if isinstance(value, Truth) else value
+
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        if name not in self:
+            raise AttributeError(f"{name!r} is no part of the result where there are traced values")
+        return self[name]
 
     def __dir__(self) -> list[str]:
         return [*self]
@@ -85,10 +108,11 @@ class SolverCall:
         return self.closed.leaves
 
     def given(self, leaves: Sequence[Any]) -> dict[str, Any]:
-        """The arguments by name, those that were left out too, with other leaves."""
+        """The arguments by name, those that were left out too, with other leaves; functions as they are seen here."""
         whole = inspect.BoundArguments(self.bound.signature, self.closed(leaves))
         whole.apply_defaults()
-        return dict(whole.arguments)
+        see = seen if RUN.get() is not None else _itself
+        return {name: see(x) if callable(x) else x for name, x in whole.arguments.items()}
 
     def of_scipy(self, *leaves: Any) -> Any:
         """What SciPy returns for these leaves, which are plain."""
@@ -138,9 +162,7 @@ class SolverCall:
         if isinstance(value, Tracer) or not value.size or not (value == value.flat[0]).all():
             return x
         if recorded:
-            if not (x.dtype == bool and value.all()):
-                return x
-            self.held.add(path)
+            return Truth(self, path, x) if x.dtype == bool and value.all() else x
         return value.flat[0]
 
 
@@ -192,12 +214,16 @@ def _items(x: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 def _rebuilt(x: Any, path: Path, values: dict[Path, Any], texts: dict[Path, set[Any]]) -> Any:
     if isinstance(x, dict):
-        return Result({name: _rebuilt(part, (*path, name), values, texts) for name, part in x.items()})
+        parts = {name: _rebuilt(part, (*path, name), values, texts) for name, part in x.items()}
+        return Result({name: part for name, part in parts.items() if part is not ABSENT})
     if isinstance(x, (list, tuple)):
-        return type(x)([_rebuilt(part, (*path, i), values, texts) for i, part in enumerate(x)])
+        found = [_rebuilt(part, (*path, i), values, texts) for i, part in enumerate(x)]
+        return type(x)([part.traced if isinstance(part, Truth) else part for part in found])
     if path in values:
         return values[path]
-    return " | ".join(sorted(texts[path])) if texts.get(path) else x
+    if texts.get(path):
+        return " | ".join(sorted(texts[path]))
+    return None if x is None else ABSENT  # an object of one row is none of the others
 
 
 # What derivatives are made of.

@@ -17,8 +17,7 @@ from ..core import Dynamic
 from ..derivatives import stop_gradient, vjp
 from ..errors import ConcretizationError, MissingRuleError, OptionError
 from ..forward import jvp
-from ..methods import RUN
-from ..names import call_user, seen
+from ..names import call_user
 from ..rules.creation import as_array
 from ..tracer import Tracer
 from ..transposing import zeros_for_none
@@ -43,11 +42,6 @@ class Given:
         self.dtype = np.dtype(complex if y0.dtype.kind == "c" else float)
         self.y0 = y0.astype(self.dtype)
         self.times = None if times is None else as_array(times, None).astype(float)
-
-
-def users(fun: Any) -> Any:
-    """A user's function, as it is seen where transforms run."""
-    return fun if RUN.get() is None else seen(fun)
 
 
 class Ivp:
@@ -177,7 +171,7 @@ def _options(call: str, **options: Any) -> Options:
 def _given(call: SolverCall, leaves: Sequence[Any]) -> Given:
     asked = call.given(leaves)
     t0, t1 = asked["t_span"]
-    function, args, wide = users(asked["fun"]), asked["args"] or (), asked["vectorized"]
+    function, args, wide = asked["fun"], asked["args"] or (), asked["vectorized"]
 
     def fun(t: Any, y: Any) -> Any:
         return as_array(function(t, y[:, None] if wide else y, *args), None).reshape(y.shape)
@@ -344,7 +338,7 @@ def odeint(call: SolverCall) -> Any:
     def given(leaves: Sequence[Any]) -> Given:
         found = call.given(leaves)
         times, y0 = as_array(found["t"], None), as_array(found["y0"], None)
-        function, args = users(found["func"]), found["args"]
+        function, args = found["func"], found["args"]
         args = args if isinstance(args, tuple) else (args,)
 
         def fun(t: Any, y: Any) -> Any:

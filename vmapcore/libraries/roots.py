@@ -10,55 +10,94 @@ from ..forward import jvp
 from ..jacobians import jacfwd
 from .calls import Path, SolverCall, applied, unknown
 
+Of = Callable[[Any, dict[str, Any]], Any]
+"""A function of a solution and of the arguments of the call."""
+
+Values = dict[Path, Of]
+
+
+class Implicit:
+    """The rules of what SciPy returns where `residual` is zero at the first of `paths` in it.
+
+    With `each`, an element of the residual hangs on that element of the solution alone. Parts of the result at
+    `values` are such functions of the solution; what else there is of floats has no derivative.
+    """
+
+    def __init__(
+        self, call: SolverCall, residual: Of, paths: Sequence[Path], each: bool = False, values: Values | None = None
+    ) -> None:
+        self.call, self.residual, self.paths, self.each, self.values = call, residual, paths, each, values or {}
+
+    def _place(self) -> int:
+        """Where the solution is among the results."""
+        assert self.call.form is not None
+        return self.call.form.paths.index(next(path for path in self.paths if path in self.call.form.paths))
+
+    def _parts(self) -> list[tuple[int, Of]]:
+        """Where results are that are functions of it, and which."""
+        assert self.call.form is not None
+        return [(self.call.form.paths.index(path), fun) for path, fun in self.values.items()]
+
+    def _of(self, x: Any, leaves: Sequence[Any]) -> Any:
+        return self.residual(x, self.call.given(leaves)).reshape(x.shape)
+
+    def _solve(self, x: Any, leaves: Sequence[Any], v: Any, transposed: bool) -> Any:
+        """The derivative of the residual by x, inverted, times `v`."""
+        if self.each or not x.shape:
+            return v / jvp(lambda x: self._of(x, leaves), (x,), (np.ones_like(x),))[1]
+        matrix = jacfwd(lambda x: self._of(x, leaves), holomorphic=x.dtype.kind == "c")(x).reshape(x.size, x.size)
+        return np.linalg.solve(matrix.T if transposed else matrix, v.reshape(-1)).reshape(x.shape)
+
+    def push(self, leaves: Any, outs: Any, tangents: Any) -> list[Any]:
+        moving = [i for i, t in enumerate(tangents) if t is not None]
+        given, ts = _pick(leaves, moving), _pick(tangents, moving)
+        place = self._place()
+        x = outs[place]
+        along = jvp(lambda *xs: self._of(x, _with(leaves, moving, xs)), given, ts)[1]
+        moved = self._solve(x, leaves, -along, False)
+        found = [np.full_like(y, np.nan if y.dtype.kind in "fc" else 0) for y in outs]
+        found[place] = moved
+        for i, fun in self._parts():
+
+            def value(x: Any, *xs: Any, fun: Of = fun) -> Any:
+                return fun(x, self.call.given(_with(leaves, moving, xs)))
+
+            found[i] = jvp(value, (x, *given), (moved, *ts))[1]
+        return found
+
+    def pull(self, leaves: Any, outs: Any, gs: Any, wanted: Sequence[int]) -> Any:
+        assert self.call.form is not None
+        place, given = self._place(), _pick(leaves, wanted)
+        unknown(self.call.name, self.call.form, [self.call.form.paths[place], *self.values], gs)
+        x = outs[place]
+        g = np.zeros_like(x) if gs[place] is None else gs[place]
+        more: list[Any] = []
+        for i, fun in self._parts():
+            if gs[i] is not None:
+
+                def value(x: Any, *xs: Any, fun: Of = fun) -> Any:
+                    return fun(x, self.call.given(_with(leaves, wanted, xs)))
+
+                by_x, *others = vjp(value, x, *given)[1](gs[i])
+                g, more = g + by_x, [*more, others]
+        _, pullback = vjp(lambda *xs: self._of(x, _with(leaves, wanted, xs)), *given)
+        found = pullback(self._solve(x, leaves, -g, True).astype(x.dtype))
+        for others in more:
+            found = [a + b for a, b in zip(found, others, strict=True)]
+        return found
+
 
 def implicit(
     call: SolverCall,
-    residual: Callable[[Any, dict[str, Any]], Any],
+    residual: Of,
     paths: Sequence[Path],
     like: Callable[[dict[str, Any]], Any],
     each: bool = False,
+    values: Values | None = None,
 ) -> Any:
-    """What SciPy returns, where `residual(x, arguments)` is zero at the first of `paths` in it.
-
-    Of no rows it is what `like` makes of the arguments. With `each`, an element of the residual hangs on that element
-    of x alone. What else the result has of floats has no derivative.
-    """
-
-    def solution(outs: Sequence[Any]) -> Any:
-        assert call.form is not None
-        return outs[call.form.paths.index(next(path for path in paths if path in call.form.paths))]
-
-    def of(x: Any, leaves: Sequence[Any]) -> Any:
-        return residual(x, call.given(leaves)).reshape(x.shape)
-
-    def slope(x: Any, leaves: Sequence[Any]) -> Any:
-        """The derivative of the residual: a matrix, or of each element a number."""
-        if each or not x.shape:
-            return jvp(lambda x: of(x, leaves), (x,), (np.ones_like(x),))[1]
-        return jacfwd(lambda x: of(x, leaves), holomorphic=x.dtype.kind == "c")(x).reshape(x.size, x.size)
-
-    def solve(matrix: Any, v: Any) -> Any:
-        if each or not v.shape:
-            return v / matrix
-        return np.linalg.solve(matrix, v.reshape(-1)).reshape(v.shape)
-
-    def push(leaves: Any, outs: Any, tangents: Any) -> list[Any]:
-        assert call.form is not None
-        x = solution(outs)
-        moving = [i for i, t in enumerate(tangents) if t is not None]
-        along = jvp(lambda *xs: of(x, _with(leaves, moving, xs)), _pick(leaves, moving), _pick(tangents, moving))[1]
-        moved = solve(slope(x, leaves), -along)
-        return [moved if y is x else np.full_like(y, np.nan if y.dtype.kind in "fc" else 0) for y in outs]
-
-    def pull(leaves: Any, outs: Any, gs: Any, wanted: Sequence[int]) -> Any:
-        assert call.form is not None
-        unknown(call.name, call.form, paths, gs)
-        x, g = solution(outs), solution(gs)
-        matrix = slope(x, leaves)
-        _, pullback = vjp(lambda *xs: of(x, _with(leaves, wanted, xs)), *_pick(leaves, wanted))
-        return pullback(solve(matrix.T, -g).astype(x.dtype))
-
-    return call.solved(push, pull, like=like)
+    """What SciPy returns, with the rules of `Implicit`; of no rows what `like` makes of the arguments."""
+    rules = Implicit(call, residual, paths, each, values)
+    return call.solved(rules.push, rules.pull, like=like)
 
 
 def _pick(values: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:

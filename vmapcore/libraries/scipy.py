@@ -9,7 +9,7 @@ import numpy as np
 from ..modules import LATER, declare_imported
 from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
-from . import fft, interpolate, ivp, linalg, quadrature, roots, samples, signals, spectra
+from . import fft, interpolate, ivp, linalg, minima, quadrature, roots, samples, signals, spectra
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart, OfPlainValues
@@ -52,7 +52,7 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
 
 CALLS: dict[str, dict[str, Callable[[SolverCall], Any]]] = {
     "scipy.integrate": ivp.FUNCTIONS | quadrature.FUNCTIONS,
-    "scipy.optimize": roots.FUNCTIONS,
+    "scipy.optimize": roots.FUNCTIONS | minima.FUNCTIONS,
 }
 """The same of functions that call functions of the user's."""
 
