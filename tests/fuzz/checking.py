@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vmapcore import grad, jit, jvp, vmap
-from vmapcore.errors import MutationError
+from vmapcore.errors import MutationError, ZeroGradientWarning
 from vmapcore.testing import vmap_loop
 from vmapcore.testing.compare import aliases, assert_close, assert_like
 
@@ -212,6 +212,7 @@ def quietly(fun, args):
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        warnings.simplefilter("ignore", ZeroGradientWarning)
         return fun(*[x.copy() if fun is None else x for x in args])
 
 
