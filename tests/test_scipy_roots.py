@@ -85,6 +85,47 @@ def test_root_finders(name):
     check_call(fun, M, E, tol=10.0, grads=name != "brentq full")
 
 
+MANY = {
+    "brentq": lambda m, e: optimize.brentq(lambda x: kepler(x, m, e), 0.0, 7.0),
+    "brentq to an end": lambda m, e: optimize.brentq(lambda x: (x - 1) * (x + 3 + m), 0.0, 1.0),
+    "brentq of a power": lambda m, e: optimize.brentq(lambda x: x**9 - m * e, -2.0, 2.0 + m, xtol=1e-10),
+    "bisect": lambda m, e: optimize.bisect(kepler, 0.0, 7.0 + m, args=(m, e), xtol=1e-9),
+    "newton": lambda m, e: optimize.newton(kepler, m, args=(m, e)),
+    "newton with a slope": lambda m, e: optimize.newton(kepler, m, lambda x, m, e: 1 - e * np.cos(x), (m, e)),
+    "root_scalar": lambda m, e: optimize.root_scalar(kepler, args=(m, e), bracket=[0, 7.0 + m]),
+    "root_scalar bisect": lambda m, e: optimize.root_scalar(kepler, (m, e), "bisect", bracket=(0, 7.0), xtol=1e-7),
+}
+
+
+@together("name", MANY, str, str)
+def test_many_rows_go_together_and_step_by_step_as_scipys(name):
+    rng = np.random.default_rng(0)
+    m, e = rng.uniform(0.1, 5, size=30), rng.uniform(0, 0.9, size=30)
+    fun = MANY[name]
+    if name.startswith("root_scalar"):
+        parts = ("iterations", "function_calls", "converged", "root")
+        found = vmap(lambda m, e: [np.asarray(fun(m, e)[part]) for part in parts])(m, e)
+        apart = [fun(*row) for row in zip(m, e, strict=True)]
+        for part, values in zip(parts, found, strict=True):
+            assert np.allclose(values, [x[part] for x in apart], rtol=1e-14), part
+    else:
+        apart = [fun(*row) for row in zip(m, e, strict=True)]
+        assert np.allclose(vmap(fun)(m, e), apart, rtol=1e-14, atol=1e-15)
+        assert np.allclose(jit(vmap(fun))(m, e), apart, rtol=1e-14, atol=1e-15)
+
+
+def test_many_rows_of_which_some_fail():
+    m = np.linspace(-1, 2, 20)
+    with pytest.raises(ValueError, match="different signs"):
+        vmap(lambda m: optimize.brentq(lambda x: x * x - m, 0.0, 3.0))(m)
+    with pytest.raises(RuntimeError, match="Failed to converge"):
+        vmap(lambda m: optimize.newton(lambda x: x * x - m, 1.0, lambda x: 2 * x))(m)
+    found = vmap(lambda m: optimize.newton(lambda x: x * x - m, 1.0, lambda x: 2 * x, disp=False))(m[10:])
+    assert np.allclose(found, np.sqrt(m[10:]))
+    asking = vmap(lambda m: optimize.brentq(lambda x: x - m if x < 1 else x**2 - m, -3.0, 3.0))(m)
+    assert np.allclose(asking, [optimize.brentq(lambda x, m=k: x - m if x < 1 else x**2 - m, -3.0, 3.0) for k in m])
+
+
 def test_rows_of_rows_and_none():
     fun = CALLS["brentq"]
     both = vmap(vmap(fun, (None, 0)), (0, None))(M, E)

@@ -12,18 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ..batched import BatchedTensor, BatchTrace
 from ..core import Dynamic
 from ..derivatives import stop_gradient, vjp
 from ..errors import ConcretizationError, MissingRuleError, OptionError
 from ..forward import jvp
-from ..names import call_user
 from ..rules.creation import as_array
 from ..tracer import Tracer
 from ..transposing import zeros_for_none
 from .calls import Result, SolverCall
 from .closures import Holder
-from .operations import PlainRun, no_derivative
+from .operations import Enter, PlainRun, Taken, no_derivative, together
 from .schemes import EPS, Options, Scheme
 from .stepping import Problem, Stepping, TooManyStepsError, Trajectory, along
 
@@ -60,25 +58,18 @@ class Ivp:
 
     def together(self, size: int, mapped: Sequence[bool], leaves: Sequence[Any], most: float = np.inf) -> Stepping:
         """The run of all rows."""
-        trace = BatchTrace(self.call.name, size, "error")
 
-        def rows_of(x: Any, dtype: Any) -> Any:
-            value, has_rows = trace.taken(x)
-            value = np.asarray(value, dtype)
-            return value if has_rows else np.broadcast_to(value, (size, *value.shape))
-
-        def run() -> Stepping:
-            given = self.given([BatchedTensor(trace, x) if m else x for x, m in zip(leaves, mapped, strict=True)])
+        def run(inside: list[Any], enter: Enter, taken: Taken) -> Stepping:
+            given = self.given(inside)
 
             def field(t: Any, y: Any) -> Any:
-                return rows_of(given.fun(BatchedTensor(trace, t), BatchedTensor(trace, y)), given.dtype)
+                return taken(given.fun(enter(t), enter(y)), given.dtype)
 
-            times = np.empty((size, 0)) if given.times is None else rows_of(given.times, float)
-            ends = [rows_of(t, float) for t in (given.t0, given.t1)]
-            problem = Problem(ends[0], ends[1], rows_of(given.y0, given.dtype), times)
+            times = np.empty((size, 0)) if given.times is None else taken(given.times, float)
+            problem = Problem(taken(given.t0, float), taken(given.t1, float), taken(given.y0, given.dtype), times)
             return Stepping(Scheme(self.table, field, self.options), problem, most)
 
-        return trace.run(lambda: call_user(run, ()))
+        return together(self.call.name, size, mapped, leaves, run)
 
     def alone(self, leaves: Sequence[Any], most: float = np.inf) -> Stepping:
         """The run of one row."""

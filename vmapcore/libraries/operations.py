@@ -4,11 +4,12 @@ What a rule computes is such an operation too, since it calls the user's functio
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..arrays import on_host
+from ..batched import BatchedTensor, BatchTrace
 from ..batching import vmap
 from ..core import RUNNING, Primitive
 from ..derivatives import vjp
@@ -19,6 +20,9 @@ from ..names import call_user
 from ..transposing import has_derivative
 
 Rule = Callable[..., Any]
+Enter = Callable[[Any], Any]
+Taken = Callable[[Any, Any], Any]
+R = TypeVar("R")
 
 
 class PlainRun(Primitive):
@@ -205,6 +209,27 @@ def by_rows(fun: Rule, axes: Sequence[int | None], size: int, args: Sequence[Any
             raise
     rows = [[x if axis is None else x[i] for x, axis in zip(args, axes, strict=True)] for i in range(size)]
     return tuple([np.stack(column) for column in zip(*[call_user(fun, row) for row in rows], strict=True)])
+
+
+def together(
+    name: str, size: int, mapped: Sequence[bool], leaves: Sequence[Any], run: Callable[[list[Any], Enter, Taken], R]
+) -> R:
+    """Runs `run(leaves, enter, taken)`, in which a user's function is called with all rows at once.
+
+    `enter(x)` is an array of rows as the function sees it, and `taken(x, dtype)` such an array of what it returns.
+    """
+    trace = BatchTrace(name, size, "error")
+
+    def enter(x: Any) -> Any:
+        return BatchedTensor(trace, x)
+
+    def taken(x: Any, dtype: Any) -> Any:
+        value, has_rows = trace.taken(x)
+        value = np.asarray(value, dtype)
+        return value if has_rows else np.broadcast_to(value, (size, *value.shape))
+
+    inside = [enter(x) if m else x for x, m in zip(leaves, mapped, strict=True)]
+    return trace.run(lambda: call_user(run, (inside, enter, taken)))
 
 
 def _with(leaves: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:

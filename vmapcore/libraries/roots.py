@@ -8,7 +8,11 @@ import numpy as np
 from ..derivatives import vjp
 from ..forward import jvp
 from ..jacobians import jacfwd
+from ..rules.casts import inexact
+from ..rules.creation import as_array
 from .calls import Path, SolverCall, applied, unknown
+from .operations import Enter, PlainRun, Rule, Taken, no_derivative, together
+from .searches import Found, Rows, bisection, brent, newtons, secants
 
 Of = Callable[[Any, dict[str, Any]], Any]
 """A function of a solution and of the arguments of the call."""
@@ -94,10 +98,11 @@ def implicit(
     like: Callable[[dict[str, Any]], Any],
     each: bool = False,
     values: Values | None = None,
+    rows: Rule | None = None,
 ) -> Any:
     """What SciPy returns, with the rules of `Implicit`; of no rows what `like` makes of the arguments."""
     rules = Implicit(call, residual, paths, each, values)
-    return call.solved(rules.push, rules.pull, like=like)
+    return call.solved(rules.push, rules.pull, rows, like)
 
 
 def _pick(values: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
@@ -135,20 +140,94 @@ def guessed(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda given: np.zeros(np.shape(given[name]))
 
 
+MANY = 12
+"""Rows from which it pays to search for all roots together."""
+
+Search = Callable[[dict[str, Any], Callable[[str], Rows], Callable[[str], Any]], Found]
+"""A search with some arguments, of functions and numbers of rows by their names."""
+
+
+def _together(call: SolverCall, search: Search | None) -> Rule | None:
+    """The rows of a root finder; those that come to no end by SciPy, and the first, for the form of the result."""
+    if search is None:
+        return None
+
+    def rows(size: int, mapped: Sequence[bool], *leaves: Any) -> Any:
+        def run(inside: list[Any], enter: Enter, taken: Taken) -> Found:
+            given = call.given(inside)
+            args = as_tuple(given["args"])
+
+            def rows_of(name: str) -> Rows:
+                return lambda x: taken(applied(given[name], enter(x), *args).reshape(()), float)
+
+            with np.errstate(all="ignore"):
+                return search(given, rows_of, lambda name: taken(inexact(as_array(given[name], None)), float))
+
+        one_by_one = PlainRun(call.name, call.run, *no_derivative(call.name)).rows
+        if size < MANY:
+            return one_by_one(size, mapped, *leaves)
+        try:
+            found = together(call.name, size, mapped, leaves, run)
+        except (TypeError, ValueError):  # a question to a value, or what is no real number for each row
+            return one_by_one(size, mapped, *leaves)
+        first = call.run(*[x[0] if m else x for x, m in zip(leaves, mapped, strict=True)])
+        assert call.form is not None
+        parts = {"root": found.root, "iterations": found.iterations, "function_calls": found.calls}
+        outs = [
+            np.array(parts.get(path[-1] if path else "root", np.repeat(x, size)))
+            for path, x in zip(call.form.paths, first, strict=True)
+        ]
+        for i in np.flatnonzero(~found.done):
+            row = call.run(*[x[i] if m else x for x, m in zip(leaves, mapped, strict=True)])
+            for out, value in zip(outs, row, strict=True):
+                out[i] = value
+        return outs
+
+    return rows
+
+
 def bracketed(call: SolverCall) -> Any:
     """`brentq` and its kin."""
-    return implicit(call, lambda x, given: _residual("f", given, x), SOLUTION, lambda given: 0.0)
+    method = {"brentq": brent, "bisect": bisection}.get(call.name.rpartition(".")[-1])
+
+    def search(given: dict[str, Any], rows_of: Any, number: Any) -> Found:
+        assert method is not None
+        return method(rows_of("f"), number("a"), number("b"), given["xtol"], given["rtol"], given["maxiter"])
+
+    rows = None if method is None or call.bound.arguments.get("full_output") else _together(call, search)
+    return implicit(call, lambda x, given: _residual("f", given, x), SOLUTION, lambda given: 0.0, rows=rows)
 
 
 def newton(call: SolverCall) -> Any:
-    return implicit(call, lambda x, given: _residual("func", given, x), SOLUTION, guessed("x0"), each=True)
+    asked = call.bound.arguments
+
+    def search(given: dict[str, Any], rows_of: Any, number: Any) -> Found:
+        f, x0, rest = rows_of("func"), number("x0"), (given["tol"], given["rtol"], given["maxiter"])
+        if x0.ndim > 1:
+            raise ValueError("an array for each row")
+        return secants(f, x0, *rest) if given["fprime"] is None else newtons(f, rows_of("fprime"), x0, *rest)
+
+    plain = not any(asked.get(name) for name in ("full_output", "fprime2")) and asked.get("x1") is None
+    rows = _together(call, search) if plain else None
+    return implicit(call, lambda x, given: _residual("func", given, x), SOLUTION, guessed("x0"), each=True, rows=rows)
 
 
 def root_scalar(call: SolverCall) -> Any:
+    asked = call.bound.arguments
+    method = {None: brent, "brentq": brent, "bisect": bisection}.get(asked.get("method"))
+
     def residual(x: Any, given: dict[str, Any]) -> Any:
         return _residual("f", given, x, given["fprime"])
 
-    return implicit(call, residual, [("root",)], lambda given: {"root": 0.0, "converged": True})
+    def search(given: dict[str, Any], rows_of: Any, number: Any) -> Found:
+        assert method is not None
+        ends = number("bracket")
+        rtol = 4 * np.finfo(float).eps if given["rtol"] is None else given["rtol"]
+        return method(rows_of("f"), ends[:, 0], ends[:, 1], given["xtol"] or 2e-12, rtol, given["maxiter"] or 100)
+
+    by_bracket = asked.get("bracket") is not None and not asked.get("options") and method is not None
+    rows = _together(call, search) if by_bracket and not asked.get("fprime") else None
+    return implicit(call, residual, [("root",)], lambda given: {"root": 0.0, "converged": True}, rows=rows)
 
 
 def fsolve(call: SolverCall) -> Any:
