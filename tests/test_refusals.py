@@ -17,7 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy import ndimage, signal, sparse, stats
+from scipy.cluster import vq
+from scipy.spatial import distance
 
+import vmapcore as vc
 from tests.own_names import grad, jacfwd, jit, jvp, trace, vjp, vmap
 from vmapcore import custom_op
 from vmapcore.errors import ArgumentError, ConcretizationError
@@ -132,8 +136,8 @@ def test_a_refusal_that_is_caught_is_told_whole():
     assert str(error.value) == (
         f"vmap(f): the function caught what follows, at test_refusals.py:{first + 2} in f, and went on; its results "
         "may hang on that. if/while/and/or/bool: a BatchedTensor bool[] of vmap(f) is not one truth value: it has 3 of "
-        f"them, at test_refusals.py:{first + 2} in f. Use np.where(condition, a, b), or "
-        'vmap(f, branches="split").'
+        f"them, at test_refusals.py:{first + 2} in f. Use np.where(condition, a, b), in a loop x = np.where(goes_on, "
+        'new, x), or vmap(f, branches="split").'
     )
 
 
@@ -258,3 +262,49 @@ def test_a_parameter_that_is_no_key():
     op = custom_op(lambda xp, x, *, by=1.0: x * by)
     with fails(ArgumentError, "by"):
         vmap(lambda x: op(x, by=x))(X)
+
+
+# SciPy's functions that ask.
+
+ASKING = {
+    "scipy.ndimage.gaussian_filter": lambda x: ndimage.gaussian_filter(x, 1.0),
+    "scipy.spatial.distance.cdist": lambda x: distance.cdist(x[:, None], x[:, None]),
+    "scipy.signal.find_peaks": lambda x: signal.find_peaks(x, 0.0)[1]["peak_heights"],
+    "scipy.stats.ttest_ind": lambda x: stats.ttest_ind(x, x + 1).pvalue,  # within a decorator of SciPy's
+    "scipy.stats.gaussian_kde": lambda x: stats.gaussian_kde(x)(0.0),
+    "scipy.sparse.csr_matrix": lambda x: sparse.csr_matrix(x),  # which has an error of its own
+    "scipy.cluster.vq.kmeans": lambda x: vq.kmeans(x, 1, rng=0)[1],
+}
+
+
+SAID = {
+    "vmap": (vc.vmap, 1, ', with vmapcore.external, or vmap(f, branches="split").'),
+    "vmap in split": (lambda f: vc.vmap(vc.vmap(f), branches="split"), 2, "with vmapcore.external"),
+    "jacfwd": (
+        vc.jacfwd,
+        0,
+        "Declare it as an operation with a derivative, with vmapcore.external or custom_op; or use",
+    ),
+    "jit": (vc.jit, 0, "Call it outside, on plain values, or declare it as an operation, with vmapcore.external."),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+@pytest.mark.parametrize("said", SAID)
+def test_a_function_of_scipys_that_asks_is_named(name, said):
+    transform, levels, remedy = SAID[said]
+    x = np.broadcast_to(np.array([0.0, 2.0, 1.0]), (2,) * levels + (3,))
+    with fails(ConcretizationError, f"{name}: ") as caught:
+        transform(ASKING[name])(x)
+    assert remedy in str(caught.value) and re.search(r"at test_refusals.py:\d+ in <lambda>", str(caught.value))
+
+
+def test_an_error_of_the_users_own_stays():
+    def f(x):
+        try:
+            return float(x)
+        except TypeError as error:
+            raise KeyError("mine") from error
+
+    with pytest.raises(KeyError, match="mine"):
+        grad(f)(1.0)

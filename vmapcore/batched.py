@@ -12,7 +12,7 @@ from .arrays import is_plain_array
 from .core import AS_ARRAYS, Memory, Primitive, Trace, at_end
 from .errors import VmapcoreError, callers_line
 from .outside import inside
-from .refusals import BOOL, BY_EXAMPLE, OTHERWISE, refuse
+from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
 from .tracer import Tracer, fixed
 from .views import is_contiguous, mark_contiguous
@@ -41,8 +41,7 @@ class BatchedTensor(Tracer):
         return None if trace.ended or trace.rows is None else trace.rows.answer(self, call, wanted)
 
     def _instead(self, call: str, wanted: str) -> tuple[str, str]:
-        remedy = BY_EXAMPLE.get(call, OTHERWISE)
-        return f"{wanted}: it has {self._trace.size} of them", remedy + self.apart * (call in (BOOL, "index"))
+        return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE) + self.apart
 
     @property
     def apart(self) -> str:

@@ -5,11 +5,12 @@ Messages read `<call>: <argument> <fact>; <allowed>. <remedy>.`
 """
 
 import copy
+import itertools
 import os
 import sys
 import warnings
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -140,14 +141,35 @@ def caller() -> FrameType:
 
 def scipys_name() -> str:
     """The name of the function of SciPy's whose code led here, without the user's in between; empty if none did."""
-    frame, name = sys._getframe(1), ""
-    while frame.f_back is not None and _OF_OTHERS[path := frame.f_code.co_filename]:
-        function = frame.f_code.co_qualname
-        if path.startswith(OTHERS[-1]) and "<" not in function:
-            module = [part for part in frame.f_globals["__name__"].split(".") if not part.startswith("_")]
-            name = ".".join([*module, function.removesuffix(".__init__")])
+    frame, found = sys._getframe(1), None
+    while frame.f_back is not None and is_others(frame):
+        found = frame if frame.f_code.co_filename.startswith(OTHERS[-1]) else found
         frame = frame.f_back
-    return name
+    return "" if found is None else _public_name(found)
+
+
+def is_others(frame: FrameType) -> bool:
+    """Whether a frame runs code that is not the user's: ours, NumPy's or SciPy's."""
+    return _OF_OTHERS[frame.f_code.co_filename]
+
+
+def _public_name(frame: FrameType) -> str:
+    """What is run by a frame, as users name it; of a decorator's inner function, what that was made for."""
+    code, owner = frame.f_code, frame.f_locals.get("self")
+    module, name = str(frame.f_globals.get("__name__")), code.co_qualname
+    if "<locals>" in name:
+        inside = [frame.f_locals.get(free) for free in code.co_freevars]
+        module, name = next(
+            ((f.__module__, f.__qualname__) for f in inside if isinstance(f, FunctionType)), (module, "")
+        )
+    elif owner is not None:
+        name = f"{type(owner).__name__}.{code.co_name}"
+    return ".".join([public_module(module), *[part for part in name.split(".") if part and part[:2] != "__"]])
+
+
+def public_module(name: str) -> str:
+    """The module of a library in which users find what one of its modules defines."""
+    return ".".join(itertools.takewhile(lambda part: part[0] != "_", name.split(".")))
 
 
 class _OfOthers(dict[str, bool]):

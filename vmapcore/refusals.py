@@ -22,6 +22,7 @@ from .errors import (
     caller,
     callers_line,
     describe,
+    is_others,
     line_of,
     scipys_name,
 )
@@ -36,8 +37,9 @@ ELEMENTS = (BOOL, ARRAY, "int", "float", "complex")
 """What a plain array asks of a value that is written into it."""
 
 INTO_PLAIN = (
-    "Make the array with vmapcore.numpy.zeros (or empty, ones, full) or with np.zeros_like of a traced array; or use "
-    "np.stack of a list of values, or vmapcore.at(x)[i].set(v)"
+    "Make the array inside, of one from outside np.array(x); where names are plain, with vmapcore.numpy.zeros (or "
+    "empty, ones, full) or with np.zeros_like of a traced array; or use np.stack of a list of values, or "
+    "vmapcore.at(x)[i].set(v)"
 )
 TO_WRITE = "; to write it into an array, make that with vmapcore.numpy.zeros"
 TAKE = "to index with it, use vmapcore.numpy.take(x, i, axis), of a list after np.stack"
@@ -45,7 +47,7 @@ KEEP = "Keep it an array, with NumPy's functions in place of math's and astype f
 OUTSIDE = "; or return it from the function, and convert it outside"
 
 BY_EXAMPLE = {
-    BOOL: "Use np.where(condition, a, b)",
+    BOOL: "Use np.where(condition, a, b), in a loop x = np.where(goes_on, new, x)",
     "index": "A size or a count must be the same for all examples; " + TAKE,
     "round": "Use round(x, 0) or np.rint(x)",
     "format": "Return it from the function to print it",
@@ -141,7 +143,10 @@ def check_returned(call: str, refused: Sequence[Refusal], error: BaseException |
         raise ConcretizationError(str(last.error)).with_traceback(error.__traceback__) from None
     while innermost.tb_next is not None:
         innermost = innermost.tb_next
-    if innermost.tb_frame.f_code is last.code and innermost.tb_lasti == last.instruction:
+    frame, cause = innermost.tb_frame, error.__cause__ or error.__context__
+    while cause is not None and cause is not last.error:
+        cause = cause.__cause__ or cause.__context__
+    if (frame.f_code is last.code and innermost.tb_lasti == last.instruction) or (cause and is_others(frame)):
         raise ConcretizationError(str(last.error)).with_traceback(error.__traceback__) from None
 
 
@@ -264,7 +269,7 @@ class Questioned:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         known = self._asked(ARRAY, ARRAY)
         if known is None:
-            raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype))
+            raise self._concretization(ARRAY, "an ordinary array", instead_of_array(self.dtype, dtype) + self.apart)
         return np.array(known, dtype)
 
     def __bool__(self) -> bool:

@@ -118,6 +118,7 @@ class Unknown:
 
     level = math.inf
     ended = True
+    apart = ""
 
     def __init__(self, call: str, member: Any) -> None:
         self.call = call

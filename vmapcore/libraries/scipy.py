@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import public_module
 from ..modules import LATER, declare_imported
 from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
@@ -75,7 +76,7 @@ def declare(module: ModuleType) -> None:
                 stands_for(kind(theirs, ours, f"{module.__name__}.{name}"), theirs)
     for name, theirs in list(vars(module).items()):
         if not name.startswith("_") and _is_function(theirs) and theirs not in INSTEAD:
-            stands_for(OfPlainValues(theirs, f"{module.__name__}.{name}"), theirs)
+            stands_for(OfPlainValues(theirs, f"{public_module(theirs.__module__)}.{name}"), theirs)
     Library(module)
 
 
