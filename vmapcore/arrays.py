@@ -98,3 +98,8 @@ def asarray(x: Any, like: Any = None) -> Array:
 def on_host(x: Any) -> Any:
     """Returns an array or number as a NumPy array, of whatever library it is."""
     return x.get() if namespace((x,)) is not np else np.asarray(x)
+
+
+def as_number(x: Any) -> Any:
+    """What has no axes as the scalar that NumPy's functions return, to which no operator writes."""
+    return x[()] if type(x) is np.ndarray else x

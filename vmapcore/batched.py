@@ -14,7 +14,7 @@ from .errors import VmapcoreError, callers_line
 from .outside import inside
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
-from .tracer import Tracer, fixed
+from .tracer import Tracer, fixed, innermost
 from .views import is_contiguous, mark_contiguous
 
 ALL_OF_ONE = (True,)
@@ -33,12 +33,19 @@ class BatchedTensor(Tracer):
 
     __slots__ = ()
 
-    row = Tracer.beside  # type: ignore[misc]  # that slot, by its name in SharedTensor
+    home = Tracer.beside  # type: ignore[misc]  # that slot, by its name here: the scope whose rows it has
     shape = fixed("shape", "reshape", lambda self: self.value.shape[1:])
 
     def _asked(self, call: str, wanted: str) -> Any:
         trace = self._trace
         return None if trace.ended or trace.rows is None else trace.rows.answer(self, call, wanted)
+
+    def rebind(self, other: Tracer) -> None:
+        rows = self._trace.rows
+        if rows is not None and rows.scope is not rows.root:
+            rows.bring(self)
+        self.value = other.value
+        self.home = (rows and rows.scope) if type(other) is SharedTensor else other.beside
 
     def _instead(self, call: str, wanted: str) -> tuple[str, str]:
         return f"{wanted}: it has {self._trace.size} of them", BY_EXAMPLE.get(call, OTHERWISE) + self.apart
@@ -56,9 +63,12 @@ class SharedTensor(BatchedTensor):
 
     __slots__ = ()
 
+    row, home = Tracer.beside, Tracer.value  # type: ignore[misc]  # these slots, by their names here
+
     def __init__(self, trace: "BatchTrace", row: Any) -> None:
         self._trace = trace
-        self.beside = row
+        self.row = row
+        self.home = None
         self.storage = None
 
     @property
@@ -90,10 +100,22 @@ class SharedTensor(BatchedTensor):
         return Tracer.__getitem__(self, index)
 
     def rebind(self, other: Any) -> None:
-        if type(other) is SharedTensor:
+        rows = self._trace.rows
+        if rows is not None and (self.home or rows.root) is not rows.scope:
+            self.spread(rows)
+            self.rebind(other)
+        elif type(other) is SharedTensor:
             self.row = other.row
         else:
+            home = other.home
             self.value = other.value
+            self.home = home
+
+    def spread(self, rows: Rows) -> None:
+        """Becomes one with the values of all rows of its scope, to be written to for some of them."""
+        home = self.home or rows.root
+        self.value = np.broadcast_to(self.row, (len(home.ids), *self.row.shape))
+        self.home = home
 
 
 def _is_place(index: Any, ndim: int) -> bool:
@@ -208,6 +230,43 @@ class AloneTrace(BatchTrace):
     adopts = False
 
 
+OF_NUMBERS = tuple(map(np.dtype, (bool, int, float, complex)))
+DIVIDES = frozenset({np.divide, np.floor_divide, np.remainder, np.divmod})
+GROWS = frozenset({np.add, np.subtract, np.multiply, np.square, np.power, np.left_shift, np.negative, np.absolute})
+
+
+def check_numbers(rows: Rows, primitive: Primitive, args: Sequence[Any]) -> None:
+    """Ends the run where Python's numbers would raise, or grow larger, or bools be numbers, and arrays are not."""
+    if any(hasattr(a, "dtype") and a.dtype.kind in "iufc" and a.dtype not in OF_NUMBERS for a in args):
+        raise rows.again()  # whose dtype wins over a number's, and not over an array's
+    ufunc = primitive.ufunc
+    if ufunc not in DIVIDES and ufunc not in GROWS:
+        return
+    values = [innermost(a.row if type(a) is SharedTensor else a) for a in args]
+    if any(np.ndim(x) > 1 for x in values):  # arrays, which are none
+        return
+    kinds = {np.asarray(x).dtype.kind for x in values}
+    if ufunc in DIVIDES:
+        wrong = not np.all(values[1])
+    elif kinds <= {"b"}:
+        wrong = True
+    elif kinds <= {"b", "i", "u"}:
+        most = [float(np.max(np.abs(x), initial=0)) for x in values]
+        if ufunc is np.power:
+            wrong = np.min(values[1], initial=0) < 0 or max(most[0], 1.0) ** min(most[1], 64.0) >= 2.0**62
+        elif ufunc is np.left_shift:
+            wrong = np.min(values[1], initial=0) < 0 or most[0] * 2.0 ** min(most[1], 64.0) >= 2.0**62
+        else:
+            wrong = (most[0] * most[-1] if ufunc in (np.multiply, np.square) else sum(most)) >= 2.0**62
+    else:
+        wrong = ufunc is np.power
+        if wrong and "c" not in kinds:
+            with np.errstate(all="ignore"):
+                wrong = not np.isfinite(np.power(*values)).all()
+    if wrong:
+        raise rows.again()
+
+
 class SplitTrace(BatchTrace):
     """One run of a vmap whose rows may answer differently."""
 
@@ -224,13 +283,19 @@ class SplitTrace(BatchTrace):
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
             return self.after(primitive, args, params)
+        rows = self.rows
+        for a in args:
+            if type(a) is BatchedTensor and a._trace is self and (a.home or rows.root) is not rows.scope:
+                rows.bring(a)
+        if rows.of_numbers:
+            check_numbers(rows, primitive, args)
         if primitive.vmap is None and primitive.dynamic is not None:
             out = self._row_by_row(primitive, args, params)
         else:
             out = self._together(primitive, args, params)
         for x in out if type(out) is tuple else (out,):
             if isinstance(x, Tracer):
-                self.rows.note(x, primitive.memory in INDEXED or (primitive.ufunc in OPERATORS and not x.shape))
+                rows.note(x, primitive.memory in INDEXED or (primitive.ufunc in OPERATORS and not x.shape))
         return out
 
     def _together(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -280,10 +345,21 @@ class SplitTrace(BatchTrace):
         stacked = tuple([BatchedTensor(self, np.stack(column)) for column in zip(*kept, strict=True)])
         return stacked if primitive.multiple else stacked[0]
 
+    @property
+    def overwrites(self) -> bool:  # type: ignore[override]
+        return self.rows.scope is self.rows.root  # else the memory may be that of other rows, too
+
     def lift(self, value: Any) -> BatchedTensor:
+        if type(value) is BatchedTensor and value._trace is self:
+            self.rows.bring(value)
         lifted = BatchTrace.lift(self, value)
         self.rows.add(lifted)
         return lifted
 
     def note(self, tracer: Tracer) -> None:
         self.rows.add(tracer)
+
+    def taken(self, x: Any) -> tuple[Any, bool]:
+        if type(x) is BatchedTensor and x._trace is self:
+            self.rows.bring(x)
+        return BatchTrace.taken(self, x)

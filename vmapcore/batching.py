@@ -14,6 +14,7 @@ from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentT
 from .branches import MOST, Part, Paths, check_branches
 from .core import lift
 from .errors import ArgumentError, VmapcoreError, describe, name_of
+from .lanes import APART
 from .methods import RUN
 from .names import call_user
 from .opaque import Opaque, anew_if_asked, reaches_tracer, recording, run_anew
@@ -226,7 +227,12 @@ class _SplitDoor(_Door):
                 if isinstance(inputs[i], BatchedTensor):
                     rows.add(inputs[i])
             args, kwargs = unflatten(treedef, inputs)
-            part = trace.run(lambda: _part(trace, call_user(self.fun, args, kwargs)))
+            before = APART.get()
+            try:
+                APART.set(True)
+                part = trace.run(lambda: _part(trace, call_user(self.fun, args, kwargs)))
+            finally:
+                APART.set(before)
             report = trace.report
             return part
 

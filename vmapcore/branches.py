@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import is_array, on_host
+from .converting import OFF
 from .core import at_end
 from .errors import ArgumentError, OptionError, ShapeError, StructureError, VmapcoreError, describe, warn_caller
 from .pytree import flatten
 from .rows import OneByOneError, Rows, TooFewError
+from .scopes import AgainError
 from .tracer import Tracer
 from .words import meant
 
@@ -86,7 +88,18 @@ class Paths:
                 left += rows.tolist()
                 continue
             run = Rows(rows, traced, self.lines)
-            came_through = self._run_together(run)
+            try:
+                came_through = self._run_together(run)
+            except AgainError as end:
+                if end.rows is not run:
+                    raise
+                new = ({end.site} if end.site >= 0 and end.site not in OFF else run.sites) - OFF
+                if new:
+                    OFF.update(new)
+                    heapq.heappush(waiting, (-len(rows), int(rows[0]), rows))
+                else:
+                    left += rows.tolist()
+                continue
             left += [] if came_through else run.here.tolist()
             lately.append(len(run.here) * came_through)
             few = run.few()
@@ -211,7 +224,7 @@ class Paths:
             fact = f"{left} of {size} rows ran one by one, as they raise together, and not alone: {self.unable!r:.200}"
             warn_caller(self.call, fact, "", f"Use {loop}")
             return
-        line, _ = self.lines.most_common(1)[0]
+        line = next(iter(self.lines.most_common(1)), ("branches", 0))[0]
         why = f"max_paths is {self.most}" if runs >= self.most else "few answer alike"
         fact = f"rows answer differently at {line}, and {left} of {size} ran one by one, as {why}"
         warn_caller(self.call, fact, "", f"Use np.where there, or {loop}")

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .converting import APART, code_of
 from .errors import PACKAGE
 from .methods import ABSENT, PARTS, RUN, SIMPLE, Loans
 from .modules import LATER, declare_imported, is_library
@@ -63,7 +64,7 @@ class NamesRun(Loans):
         Loans.__init__(self)
         self.containers: dict[int, tuple[Any, Any, Any]] = {}
         self.cells: dict[int, tuple[CellType, CellType, Any]] = {}
-        self.functions: dict[int, tuple[Any, Any]] = {}
+        self.functions: dict[tuple[int, bool], tuple[Any, Any]] = {}
 
     def seen(self, value: Any) -> Any:
         return given(value)
@@ -179,7 +180,7 @@ class SeenNames(dict[str, Any]):
     def __init__(self, module: dict[str, Any]) -> None:
         self.module = module
         self.found: dict[str, tuple[Any, Any]] = {}
-        self.functions: dict[str, tuple[FunctionType, FunctionType, Any]] = {}
+        self.functions: dict[tuple[str, bool], tuple[FunctionType, FunctionType, Any]] = {}
         self.proxy: UsersModule | None = None
         self.update({name: module.get(name) for name in PASSED_ON})
         self["__builtins__"], self["__warningregistry__"] = Builtins(self), module.get("__warningregistry__", {})
@@ -195,7 +196,7 @@ class SeenNames(dict[str, Any]):
             return outside(value)
         if value is ABSENT:
             return BUILTINS[name] if name in BUILTINS else self._builtin(name)
-        if kind not in KINDS or kind is type or (kind is FunctionType and value.__closure__ is not None):
+        if kind not in KINDS or kind is type or (kind is FunctionType and (value.__closure__ or APART.get())):
             return seen(value)  # by each run anew
         found = self.found.get(name)
         if found is None or found[0] is not value:
@@ -296,24 +297,32 @@ def _function(fun: FunctionType) -> Any:
     names = _names_for(fun)
     if names is None:
         return fun
+    apart = APART.get()
     if fun.__closure__ is None and isinstance(names, SeenNames):
-        known = names.functions.get(fun.__name__)
-        if known is None or known[0] is not fun or known[1].__code__ is not fun.__code__ or known[2] is not _given(fun):
-            known = names.functions[fun.__name__] = fun, _with_names(fun, names, None), _given(fun)
+        known = names.functions.get((fun.__name__, apart))
+        if (
+            known is None
+            or known[0] is not fun
+            or known[1].__code__ is not code_of(fun.__code__, apart)
+            or known[2] is not _given(fun)
+        ):
+            known = fun, _with_names(fun, names, None, apart), _given(fun)
+            names.functions[fun.__name__, apart] = known
         return known[1]
     run = RUN.get()
     if run is None:
         return fun
-    if id(fun) not in run.functions:
+    key = id(fun), apart
+    if key not in run.functions:
         cells = tuple([_cell(run, cell) for cell in fun.__closure__ or ()]) or None
-        run.functions.setdefault(id(fun), (fun, _with_names(fun, names, cells)))  # a cell may have had it
-    return run.functions[id(fun)][1]
+        run.functions.setdefault(key, (fun, _with_names(fun, names, cells, apart)))  # a cell may have had it
+    return run.functions[key][1]
 
 
-def _with_names(fun: FunctionType, names: dict[str, Any], cells: tuple[CellType, ...] | None) -> FunctionType:
+def _with_names(fun: FunctionType, names: dict[str, Any], cells: Any, apart: bool = False) -> FunctionType:
     """The same function, with other globals and cells."""
     defaults = fun.__defaults__ and tuple(map(given, fun.__defaults__))
-    made = FunctionType(fun.__code__, names, fun.__name__, defaults, cells)
+    made = FunctionType(code_of(fun.__code__, apart), names, fun.__name__, defaults, cells)
     if fun.__kwdefaults__:
         made.__kwdefaults__ = {name: given(x) for name, x in fun.__kwdefaults__.items()}
     made.__qualname__, made.__doc__, made.__dict__ = fun.__qualname__, fun.__doc__, fun.__dict__

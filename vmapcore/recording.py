@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import is_array, namespace
+from .arrays import as_number, is_array, namespace
 from .core import AS_ARRAYS, PRIMITIVES, Dynamic, Primitive, Trace, at_end
 from .errors import ArgumentError, VmapcoreError, callers_line, describe
 from .graph import Atom, Graph, Literal, Step, Var
@@ -98,7 +98,7 @@ class RecordTrace(Trace):
         """The result of an operation on constants, which is one; a scalar is never written to."""
         if type(out) is tuple:
             return tuple([self._constant(x) for x in out])
-        return RecordTracer(self, out, Literal(out.copy())) if out.shape else out
+        return RecordTracer(self, out, Literal(out.copy())) if out.shape else as_number(out)
 
     def _spelled_out(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """What an author's function makes of tracers; None, and no steps, where it does more than NumPy's functions do:

@@ -13,8 +13,12 @@ import numpy as np
 from .arrays import on_host
 from .errors import callers_line
 from .refusals import BOOL, ELEMENTS, is_written
-from .thresholds import LIGHT_STEP_OF_ROW, RUN_OF_ROW, RUN_OF_ROWS, STEP_OF_ROW, STEP_OF_ROWS
+from .scopes import AgainError, Scope, gathered, replaced
+from .thresholds import LIGHT_STEP_OF_ROW, LOSS, RUN_OF_ROW, RUN_OF_ROWS, STEP_OF_ROW, STEP_OF_ROWS
 from .tracer import Tracer
+
+LEFT = Scope(None, np.arange(0))
+"""That of tracers whose rows have gone."""
 
 
 class TooFewError(BaseException):
@@ -32,8 +36,8 @@ class Rows:
     """The rows that one run is for, as far as they have answered alike, and which have not."""
 
     __slots__ = (
-        *("busy", "ended", "generators", "gone", "here", "light", "lines", "prune_at", "steps", "trace", "traced"),
-        "tracers",
+        *("balance", "busy", "ended", "generators", "gone", "here", "light", "lines", "of_numbers"),
+        *("prune_at", "root", "scope", "sites", "steps", "trace", "traced", "tracers"),
     )
 
     def __init__(self, here: Any, traced: bool, lines: Counter[str]) -> None:
@@ -44,16 +48,25 @@ class Rows:
         self.lines = lines
         self.busy = 0  # operations under way, which have values of all rows in hand
         self.trace: Any = None
-        self.tracers: list[weakref.ref[Tracer]] = []
+        self.tracers: list[weakref.ref[Any]] = []
         self.generators: list[Any] = []  # of random numbers, one for each row, which are told who goes on
         self.prune_at = 64
         self.steps = self.light = 0
+        self.balance = 0.0  # microseconds that rows have cost less together than one by one
+        self.root = self.scope = Scope(None, np.arange(len(here)))
+        self.sites: set[int] = set()  # branches at which rows have gone apart to meet again
+        self.of_numbers = False  # whether tracers stand for Python's numbers of several rows
 
     def note(self, tracer: Tracer, light: bool) -> None:
         """Takes note of an operation, whether it costs little where a row runs alone, and of a tracer that it made."""
         self.steps += 1
         self.light += light
         self.add(tracer)
+        if self.scope is not self.root:
+            self.balance += (LIGHT_STEP_OF_ROW if light else STEP_OF_ROW) * len(self.scope.ids) - STEP_OF_ROWS
+            if self.balance < -LOSS and not self.traced:
+                self.ended = True
+                raise TooFewError(self)
 
     def few(self) -> int:
         """How many rows cost no less together than one by one."""
@@ -63,12 +76,86 @@ class Rows:
         alone = RUN_OF_ROW + STEP_OF_ROW * (self.steps - self.light) + LIGHT_STEP_OF_ROW * self.light
         return 1 + int(together / alone)
 
-    def add(self, tracer: Tracer) -> None:
+    def add(self, tracer: Any) -> None:
         """Takes note of a new tracer of the run."""
         if len(self.tracers) >= self.prune_at:
             self.tracers = [ref for ref in self.tracers if ref() is not None]
             self.prune_at = 2 * len(self.tracers) + 64
         self.tracers.append(weakref.ref(tracer))
+        if tracer._trace is self.trace:
+            tracer.home = self.scope
+
+    # Scopes.
+
+    def bring(self, x: Any) -> Any:
+        """The value of a tracer for the rows of this scope."""
+        scope, home = self.scope, x.home or self.root
+        if home is scope:
+            return x.value
+        places = scope.places_in(home)
+        if places is None:
+            raise self.again()
+        old = x.value
+        new = old if len(scope.ids) == len(home.ids) else gathered(old, places)
+        if new is old:  # the same rows
+            new = old[:]
+        if id(x) in scope.saved:  # and was written to, with what is of another scope
+            scope.saved[id(x)] = *scope.saved[id(x)][:3], None
+        else:
+            scope.saved[id(x)] = x, old, home, new
+        x.value = new
+        x.home = scope
+        return new
+
+    def before(self, x: Any) -> tuple[Any, Any]:
+        """The value of a tracer for the rows that it was made for, and their scope."""
+        value, home = x.value, x.home or self.root
+        scope: Scope | None = self.scope
+        while scope is not None:
+            if home is scope and id(x) in scope.saved:
+                _, value, home, _ = scope.saved[id(x)]
+            scope = scope.parent
+        return value, home
+
+    def enter(self, ids: Any, site: int) -> None:
+        """Goes on with some rows of this scope."""
+        around = self.scope
+        self.scope = Scope(around, ids, site)
+        self.trace.size = len(ids)
+        for x in self.generators:
+            self.scope.generators.append((x, x.generators))
+            x.keep(self.trace, self.scope.places_in(around))
+
+    def leave(self, scope: Any) -> None:
+        """Goes back to a scope around this one: what was written in between is there for its rows."""
+        while self.scope is not scope:
+            inner = self.scope
+            assert inner.parent is not None
+            self.scope = inner.parent
+            for x, old, home, new in inner.saved.values():
+                value = x.value
+                x.value = old
+                if value is not new:
+                    if x.home is not inner:
+                        value = gathered(value, inner.places_in(x.home))
+                    x.value = replaced(old, inner.places_in(home), value)
+                x.home = home
+                self._refresh(x, inner)
+            for source, generators in inner.generators:
+                source.generators = generators
+        self.trace.size = len(scope.ids)
+
+    def _refresh(self, x: Any, inner: Scope) -> None:
+        """Has what shares the memory of `x` know it as it is for the rows around a scope."""
+        root = getattr(x.storage, "root", None)
+        if root is not None and root.home is inner and x.storage.path(x) == ():
+            x.storage.root = self.trace.tracer(self.trace, x.value)
+            x.storage.root.home = x.home
+
+    def again(self, site: int | None = None) -> AgainError:
+        """What ends the run, where rows cannot go on apart."""
+        self.ended = True
+        return AgainError(self, self.scope.site if site is None else site)
 
     def take_turns(self) -> None:
         """Has rows go on one by one, since each of them leaves something to the next."""
@@ -78,7 +165,7 @@ class Rows:
         """What the rows that go on from here all answer; None where they cannot be asked."""
         if self.busy or not len(self.here) or (call in ELEMENTS and is_written()):
             return None
-        value: Any = tracer.value
+        value: Any = tracer.value if self.scope is self.root else self.bring(tracer)
         while isinstance(value, Tracer):
             value = value._concrete(call, wanted)  # by the transforms around this one, for all rows at once
         value = on_host(value)
@@ -90,21 +177,28 @@ class Rows:
         _, inverse, counts = np.unique(kinds, return_inverse=True, return_counts=True)
         if len(counts) == 1:
             return np.arange(len(kinds))
+        if self.scope is not self.root:
+            raise self.again()
         groups = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
         kept = groups.pop(int(np.argmax(counts)))
         self.lines[callers_line()] += len(groups)
         found: dict[int, tuple[Any, Any]] = {}  # of tracers that share a value, one
         living = [x for ref in self.tracers if (x := ref()) is not None]
         for x in living:
-            if type(x) is self.trace.tracer and x._trace is self.trace:
-                if id(x.value) not in found:
-                    found[id(x.value)] = x.value, x.value[kept]
-                x.value = found[id(x.value)][1]
+            if x._trace is self.trace:
+                here = (x.home or self.root) is self.root
+                x.home = self.root if here else LEFT
+                if here and type(x) is self.trace.tracer:
+                    if id(x.value) not in found:
+                        found[id(x.value)] = x.value, x.value[kept]
+                    x.value = found[id(x.value)][1]
         for x in self.generators:
             x.keep(self.trace, kept)
         self.gone += [self.here[group] for group in groups]
         self.here = self.here[kept]
         self.trace.size = len(kept)
+        self.root.ids = np.arange(len(kept))
+        self.root.views.clear()
         if not self.traced and len(kept) <= self.few():
             self.ended = True
             raise TooFewError(self)

@@ -17,6 +17,7 @@ import numpy as np
 from .errors import ArgumentError, describe
 from .names import INSTEAD, STAND_INS, stands_for
 from .refusals import TRUTH
+from .rules._families import as_scalar
 from .rules.selected import Selection
 from .tracer import Tracer
 
@@ -142,7 +143,7 @@ def _extremum(theirs: Any, better: Any) -> None:
         for x, r in zip(items[1:], ranks[1:], strict=True):
             yes = truth(better(r, rank))
             if isinstance(yes, Tracer):
-                best, rank = np.where(yes, x, best), np.where(yes, r, rank)
+                best, rank = as_scalar(np.where(yes, x, best)), as_scalar(np.where(yes, r, rank))
             elif yes:
                 best, rank = x, r
         return best

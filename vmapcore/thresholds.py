@@ -160,3 +160,6 @@ RUN_OF_ROW, STEP_OF_ROW = 1.0, 0.4
 
 LIGHT_STEP_OF_ROW = 0.06
 """Where the operation is one of Python's operators on numbers, or reads or writes by an index."""
+
+LOSS = _size(3000.0, 1e9)
+"""How much more rows may have cost together, where they go apart and meet again, before they run one by one."""

@@ -86,7 +86,8 @@ class Storage:
 
     def _written(self, path: Path, writer: Any, value: Any, known: Sequence[tuple[Any, Path]]) -> Any:
         """The root after `writer`, at the end of `path`, has become `value`."""
-        if len(path) == 1 and path[0].overwrite is not None and len(known) == 1 and not known[0][1]:
+        alone = len(path) == 1 and len(known) == 1 and not known[0][1]
+        if alone and path[0].overwrite is not None and writer._trace.overwrites:
             base = known[0][0]
             self.root = writer.value = None  # so that nobody but the base refers to its memory
             try:

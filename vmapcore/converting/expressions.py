@@ -1,0 +1,115 @@
+"""Expressions: what asks for a truth, and calls."""
+
+import ast
+from typing import Any
+
+OFF: set[int] = set()
+"""Branches at which rows do not go apart to meet again."""
+
+SITES: list[str] = []
+"""Of all branches, where they are."""
+
+FRAME = "_vmapcore_"
+NEW_FRAME = "a frame of vmapcore's"
+"""The constant of a code in whose place stands what makes its frames: names hang on who calls."""
+
+
+class Expressions(ast.NodeTransformer):
+    """Makes the expressions of one function those that are run."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.count = 0
+        self.loops: list[str | None] = []
+        self.elsewhere: set[str] = set()
+        self.in_init = False
+
+    # Sources of what is put in.
+
+    def site(self, node: Any) -> int:
+        SITES.append(f"{self.file}:{node.lineno}")
+        return len(SITES) - 1
+
+    def new(self, kind: str) -> str:
+        self.count += 1
+        return f"{FRAME}{kind}{self.count}"
+
+    def parsed(self, text: str, node: Any) -> list[Any]:
+        """Statements of a text, at the place of a node."""
+        made = ast.parse(text).body
+        for statement in made:
+            for x in ast.walk(statement):
+                ast.copy_location(x, node)
+        return made
+
+    def called(self, method: str, node: Any, *args: Any) -> Any:
+        """A call of a method of the frame."""
+        function = ast.Attribute(ast.Name(FRAME, ast.Load()), method, ast.Load())
+        values: list[Any] = [ast.Constant(a) if isinstance(a, (int, tuple)) else a for a in args]  # type: ignore[arg-type]
+        made = ast.Call(function, values, [])
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
+    def taken(self, names: tuple[str, ...], variables: str) -> str:
+        lines = [f"{name} = {variables}[{name!r}]" for name in names]
+        return "; ".join(lines) or "pass"
+
+    # Expressions.
+
+    def test(self, node: Any) -> Any:
+        """An expression of which the truth is asked."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return self.called("no", node, self.test(node.operand))
+        return self.visit(node)
+
+    def visit_UnaryOp(self, node: Any) -> Any:
+        return self.test(node) if isinstance(node.op, ast.Not) else self.generic_visit(node)
+
+    def later(self, node: Any) -> Any:
+        """An expression to be evaluated by some rows."""
+        if any(isinstance(x, ast.NamedExpr) for x in ast.walk(node)):
+            raise SyntaxError("an assignment inside of an expression")
+        nothing = ast.arguments([], [], None, [], [], None, [])
+        return ast.fix_missing_locations(ast.copy_location(ast.Lambda(nothing, node), node))
+
+    def visit_BoolOp(self, node: Any) -> Any:
+        method = "both" if isinstance(node.op, ast.And) else "either"
+        *first, last = [self.visit(x) for x in node.values]
+        for x in reversed(first):
+            last = self.called(method, node, self.site(node), x, self.later(last))
+        return last
+
+    def visit_IfExp(self, node: Any) -> Any:
+        yes, no = self.later(self.visit(node.body)), self.later(self.visit(node.orelse))
+        return self.called("choose", node, self.site(node), self.test(node.test), yes, no)
+
+    def visit_Compare(self, node: Any) -> Any:
+        middle = node.comparators[:-1]
+        if middle and all(isinstance(x, (ast.Name, ast.Constant)) for x in middle):
+            operands = [node.left, *node.comparators]
+            pairs: list[Any] = [
+                ast.copy_location(ast.Compare(a, [op], [b]), node)
+                for a, op, b in zip(operands, node.ops, operands[1:], strict=False)
+            ]
+            return self.visit_BoolOp(ast.copy_location(ast.BoolOp(ast.And(), pairs), node))
+        if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
+            self.generic_visit(node)
+            node.left = self.called("decided", node, node.left)
+            return node
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: Any) -> Any:
+        self.generic_visit(node)
+        writes = any(k.arg == "out" for k in node.keywords)
+        node.func = self.called("calls_to_write" if writes else "call", node, node.func)
+        return node
+
+    def visit_List(self, node: Any) -> Any:
+        self.generic_visit(node)
+        return self.called("fresh", node, node) if isinstance(node.ctx, ast.Load) else node
+
+    def made(self, node: Any) -> Any:
+        return self.called("fresh", node, self.generic_visit(node))
+
+
+for _name in ("Dict", "ListComp", "SetComp", "DictComp", "Set"):
+    setattr(Expressions, f"visit_{_name}", Expressions.made)

@@ -1,0 +1,50 @@
+"""What may be done by some rows alone: all that does nothing but return a value."""
+
+import functools
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from ..converting import CONVERTED
+from ..tracer import Tracer
+from .meeting import PLAIN
+
+VALUES = PLAIN | {tuple, frozenset, type, slice}
+READS = frozenset({"get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference"})
+WRITES = frozenset({"sort", "fill", "put", "partition", "resize", "itemset", "setflags", "setfield"})
+LIBRARIES = ("builtins", "numpy", "math", "cmath", "scipy", "operator", "vmapcore", "statistics")
+EFFECTS = frozenset(
+    {"setattr", "delattr", "exec", "eval", "open", "input", "next"}
+    | {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "shuffle", "at"}
+)
+
+
+def _is_library(module: Any) -> bool:
+    module = module or ""
+    return module.partition(".")[0] in LIBRARIES and "random" not in module
+
+
+def is_pure(rows: Any, f: Any) -> bool:
+    """Whether a function does nothing but return a value, or draw numbers for each row, or says what it does."""
+    if getattr(f, "__name__", "") in EFFECTS:
+        return False
+    if isinstance(f, FunctionType):
+        return f.__code__ in CONVERTED or _is_library(f.__module__)
+    if isinstance(f, MethodType):
+        return isinstance(f.__self__, Tracer) or is_pure(rows, f.__func__)
+    sharing = getattr(getattr(f, "source", None), "lanes", None)  # of a method of a generator
+    if sharing is not None:
+        return rows.trace in sharing
+    if isinstance(f, BuiltinFunctionType):
+        owner = f.__self__
+        if type(owner) in (list, dict, set):
+            return f.__name__ in READS or id(owner) in rows.scope.fresh
+        if isinstance(owner, np.ndarray):
+            return f.__name__ not in WRITES
+        return type(owner) in VALUES or _is_library(f.__module__) or f.__module__ == "builtins"
+    if isinstance(f, functools.partial):
+        return is_pure(rows, f.func)
+    if isinstance(f, type):
+        return f in VALUES or f in (list, dict, set, range, enumerate, zip, map) or issubclass(f, Exception)
+    return isinstance(f, np.ufunc) or (_is_library(type(f).__module__) and _is_library(f.__module__))
