@@ -10,7 +10,7 @@ from ..errors import public_module
 from ..modules import LATER, declare_imported
 from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
-from . import fft, interpolate, ivp, linalg, minima, quadrature, roots, samples, signals, spectra
+from . import distances, fft, interpolate, ivp, linalg, minima, quadrature, roots, samples, signals, spectra, statistics
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart, OfPlainValues
@@ -47,6 +47,8 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.interpolate": interpolate.FUNCTIONS,
     "scipy.ndimage": interpolate.OF_IMAGES,
     "scipy.signal": signals.FUNCTIONS | spectra.FUNCTIONS,
+    "scipy.spatial.distance": distances.FUNCTIONS,
+    "scipy.stats": statistics.FUNCTIONS,
 }
 """By modules of SciPy's, the forms of their functions, by name."""
 
@@ -75,15 +77,16 @@ def declare(module: ModuleType) -> None:
             if theirs is not None and theirs not in INSTEAD:
                 stands_for(kind(theirs, ours, f"{module.__name__}.{name}"), theirs)
     for name, theirs in list(vars(module).items()):
-        if not name.startswith("_") and _is_function(theirs) and theirs not in INSTEAD:
-            stands_for(OfPlainValues(theirs, f"{public_module(theirs.__module__)}.{name}"), theirs)
+        if not name.startswith("_") and _is_function(theirs, module.__name__) and theirs not in INSTEAD:
+            stands_for(OfPlainValues(theirs, f"{module.__name__}.{name}"), theirs)
     Library(module)
 
 
-def _is_function(x: Any) -> bool:
-    """Whether it is a function of SciPy's own."""
-    others = isinstance(x, (type, ModuleType, np.ufunc))
-    return callable(x) and not others and hasattr(x, "__name__") and str(x.__module__).startswith("scipy.")
+def _is_function(x: Any, module: str) -> bool:
+    """Whether it is a function of this module's."""
+    if not callable(x) or isinstance(x, (type, ModuleType, np.ufunc)) or not hasattr(x, "__name__"):
+        return False
+    return public_module(str(x.__module__)) == module
 
 
 def declare_stats(stats: ModuleType) -> None:
