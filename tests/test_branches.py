@@ -911,3 +911,40 @@ def test_random_programs(seed, cheap):
     slopes = np.stack([grad(lambda v: fun(v).sum())(v) for v in x])
     assert_same(vmap(grad(lambda v: fun(v).sum()), branches="split")(x), slopes)
     assert_same(grad(lambda x: vmap(fun, branches="split")(x).sum())(x), slopes)
+
+
+# Results of different shapes.
+
+
+def halves(n, x):
+    found = [x]
+    while found[-1] > 1 and len(found) < n:
+        found.append(found[-1] / 2)
+    return np.array(found), len(found)
+
+
+@pytest.mark.parametrize("options", [{"branches": "split"}, {"branches": "loop"}], ids=str)
+def test_results_of_different_shapes_make_a_list(options, cheap):
+    n, x = np.array([3, 5, 2, 9, 9, 3, 3]), np.array([4.0, 16.0, 8.0, 0.5, 100.0, 4.5, 5.0])
+    expected = [halves(*row) for row in zip(n, x, strict=True)]
+    together = vmap(halves, out_axes=list, **options)
+    planned = jit(together)
+    for made in (together(n, x), planned(n, x), planned(n, x), vmap(together, **options)(n[None, :1], x[None, :1])):
+        assert type(made) is list
+        for (found, length), (right, count) in zip(made, expected, strict=False):
+            assert_same(np.reshape(found, right.shape), right)
+            assert np.reshape(length, ()) == count
+    assert len(together(n, x)) == len(n) and together(n[:0], x[:0]) == []
+    with pytest.raises(ShapeError, match="when it was recorded"):
+        planned(n, x[::-1].copy())
+    slopes = grad(lambda x: sum([found.sum() for found, _ in together(n, x)]))(x)
+    assert_same(slopes, np.array([sum(0.5**k for k in range(count)) for _, count in expected]))
+    with pytest.raises(ShapeError, match=r"one shape\. vmap\(f, out_axes=list\) makes a list of them"):
+        vmap(halves, **options)(n, x)
+
+
+def test_a_list_of_results_needs_no_branches():
+    made = vmap(lambda x: {"a": x * 2, "b": "c"}, out_axes=list)(np.arange(3.0))
+    assert made == [{"a": 0.0, "b": "c"}, {"a": 2.0, "b": "c"}, {"a": 4.0, "b": "c"}]
+    with pytest.raises(ArgumentError, match="in_axes has the entry"):
+        vmap(halves, in_axes=list)

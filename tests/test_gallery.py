@@ -39,6 +39,16 @@ def test_vmap_and_jit(name):
     assert_rows(program, jit(lambda *sweep: mapped(*sweep, *program.fixed)), swept, calls=2)
 
 
+@pytest.mark.parametrize("name", sorted(programs.RAGGED))
+@pytest.mark.parametrize("branches", ["split", "loop"])
+def test_results_of_different_shapes(name, branches):
+    program = programs.load(name)
+    made = vmap(program.fun, program.in_axes, out_axes=list, branches=branches)(*program.sweep, *program.fixed)
+    for found, wanted in zip(made, [program.fun(*row) for row in program.each(program.sweep)], strict=True):
+        for x, y in zip(programs.leaves(found), programs.leaves(wanted), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", sorted({*WHOLE} - programs.AS_ONE))
 def test_what_is_needed_is(name):
     """A program that has come to need nothing is one of `programs.AS_ONE`."""

@@ -31,7 +31,7 @@ def move_axis(x: Any, source: int, target: int) -> Any:
 
 def check_entries(call: str, which: str, spec: Any, words: Collection[str] = ()) -> None:
     """Raises unless every leaf of `spec` is an int, None or one of `words`."""
-    for leaf in flatten_axes(spec):
+    for leaf in () if spec is list and words else flatten_axes(spec):
         if leaf is None or (isinstance(leaf, int) and not isinstance(leaf, bool)):
             continue
         if not (isinstance(leaf, str) and leaf in words):

@@ -11,7 +11,7 @@ from .arguments import check_callable
 from .arrays import is_plain_array
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
 from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace, beside
-from .branches import MOST, Part, Paths, check_branches
+from .branches import MOST, Part, Paths, check_branches, each_row
 from .core import lift
 from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .lanes import APART
@@ -51,7 +51,8 @@ def vmap(
         in_axes: the axis to map over: an int for every leaf; a tuple or list with an entry per positional argument,
             each a pytree prefix of it; or a dict with an entry per argument name. `None` marks what is not mapped.
         out_axes: where the batch goes in the results: an int or a pytree prefix. `None` returns an unmapped result
-            as it is; `"sum"` and `"mean"` reduce over the batch.
+            as it is; `"sum"` and `"mean"` reduce over the batch; `list`, for all of them, makes a list with the result
+            of each example, which may differ in shape.
         axis_size: the length of the mapped axis; needed only where no argument is mapped.
         branches: what becomes of `if`, `while`, `range(n)` and all else that asks for a value that differs between
             examples: `"error"`; `"split"`, which runs examples that answer alike together, once for each way through
@@ -157,6 +158,8 @@ class _Door:
         return self._placed(trace.size, result, treedef, [trace.taken(x) for x in leaves])
 
     def _placed(self, size: int, result: Any, treedef: Any, taken: list[tuple[Any, bool]]) -> Any:
+        if self.out_axes is list:
+            return [row for _, row in each_row(Part(range(size), treedef, taken))]
         axes = spread_prefix(self.call, "out_axes", self.out_axes, result, "the result")
         return unflatten(
             treedef,
@@ -180,7 +183,7 @@ class _SplitDoor(_Door):
 
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         if not size:
-            return _Door._applied(self, leaves, treedef, axes, size)
+            return [] if self.out_axes is list else _Door._applied(self, leaves, treedef, axes, size)
         records = recording()
         if records is None:
             return self._by_rows(leaves, treedef, axes, size)
@@ -240,10 +243,12 @@ class _SplitDoor(_Door):
         simple = not kwargs and len(args) == len(leaves) and all(map(operator.is_, args, leaves))
         traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
         alone = _Alone(self, leaves, mapped, size, traced, None if simple else treedef)
-        every = Paths(self.call, together, alone, self.most)
+        every = Paths(self.call, together, alone, self.most, self.out_axes is list)
         every.loop(range(size)) if self.loops else every.run(size, traced)
         if report is not None:
             report.tell()
+        if self.out_axes is list:
+            return every.listed()
         tree, found = every.merged()
         return self._placed(size, unflatten(tree, [x for x, _ in found]), tree, found)
 

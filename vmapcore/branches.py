@@ -6,7 +6,7 @@ some rows take, and none is done twice. Where too few take one for that to pay, 
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from .arrays import is_array, on_host
 from .converting import OFF
 from .core import at_end
 from .errors import ArgumentError, OptionError, ShapeError, StructureError, VmapcoreError, describe, warn_caller
-from .pytree import flatten
+from .pytree import flatten, unflatten
 from .rows import OneByOneError, Rows, TooFewError
 from .scopes import AgainError
 from .tracer import Tracer
@@ -51,11 +51,20 @@ class Part(NamedTuple):
     """The leaves, each with whether the rows are its axis 0."""
 
 
+def each_row(part: Part) -> Iterator[tuple[int, Any]]:
+    """The rows of a part, each with what it returned."""
+    for i, row in enumerate(part.rows):
+        yield int(row), unflatten(part.tree, [x[i] if mapped else x for x, mapped in part.leaves])
+
+
 class Paths:
     """The runs of one call: of rows together, largest groups first, and in the end of rows one by one."""
 
-    def __init__(self, call: str, together: Callable[[Rows], Part], alone: Callable[[int], Any], most: int) -> None:
+    def __init__(
+        self, call: str, together: Callable[[Rows], Part], alone: Callable[[int], Any], most: int, lists: bool = False
+    ) -> None:
         self.call = call
+        self.lists = lists  # results that may differ in shape
         self.together = together
         self.alone = alone
         self.most = most
@@ -157,6 +166,11 @@ class Paths:
             raise self.error[1]
         if not results:
             return
+        if self.lists:
+            for row, result in zip(rows, results, strict=True):
+                found, tree = flatten(result)
+                self.parts.append(Part(np.array([row]), tree, [(at_end(x), False) for x in found]))
+            return
         leaves, treedef = flatten(results)
         trees = treedef.children()
         for row, tree in zip(rows, trees, strict=True):
@@ -180,6 +194,11 @@ class Paths:
         if kinds == {np.ndarray} and shape:
             return np.concatenate(column).reshape(len(column), *shape), True
         return np.stack(column), True
+
+    def listed(self) -> list[Any]:
+        """What each row returned, in their order."""
+        found = dict(pair for part in self.parts for pair in each_row(part))
+        return [found[row] for row in sorted(found)]
 
     def merged(self) -> tuple[Any, list[tuple[Any, bool]]]:
         """The tree and the leaves of all rows, in their order."""
@@ -212,11 +231,11 @@ class Paths:
 
     def _shapes(self, i: int, a: Any, j: int, b: Any) -> ShapeError:
         fact = f"a result is {describe(a)} for example {i}, {describe(b)} for example {j}"
-        return ShapeError(self.call, fact, "the results of all examples must have one shape")
+        return ShapeError(self.call, fact, "the results of all examples must have one shape", LISTED)
 
     def _structures(self, i: int, a: Any, j: int, b: Any) -> StructureError:
         fact = f"the result has structure {a} for example {i}, {b} for example {j}"
-        return StructureError(self.call, fact, "the results of all examples must have one structure")
+        return StructureError(self.call, fact, "the results of all examples must have one structure", LISTED)
 
     def _warn(self, left: int, size: int, runs: int) -> None:
         loop = "branches='loop' if this is meant"
@@ -229,6 +248,8 @@ class Paths:
         fact = f"rows answer differently at {line}, and {left} of {size} ran one by one, as {why}"
         warn_caller(self.call, fact, "", f"Use np.where there, or {loop}")
 
+
+LISTED = "vmap(f, out_axes=list) makes a list of them"
 
 NUMBERS = frozenset({float, int, bool, complex, np.float64, np.float32, np.int64, np.bool_, np.complex128})
 
