@@ -39,12 +39,14 @@ NO_ARRAY = {
     np.unique_counts: "its results differ in length",
     np.unique_inverse: "its results differ in length",
     np.unique_values: "its results differ in length",
+    np.trim_zeros: "its results differ in length",
+    np.polydiv: "its results differ in length",
     np.union1d: "its results differ in length",
     np.intersect1d: "its results differ in length",
     np.setdiff1d: "its results differ in length",
     np.setxor1d: "its results differ in length",
 }
-"""Entries of the table that a row cannot hold, and why; test_inputs.py and test_sets.py have them."""
+"""Entries of the table that a row cannot hold, and why; test_inputs.py, test_sets.py and others have them."""
 
 
 def name_of(key):

@@ -58,7 +58,7 @@ def test_methods_have_numpy_s_parameters(name):
     if isinstance(ours, property):  # which raises, see below
         return
     parameters = inspect.signature(ours).parameters
-    if set(parameters) == {"self", "args", "kwargs"}:  # as the function has it
+    if set(parameters) == {"self", "args", "kwargs"} and hasattr(np, name):  # as the function has it
         parameters = inspect.signature(NUMPY[getattr(np, name)]).parameters
     assert not lacking(inspect.signature(getattr(np.ndarray, name)).parameters, parameters)
 
@@ -79,10 +79,9 @@ def test_attributes_are_there_or_say_why_not(name):
 
 
 @pytest.mark.parametrize("transform", [vmap, lambda f: lambda x: f(PlainTrace().lift(x))])
-@pytest.mark.parametrize("name, value, method", [("shape", (3, 1), "reshape"), ("dtype", int, "astype")])
-def test_shape_and_dtype_do_not_change(transform, name, value, method):
-    with pytest.raises(AttributeError, match=f"x.{name} = v: .*Use x.{method}") as caught:
-        transform(lambda x: setattr(x, name, value))(X)
+def test_the_dtype_does_not_change(transform):
+    with pytest.raises(AttributeError, match=r"x.dtype = v: .*Use x.astype") as caught:
+        transform(lambda x: setattr(x, "dtype", int))(X)
     assert isinstance(caught.value, VmapcoreError)
 
 

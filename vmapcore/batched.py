@@ -14,7 +14,7 @@ from .errors import VmapcoreError, callers_line
 from .outside import inside
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
-from .tracer import Tracer, fixed, innermost
+from .tracer import Tracer, fixed, innermost, reshaping
 from .views import is_contiguous, mark_contiguous
 
 ALL_OF_ONE = (True,)
@@ -34,7 +34,7 @@ class BatchedTensor(Tracer):
     __slots__ = ()
 
     home = Tracer.beside  # type: ignore[misc]  # that slot, by its name here: the scope whose rows it has
-    shape = fixed("shape", "reshape", lambda self: self.value.shape[1:])
+    shape = reshaping(lambda self: self.value.shape[1:])
 
     def _asked(self, call: str, wanted: str) -> Any:
         trace = self._trace
@@ -82,7 +82,7 @@ class SharedTensor(BatchedTensor):
             self.__class__ = BatchedTensor  # type: ignore[assignment]
             self.value = value
 
-    shape = fixed("shape", "reshape", lambda self: self.row.shape)
+    shape = reshaping(lambda self: self.row.shape)
     dtype = fixed("dtype", "astype", lambda self: self.row.dtype)
 
     def _known(self, wanted: str) -> Any:

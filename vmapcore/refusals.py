@@ -73,7 +73,6 @@ ABSENT = {
     "dump": "Return the array from the function to save it",
     "dumps": "Return the array from the function to save it",
     "flags": "",
-    "flat": "Use x.reshape(-1)",
     "getfield": "Use x.real, x.imag or astype",
     "resize": "Use np.resize, or np.pad",
     "setfield": "Write into x.real or x.imag",
@@ -81,7 +80,6 @@ ABSENT = {
     "strides": "",
     "tobytes": "Return the array from the function to save it",
     "tofile": "Return the array from the function to save it",
-    "view": "Use astype for another dtype, x[...] for a view of the same",
 }
 """Attributes of NumPy's arrays that tracers do not have, and what to use instead."""
 

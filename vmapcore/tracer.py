@@ -13,7 +13,7 @@ from .arrays import UNTRACED
 from .errors import ArgumentError, MissingAttributeError, MutationError, ShapeError, describe
 from .numpy_protocol import NUMPY, answers, array_function, array_ufunc
 from .refusals import ABSENT, Questioned
-from .views import Storage
+from .views import Storage, mark_contiguous
 from .words import OF_ARRAYS
 
 
@@ -25,6 +25,24 @@ def fixed(name: str, method: str, read: Callable[[Any], Any]) -> Any:
         raise MissingAttributeError(f"x.{name} = v", fact, "an array of another is another", f"Use x.{method}(v)")
 
     return property(read, refuse_write)
+
+
+def reshaping(read: Callable[[Any], Any]) -> Any:
+    """The attribute `shape` of tracers, which is set in place where nobody else sees the array."""
+
+    def write(self: "Tracer", value: Any) -> None:
+        others = () if self.storage is None else [ref() for ref, _ in self.storage.members.values()]
+        if self._is_scalar or any(x is not None and x is not self for x in others):
+            what = "what is NumPy's scalar" if self._is_scalar else "an array that has views, or is one,"
+            raise MissingAttributeError("x.shape = v", f"{what} keeps its shape", "", "Use x.reshape(v)")
+        whole, self.storage = self.storage, None
+        new = NUMPY[np.reshape](self, value).snapshot()
+        self.rebind(new)
+        self.storage = None
+        if whole is not None and whole.contiguous:
+            mark_contiguous(self)
+
+    return property(read, write)
 
 
 def part(function: Any) -> Any:
@@ -58,7 +76,7 @@ class Tracer(Questioned):
 
     # What it is, seen by the function being transformed.
 
-    shape = fixed("shape", "reshape", lambda self: self.value.shape)
+    shape = reshaping(lambda self: self.value.shape)
     dtype = fixed("dtype", "astype", lambda self: self.value.dtype)
 
     @property
@@ -93,6 +111,17 @@ class Tracer(Questioned):
     @property
     def device(self) -> Any:
         return getattr(self.value, "device", "cpu")
+
+    @property
+    def flat(self) -> Any:
+        return NUMPY["flat"](self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.flat[:] = value
+
+    def view(self, *args: Any, **kwargs: Any) -> Any:
+        return NUMPY["view"](self, *args, **kwargs)
 
     def __len__(self) -> int:
         if not self.shape:

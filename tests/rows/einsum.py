@@ -28,6 +28,7 @@ def write_transposed(x, v):
 
 
 ROWS = [
+    row("einsum_path", lambda x, y: x * len(np.einsum_path("ij,jk", x, y)[0]), (2, 3), (3, 4)),
     einsum("ij,jk->ik", (2, 3), (3, 4), kinds="fcib"),
     einsum("ij,jk", (2, 3), (3, 4)),
     einsum("ij,jk->ki", (2, 3), (3, 4)),

@@ -36,4 +36,7 @@ ROWS = [
     row("sinc", np.sinc, Arg((2, 3), low=-4, high=4), kinds="fci"),
     row("sinc near 0", np.sinc, Arg((2, 3), low=-1e-3, high=1e-3), kinds="fc"),
     row("sinc at 0", lambda x: np.sinc(x - x), X),
+    row("i0", np.i0, Arg((2, 3), low=-9, high=9), kinds="fi"),
+    row("i0 of large numbers", lambda x: np.i0(x) / np.exp(np.abs(x)), Arg((3,), low=10, high=60)),
+    row("real_if_close", np.real_if_close, X, kinds="fc"),
 ]

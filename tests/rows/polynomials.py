@@ -39,4 +39,9 @@ ROWS = [
     row("polyfit cov", lambda x, y: np.polyfit(spread(x), y, 1, cov=True), LINE, LINE),
     row("polyfit cov several", lambda y: np.polyfit(POINTS, y, 1, cov=True), (5, 2)),
     row("polyfit cov unscaled", lambda y: np.polyfit(POINTS, y, 1, w=WEIGHTS, cov="unscaled"), LINE),
+    row("polymul", np.polymul, Arg((3,), low=0.5), Arg((2,), low=0.5), kinds="fc"),
+    row("polymul a number", lambda p: np.polymul(p, 2.0), Arg((3,), low=0.5)),
+    row("roots", lambda p: np.sort(np.roots(p)), Arg((4,), low=0.5), kinds="c"),
+    row("poly", np.poly, (3,), kinds="fc"),
+    row("poly of nothing", lambda x: np.poly(x[:0]) * x, (3,)),
 ]

@@ -32,6 +32,8 @@ def place_of_rank(x, kth, axis=-1):
 
 
 ROWS = [
+    row("sort_complex", np.sort_complex, (4,), kinds="c"),
+    row("sort_complex of reals", np.sort_complex, Arg((4,), "i")),
     row("sort", np.sort, TABLE, kinds="fciub"),
     row("sort 1-d", np.sort, LINE),
     row("sort axis=0", np.sort, CUBE, params={"axis": 0}),

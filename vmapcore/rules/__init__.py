@@ -6,6 +6,7 @@ Rules are functions of plain values: nothing here imports a transform.
 from . import (
     activations,
     at,
+    bits,
     brackets,
     calculus,
     casts,
@@ -20,6 +21,7 @@ from . import (
     fft,
     folds,
     gather,
+    histograms,
     indexing,
     joining,
     layout,

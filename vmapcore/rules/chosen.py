@@ -120,6 +120,14 @@ def require(fine: Any, error: Exception, call: str) -> None:
         raise error
 
 
+def agreed(x: Any) -> bool:
+    """`bool(x)`, and no question where it is the same for all; of what is recorded a question, unless it is false."""
+    values = on_host(innermost(x))
+    if not values.any():
+        return False
+    return True if values.all() and values.size and not _is_recorded(x) else bool(x)
+
+
 def _is_recorded(x: Any) -> bool:
     """Whether `x` is a value of which other calls have others."""
     while isinstance(x, Tracer):

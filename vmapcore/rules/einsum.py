@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, StructureError, describe
 from ..numpy_protocol import NUMPY, implements
+from ..tracer import Tracer
 from ._families import into, link, loop_dtype, operand
 from .contract import LETTERS, contract
 from .diagonals import get_diagonal, set_diagonal
@@ -255,3 +256,10 @@ def _path(terms: Sequence[str], out: str, size: dict[str, int], optimize: Any) -
         fact = f"optimize is {optimize!r}"
         raise StructureError("np.einsum", fact, "a step of a path contracts two operands or more")
     return path
+
+
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = False) -> Any:
+    """NumPy's own, as it asks for shapes alone."""
+    plain = [np.broadcast_to(np.empty((), x.dtype), x.shape) if isinstance(x, Tracer) else x for x in operands]
+    return np.einsum_path(*plain, optimize=optimize, einsum_call=einsum_call)

@@ -1,16 +1,19 @@
-"""Polynomials by their coefficients, highest power first: values, sums, derivatives, integrals, least squares.
+"""Polynomials by their coefficients, highest power first: values, arithmetic, calculus, roots, least squares.
 
-Plain functions. NumPy's products and quotients drop leading zeros: their lengths depend on values, and are not here.
+Products, quotients and roots drop leading zeros, so whether there are some is asked; a plan checks that there are none.
 """
 
 from typing import Any
 
 import numpy as np
 
+from ..core import Memory
 from ..errors import ArgumentError, OptionError, ShapeError, describe
 from ..numpy_protocol import implements
-from ._families import operand
+from ._families import operand, trailing
 from ._ints import as_int
+from ._work import nothing
+from .chosen import agreed
 
 
 @implements(np.polyval)
@@ -45,6 +48,76 @@ def _coefficients(call: str, p: Any) -> Any:
     if len(p.shape) > 1:
         raise ShapeError(call, f"the coefficients are {describe(p)}", "they must have one axis")
     return p if p.shape else p.reshape(1)
+
+
+@trailing(work=nothing, memory=Memory.VIEW)
+def led(xp: Any, p: Any, *, call: str) -> Any:
+    """The coefficients `p`, or an error of `call` if the first is zero."""
+    if not (p[..., 0] != 0).all():
+        raise OptionError(call, "the leading coefficient is zero, which it was not when jit recorded it")
+    return p
+
+
+led.def_vjp(lambda g, out, p, *, call: g)
+led.def_jvp(lambda tangents, out, p, *, call: tangents[0])
+
+
+def _without_leading_zeros(call: str, p: Any) -> Any:
+    p = p if p.shape[0] else np.zeros_like(p, shape=1)
+    while p.shape[0] > 1 and agreed(p[0] == 0):
+        p = p[1:]
+    return led(p, call=call) if p.shape[0] > 1 else p
+
+
+@implements(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    return np.convolve(*[_without_leading_zeros("np.polymul", _coefficients("np.polymul", p)) for p in (a1, a2)])
+
+
+@implements(np.polydiv)
+def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+    rest, v = (_coefficients("np.polydiv", p) + 0.0 for p in (u, v))
+    n, dtype = v.shape[0], (rest[0] + v[0]).dtype
+    rest, quotient = rest.astype(dtype), []
+    for k in range(rest.shape[0] - n + 1):
+        quotient.append(rest[k] / v[0])
+        rest = np.concatenate([rest[:k], rest[k : k + n] - quotient[-1] * v, rest[k + n :]])
+    while rest.shape[0] > 1 and agreed(np.isclose(rest[0], 0, rtol=1e-14)):
+        rest = rest[1:]
+    return (np.stack(quotient) if quotient else np.zeros_like(rest, shape=1)), rest
+
+
+@implements(np.roots)
+def roots(p: Any) -> Any:
+    """The eigenvalues of the companion matrix, and zeros for trailing zeros."""
+    p, zeros = _without_leading_zeros("np.roots", _coefficients("np.roots", p)), 0
+    if p.shape[0] == 1:
+        return np.zeros_like(p, shape=0, dtype=float)
+    while p.shape[0] > 1 and agreed(p[-1] == 0):
+        p, zeros = p[:-1], zeros + 1
+    n = p.shape[0] - 1
+    if not n:
+        return np.zeros_like(p, shape=zeros, dtype=float)
+    p = p if p.dtype.kind in "fc" else p.astype(float)
+    found = np.linalg.eigvals(np.concatenate([(-p[1:] / p[0])[None], np.eye(n - 1, n, dtype=p.dtype)]))
+    return np.concatenate([found, np.zeros_like(found, shape=zeros)])
+
+
+@implements(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    x = np.atleast_1d(operand(seq_of_zeros))
+    if len(x.shape) == 2 and x.shape[0] == x.shape[1] and x.shape[0]:
+        x = np.linalg.eigvals(x)
+    if len(x.shape) != 1:
+        raise ShapeError("np.poly", f"the argument is {describe(x)}", "it must be a line of roots or a square matrix")
+    if not x.shape[0]:
+        return 1.0
+    p = np.ones_like(x[:1])
+    for z in x:
+        p = np.concatenate([p, p[:1] * 0]) - np.concatenate([p[:1] * 0, p * z])
+    if x.dtype.kind == "c" and agreed(np.all(np.sort(x) == np.sort(x.conj()))):
+        return np.copy(p.real)
+    return p
 
 
 @implements(np.polyder)

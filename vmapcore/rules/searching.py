@@ -11,11 +11,12 @@ import numpy as np
 
 from ..core import Dynamic, Primitive, facts, multiple
 from ..errors import OptionError, ShapeError
-from ..numpy_protocol import implements
+from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import operand, trailing
 from ._work import parts, per_input
 from .brackets import concrete
+from .chosen import agreed
 from .joining import flat, shaped
 from .selected import Selection
 from .sorting import gather_along, sort_along
@@ -132,3 +133,16 @@ def argwhere(a: Any) -> Any:
     if type(found[0]) is Selection:
         return Selection(np.stack([s.parts.whole for s in found], -1), found[0].parts.mask, -2, True, "np.nonzero")
     return np.stack(found, -1)
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    x = operand(filt)
+    if len(x.shape) != 1 or axis not in (None, 0, -1):
+        raise ShapeError("np.trim_zeros", f"the array has shape {x.shape} and axis is {axis}", "it must be a line")
+    some, n = np.not_equal(x, 0), x.shape[0]
+    if not n or agreed(~np.any(some)):
+        return x[:0]
+    start = np.argmax(some) if "f" in trim.lower() else 0
+    stop = n - np.argmax(some[::-1]) if "b" in trim.lower() else n
+    return NUMPY["getitem"](x, slice(start, stop))

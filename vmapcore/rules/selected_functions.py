@@ -285,3 +285,26 @@ def product(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
     if chosen[1] is None:
         return a.with_whole(NUMPY[function](a.padded().whole, b), -1 if ranks[1] == 1 else -2)
     return b.with_whole(NUMPY[function](a, b.padded().whole), -1)
+
+
+# With weights.
+
+
+@law(np.polyfit)
+def polyfit(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    if len(args) != 3 or options or not all(type(v) is Selection and v.ndim == 1 for v in args[:2]):
+        return NotImplemented
+    found = together(args[:2])
+    weights = args[0].parts.mask.astype(float)
+    return NotImplemented if found is None else NUMPY[function](*found.args, args[2], w=weights)
+
+
+@law(np.histogram)
+def histogram(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    x = args[0]
+    if type(x) is not Selection or len(args) > 2 or options.keys() - {"bins", "range", "density"}:
+        return NotImplemented
+    if np.ndim(args[1] if len(args) > 1 else options.get("bins", 10)) == 0 and options.get("range") is None:
+        return NotImplemented
+    weights = np.broadcast_to(x.parts.along(), x.parts.whole.shape).astype(np.intp)
+    return NUMPY[function](x.padded().whole, *args[1:], weights=weights, **options)

@@ -122,6 +122,12 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     return sort_along(x, axis=last, stable=_is_stable("np.sort", kind, stable))
 
 
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    x = np.sort(operand(a))
+    return x if x.dtype.kind == "c" else x.astype(np.complex64 if x.dtype.char in "bhBH" else np.complex128)
+
+
 @implements(np.argsort)
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Any:
     x, last = _sorted_axis("np.argsort", a, axis, order)
