@@ -1,6 +1,7 @@
 """grad, vjp, jvp and their kin: doors, orders, and what a differentiated function may do with its arrays."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -652,3 +653,13 @@ def test_other_gradients_that_are_zero_are_not_warned_of():
     assert grad(lambda x: np.floor(x))(1.5) == 0
     assert grad(lambda x: stop_gradient(x) * 1.0)(1.5) == 0
     assert [float(g) for g in grad(two, argnums=(0, 1))(2.0, 1.0)] == [4.0, 0.0]
+
+
+def test_comparisons_where_no_transform_runs():
+    """In a thread that a function starts, and in functions that SciPy calls on plain values."""
+
+    def f(x):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: np.where(x > 1, x, 2 * x)).result()
+
+    assert grad(f)(3.0) == 1.0 and grad(f)(0.5) == 2.0

@@ -87,7 +87,7 @@ class GradTrace(Trace):
 
     def _note(self, nodes: list[Any]) -> None:
         assert self.compared is not None
-        if RUNNING.get()[-1] is not self:  # of a transform inside, whose rules compare for themselves
+        if RUNNING.get()[-1:] != (self,):  # of a transform inside, whose rules compare for themselves, or of none
             self.compared = None
         elif len(self.compared) < FIRST:
             self.compared.append((nodes, callers_line()))
