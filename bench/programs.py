@@ -20,7 +20,8 @@ AS_ONE = {
 """Those that ask for no value of a row: `vmap` needs to be told nothing."""
 
 NO_DERIVATIVES = {
-    *("portfolio_risk", "spectral_peak", "wind_energy"),  # functions of SciPy without any yet
+    *("portfolio_risk", "spectral_peak"),  # functions of SciPy without any
+    "wind_energy",  # what it integrates has a traced distribution in an object of SciPy's
     "pipe_flow",  # its root is found by comparisons alone
     "transit_curve",  # a square root at 0 is infinitely steep, where the maximum that made the 0 is flat
 }

@@ -48,6 +48,7 @@ OUTSIDE = "; or return it from the function, and convert it outside"
 
 BY_EXAMPLE = {
     BOOL: "Use np.where(condition, a, b), in a loop x = np.where(goes_on, new, x)",
+    "hash": "A key must be the same for all examples",
     "index": "A size or a count must be the same for all examples; " + TAKE,
     "round": "Use round(x, 0) or np.rint(x)",
     "format": "Return it from the function to print it",
@@ -56,6 +57,7 @@ BY_EXAMPLE = {
 }
 BY_CALL = BY_EXAMPLE | {
     BOOL: "Use np.where in place of if; or pass what the branch depends on as a static argument",
+    "hash": "Pass a key as a static argument",
     "index": "Pass a size or a count as a static argument; " + TAKE,
     "int": "Pass a size or a count as a static argument; for another dtype use x.astype(int)" + TO_WRITE,
     "format": "Return it from the function, and print what jit returns",
