@@ -16,9 +16,9 @@ from vmapcore.libraries.scipy import FORMS
 from .together import together
 
 pytest.importorskip("scipy")
-cluster, ndimage, optimize = (pytest.importorskip(f"scipy.{name}") for name in ("cluster", "ndimage", "optimize"))
+cluster, ndimage = (pytest.importorskip(f"scipy.{name}") for name in ("cluster", "ndimage"))
 signal, stats = (pytest.importorskip(f"scipy.{name}") for name in ("signal", "stats"))
-pytest.importorskip("scipy.cluster.vq")
+pytest.importorskip("scipy.cluster.hierarchy")
 shapiro = stats.shapiro
 
 FUNCTIONS = [(module, name) for module, forms in FORMS.items() for name in forms]
@@ -53,7 +53,7 @@ NAMED = {
     "scipy.ndimage.label": lambda x: ndimage.label([x, x])[0],
     "scipy.cluster.vq.whiten": lambda x: cluster.vq.whiten(x[:, None]),
     "scipy.stats.shapiro": lambda x: shapiro(x)[0],
-    "scipy.optimize.linprog": lambda x: optimize.linprog(c=x, bounds=(0, 1)).x,
+    "scipy.cluster.hierarchy.linkage": lambda x: cluster.hierarchy.linkage(y=x[:, None])[:, 2],
     "scipy.stats.gaussian_kde": lambda x: stats.gaussian_kde(x)(0.5),
 }
 """Calls of what computes with plain values, by the name that an error has."""
