@@ -15,6 +15,7 @@ from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart, OfPlainValues
 from .functions import FUNCTIONS
+from .multivariate import declare_multivariate
 from .slopes import s
 from .special import PARTIALS
 
@@ -91,6 +92,7 @@ def _is_function(x: Any, module: str) -> bool:
 
 def declare_stats(stats: ModuleType) -> None:
     declare_distributions(stats)
+    declare_multivariate(stats)
     declare(stats)
 
 
