@@ -43,7 +43,7 @@ FLOORS = [
     {"batching", "reverse", "forward", "recording"},
     {"derivatives"},
     {"jacobians", "transposing"},
-    {"custom"},
+    {"custom", "vectorizing"},
     {"planning"},
     {"cpu"},
     {"executors"},

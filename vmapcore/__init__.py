@@ -17,6 +17,7 @@ from .pytree import register_pytree, tree_map
 from .replay import jit, trace
 from .rules.at import at
 from .threads import set_threads
+from .vectorizing import vectorize
 from .words import missing_name
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ __all__ = [
     "trace",
     "tree_map",
     "value_and_grad",
+    "vectorize",
     "vjp",
     "vmap",
 ]

@@ -256,4 +256,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(message("vmapcore.numpy", f"has no {name!r}", "it has the names of NumPy"))
     if callable(found) and found in NUMPY:  # declared with @implements after this module was imported
         return NUMPY[found]
-    return found
+    return INSTEAD.get(found, found) if isinstance(found, type) else found
