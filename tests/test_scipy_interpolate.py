@@ -62,6 +62,15 @@ CALLS = {
         AT,
     ),
     "CubicHermiteSpline": (lambda y, x: interpolate.CubicHermiteSpline(KNOTS, y, y**2)(x), Y, AT),
+    "knots made inside": (
+        lambda y, x: (
+            interpolate.make_interp_spline(np.arange(6) / 2, y)(x)
+            + interpolate.CubicSpline(np.linspace(0, 3, 3), y[:3])(x)
+            + interpolate.interp1d(np.linspace(0, 3, 6), np.arange(6.0), kind="cubic")(x)
+        ),
+        Y,
+        AT,
+    ),
     "PPoly": (lambda y, x: interpolate.PPoly(y.reshape(2, 3), KNOTS[:4])(x), Y, AT),
     "BSpline outside": (lambda x: SMOOTH(x) + SMOOTH(x, 1), AT),
     "UnivariateSpline outside": (lambda x: FITTED(x), AT),

@@ -85,7 +85,43 @@ CALLS = {
     "odeint": lambda a, b: integrate.odeint(pendulum, [1.0, b], TIMES, args=(a, b)),
     "odeint tfirst": lambda a, b: integrate.odeint(lambda t, y: -a * y, b, TIMES + b, tfirst=True),
 }
-OTHERS = ("LSODA", "BDF", "Radau", "odeint", "odeint tfirst")
+
+
+def ground(t, y, *args):
+    return y[0]
+
+
+ground.terminal, ground.direction = True, -1
+
+
+def top(t, y, *args):
+    return y[1]
+
+
+def thrown(a, b, **options):
+    def f(t, y):
+        return [y[1], -9.81 - 0.1 * b * y[1] * abs(y[1])]
+
+    return integrate.solve_ivp(f, (0, 10), [b, 3 * a], events=[ground, top], rtol=1e-7, atol=1e-9, **options)
+
+
+def landed(a, b):
+    found = thrown(a, b)
+    return np.append(found.y[1, -1], found.t[-1]), found.t_events[0][0], found.y_events[1][0]
+
+
+CALLS |= {
+    "events that end it": landed,
+    "events along it": lambda a, b: integrate.solve_ivp(
+        lambda t, y: [y[1], -9 * a * y[0]], (0, 1.5), [b, 0.1], "DOP853", events=top, rtol=1e-7
+    ).t_events[0][0],
+    "an event at the last time": lambda a, b: thrown(a, b, t_eval=np.linspace(0, 0.2, 3)).y[:, -1],
+    "an event that does not come": lambda a, b: integrate.solve_ivp(
+        lambda t, y: -a * y, (0, b), [1.0], events=ground, **FINE
+    ).y[0, -1],
+}
+
+OTHERS = (*[name for name in CALLS if "event" in name], "LSODA", "BDF", "Radau", "odeint", "odeint tfirst")
 """Where SciPy's steps are not those of the derivative."""
 
 
@@ -149,9 +185,18 @@ def test_no_time_and_no_states():
     assert np.array_equal(vmap(jacfwd(fun))(A), np.zeros((2, 1, 1)))
 
 
+def test_numbers_of_events_that_differ():
+    def times(a):
+        return integrate.solve_ivp(lambda t, y: [y[1], -a * y[0]], (0, 10), [1.0, 0.1], events=top).t_events[0]
+
+    a = np.array([0.5, 4.0, 1.0])
+    assert np.array_equal(vmap(lambda a: times(a).size)(a), [times(x).size for x in a])
+    assert np.allclose(vmap(lambda a: np.sum(times(a)), branches="split")(a), [np.sum(times(x)) for x in a])
+    with pytest.raises(ConcretizationError, match="Take one of them"):
+        vmap(lambda a: np.sum(times(a)))(a)
+
+
 def test_options_that_are_not_known():
-    with pytest.raises(OptionError, match=r"scipy\.integrate\.solve_ivp: there are events, and traced values"):
-        vmap(lambda a: integrate.solve_ivp(lambda t, y: -a * y, (0, 1), [1.0], events=lambda t, y: y[0]).y)(A)
     with pytest.raises(OptionError, match="rtol is traced"):
         vmap(lambda a: integrate.solve_ivp(lambda t, y: -a * y, (0, 1), [1.0], rtol=a).y)(A)
 

@@ -17,7 +17,7 @@ from ..numpy import Dispatching
 from ..recording import RecordTracer
 from ..rules.creation import as_array
 from ..tracer import Tracer
-from .closures import Closed
+from .closures import Closed, known
 from .operations import PlainRun, Rule
 
 Path = tuple[Any, ...]
@@ -32,6 +32,7 @@ class Calling(Dispatching):
         self.signature = inspect.signature(_any if isinstance(theirs, BuiltinFunctionType) else theirs)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        args, options = tuple(map(known, args)), {name: known(x) for name, x in options.items()}
         closed = Closed((args, options))
         if not closed.leaves:
             args, options = closed(())

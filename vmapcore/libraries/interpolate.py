@@ -15,7 +15,7 @@ from ..numpy import Dispatching
 from ..rules.casts import inexact
 from ..rules.creation import as_array, asarray, made
 from ..rules.taking import take
-from .closures import Holder
+from .closures import Holder, known
 from .splines import MAKERS, SEEN, interpolating_spline, is_traced, scipys, seen_spline
 
 
@@ -27,6 +27,7 @@ class Maker(Dispatching):
         self.see = see
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        args, options = tuple(map(known, args)), {name: known(x) for name, x in options.items()}
         if is_traced(args, tuple(options.values())):
             return self.applied(*args, **options)
         return self.see(self.theirs(*args, **options))

@@ -16,6 +16,8 @@ from ..core import Dynamic
 from ..derivatives import stop_gradient, vjp
 from ..errors import ConcretizationError, MissingRuleError, OptionError
 from ..forward import jvp
+from ..methods import RUN
+from ..names import seen
 from ..rules.creation import as_array
 from ..tracer import Tracer
 from ..transposing import zeros_for_none
@@ -28,6 +30,11 @@ from .stepping import Problem, Stepping, TooManyStepsError, Trajectory, along
 EXPLICIT = ("RK23", "RK45", "DOP853")
 MOST_STEPS = 3000
 """Of DOP853 in place of a method for stiff problems."""
+
+
+def seen_here(fun: Any) -> Any:
+    """A user's function, as it is seen where transforms run."""
+    return fun if RUN.get() is None else seen(fun)
 
 
 class Given:
@@ -142,13 +149,15 @@ def _of_some(fun: Callable[..., Any], leaves: Sequence[Any], places: Sequence[in
 
 
 def solve_ivp(call: SolverCall) -> Any:
+    return Solution(problem(call)).result()
+
+
+def problem(call: SolverCall) -> Ivp:
+    """What a call of `solve_ivp` asks for."""
     asked = dict(call.bound.arguments)
     method = asked.get("method", "RK45")
-    if asked.get("events") is not None:
-        raise OptionError(call.name, "there are events, and traced values", "it must be None then")
-    options = _options(call.name, **asked.get("options", {}))
-    ivp = Ivp(call, method if isinstance(method, str) else method.__name__, functools.partial(_given, call), options)
-    return Solution(ivp).result()
+    name = method if isinstance(method, str) else method.__name__
+    return Ivp(call, name, functools.partial(_given, call), _options(call.name, **asked.get("options", {})))
 
 
 def _options(call: str, **options: Any) -> Options:
@@ -191,9 +200,8 @@ class Solution(Holder):
 
     def result(self) -> Result:
         ivp, name = self.ivp, self.ivp.call.name
-        rules = ivp.smooth(lambda way: (way.y if self.by_steps else way.values, way.t))
-        outs = PlainRun(name, self._run, *rules, self._rows)(*ivp.leaves)
-        y, t, nfev, njev, nlu, status, success = [ivp.call.alike((n,), x) for n, x in zip(COUNTED, outs, strict=True)]
+        outs = PlainRun(name, self._run, *self.rules(), self._rows)(*ivp.leaves)
+        y, t, nfev, njev, nlu, status, success = [ivp.call.alike((n,), x) for n, x in zip(COUNTED, outs, strict=False)]
         if self.by_steps:
             ts, ys = Steps(self, 0, t), Steps(self, 1, y)
         else:
@@ -202,6 +210,9 @@ class Solution(Holder):
         text = self.message or _success(ivp.call.theirs)
         found = {"t": ts, "y": ys, "sol": sol, "t_events": None, "y_events": None, "nfev": nfev, "njev": njev}
         return Result(message=text, success=success, status=status, nlu=nlu, **found)
+
+    def rules(self) -> tuple[Any, Any]:
+        return self.ivp.smooth(lambda way: (way.y if self.by_steps else way.values, way.t))
 
     def _run(self, *leaves: Any) -> list[Any]:
         found = self.ivp.call.of_scipy(*leaves)
@@ -342,4 +353,4 @@ def odeint(call: SolverCall) -> Any:
     return call.solved(*rules)
 
 
-FUNCTIONS: dict[str, Callable[[SolverCall], Any]] = {"solve_ivp": solve_ivp, "odeint": odeint}
+FUNCTIONS: dict[str, Callable[[SolverCall], Any]] = {"odeint": odeint}

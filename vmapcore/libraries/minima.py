@@ -16,17 +16,17 @@ from ..rules.casts import inexact
 from ..rules.creation import as_array, asarray
 from .calls import SolverCall, applied
 from .operations import no_derivative
-from .roots import SOLUTION, Of, as_tuple, guessed, implicit
+from .roots import SOLUTION, OfArguments, as_tuple, guessed, implicit
 
 NEAR = 1e-6
 """How near a parameter is to a bound that holds it."""
 
 
-def gradient(objective: Of) -> Of:
+def gradient(objective: OfArguments) -> OfArguments:
     return lambda x, given: grad(lambda x: objective(x, given))(x)
 
 
-def held(slope: Of, ends: Callable[[dict[str, Any], int], tuple[Any, Any]]) -> Of:
+def held(slope: OfArguments, ends: Callable[[dict[str, Any], int], tuple[Any, Any]]) -> OfArguments:
     """What is zero at a minimum between bounds: the gradient, or the distance from the bound."""
 
     def residual(x: Any, given: dict[str, Any]) -> Any:
@@ -95,7 +95,7 @@ def minimize_scalar(call: SolverCall) -> Any:
     return implicit(call, residual, [("x",)], lambda given: none, values={("fun",): objective})
 
 
-def _between(slope: Of, ends: Callable[[dict[str, Any]], Any]) -> Of:
+def _between(slope: OfArguments, ends: Callable[[dict[str, Any]], Any]) -> OfArguments:
     """The same of one number, from which a Newton step leads beyond a bound that holds it."""
 
     def residual(x: Any, given: dict[str, Any]) -> Any:

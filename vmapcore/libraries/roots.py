@@ -14,36 +14,33 @@ from .calls import Path, SolverCall, applied, unknown
 from .operations import Enter, PlainRun, Rule, Taken, no_derivative, together
 from .searches import Found, Rows, bisection, brent, newtons, secants
 
-Of = Callable[[Any, dict[str, Any]], Any]
-"""A function of a solution and of the arguments of the call."""
+Of = Callable[[Any, Sequence[Any]], Any]
+"""A function of a solution and of leaves."""
 
-Values = dict[Path, Of]
+OfArguments = Callable[[Any, dict[str, Any]], Any]
+"""One of a solution and of the arguments of a call."""
+
+Values = dict[Path, OfArguments]
 
 
 class Implicit:
-    """The rules of what SciPy returns where `residual` is zero at the first of `paths` in it.
+    """The rules of an operation of whose results one is x where `residual(x, leaves)` is zero.
 
-    With `each`, an element of the residual hangs on that element of the solution alone. Parts of the result at
-    `values` are such functions of the solution; what else there is of floats has no derivative.
+    `places()` says which one, and which others are functions of x and the leaves. With `each`, an element of the
+    residual hangs on that element of x alone. What else there is of floats has no derivative: `check(gs)` raises.
     """
 
     def __init__(
-        self, call: SolverCall, residual: Of, paths: Sequence[Path], each: bool = False, values: Values | None = None
+        self,
+        residual: Of,
+        places: Callable[[], tuple[int, dict[int, Of]]],
+        each: bool = False,
+        check: Callable[[Sequence[Any]], None] | None = None,
     ) -> None:
-        self.call, self.residual, self.paths, self.each, self.values = call, residual, paths, each, values or {}
-
-    def _place(self) -> int:
-        """Where the solution is among the results."""
-        assert self.call.form is not None
-        return self.call.form.paths.index(next(path for path in self.paths if path in self.call.form.paths))
-
-    def _parts(self) -> list[tuple[int, Of]]:
-        """Where results are that are functions of it, and which."""
-        assert self.call.form is not None
-        return [(self.call.form.paths.index(path), fun) for path, fun in self.values.items()]
+        self.residual, self.places, self.each, self.check = residual, places, each, check
 
     def _of(self, x: Any, leaves: Sequence[Any]) -> Any:
-        return self.residual(x, self.call.given(leaves)).reshape(x.shape)
+        return self.residual(x, leaves).reshape(x.shape)
 
     def _solve(self, x: Any, leaves: Sequence[Any], v: Any, transposed: bool) -> Any:
         """The derivative of the residual by x, inverted, times `v`."""
@@ -55,32 +52,32 @@ class Implicit:
     def push(self, leaves: Any, outs: Any, tangents: Any) -> list[Any]:
         moving = [i for i, t in enumerate(tangents) if t is not None]
         given, ts = _pick(leaves, moving), _pick(tangents, moving)
-        place = self._place()
+        place, parts = self.places()
         x = outs[place]
         along = jvp(lambda *xs: self._of(x, _with(leaves, moving, xs)), given, ts)[1]
         moved = self._solve(x, leaves, -along, False)
         found = [np.full_like(y, np.nan if y.dtype.kind in "fc" else 0) for y in outs]
         found[place] = moved
-        for i, fun in self._parts():
+        for i, fun in parts.items():
 
             def value(x: Any, *xs: Any, fun: Of = fun) -> Any:
-                return fun(x, self.call.given(_with(leaves, moving, xs)))
+                return fun(x, _with(leaves, moving, xs))
 
             found[i] = jvp(value, (x, *given), (moved, *ts))[1]
         return found
 
     def pull(self, leaves: Any, outs: Any, gs: Any, wanted: Sequence[int]) -> Any:
-        assert self.call.form is not None
-        place, given = self._place(), _pick(leaves, wanted)
-        unknown(self.call.name, self.call.form, [self.call.form.paths[place], *self.values], gs)
+        (place, parts), given = self.places(), _pick(leaves, wanted)
+        if self.check is not None:
+            self.check(gs)
         x = outs[place]
         g = np.zeros_like(x) if gs[place] is None else gs[place]
         more: list[Any] = []
-        for i, fun in self._parts():
+        for i, fun in parts.items():
             if gs[i] is not None:
 
                 def value(x: Any, *xs: Any, fun: Of = fun) -> Any:
-                    return fun(x, self.call.given(_with(leaves, wanted, xs)))
+                    return fun(x, _with(leaves, wanted, xs))
 
                 by_x, *others = vjp(value, x, *given)[1](gs[i])
                 g, more = g + by_x, [*more, others]
@@ -93,15 +90,33 @@ class Implicit:
 
 def implicit(
     call: SolverCall,
-    residual: Of,
+    residual: OfArguments,
     paths: Sequence[Path],
     like: Callable[[dict[str, Any]], Any],
     each: bool = False,
     values: Values | None = None,
     rows: Rule | None = None,
 ) -> Any:
-    """What SciPy returns, with the rules of `Implicit`; of no rows what `like` makes of the arguments."""
-    rules = Implicit(call, residual, paths, each, values)
+    """What SciPy returns, where `residual(x, arguments)` is zero at the first of `paths` in it.
+
+    Parts of it at `values` are such functions. Of no rows it is what `like` makes of the arguments.
+    """
+    known = values or {}
+
+    def of(fun: OfArguments) -> Of:
+        return lambda x, leaves: fun(x, call.given(leaves))
+
+    def places() -> tuple[int, dict[int, Of]]:
+        assert call.form is not None
+        every = call.form.paths
+        place = every.index(next(path for path in paths if path in every))
+        return place, {every.index(path): of(fun) for path, fun in known.items()}
+
+    def check(gs: Sequence[Any]) -> None:
+        assert call.form is not None
+        unknown(call.name, call.form, [*paths, *known], gs)
+
+    rules = Implicit(of(residual), places, each, check)
     return call.solved(rules.push, rules.pull, rows, like)
 
 

@@ -10,7 +10,21 @@ from ..errors import public_module
 from ..modules import LATER, declare_imported
 from ..names import INSTEAD, seen, stands_for
 from ..numpy import Dispatching
-from . import distances, fft, interpolate, ivp, linalg, minima, quadrature, roots, samples, signals, spectra, statistics
+from . import (
+    distances,
+    events,
+    fft,
+    interpolate,
+    ivp,
+    linalg,
+    minima,
+    quadrature,
+    roots,
+    samples,
+    signals,
+    spectra,
+    statistics,
+)
 from .calls import Calling, SolverCall
 from .distributions import declare_distributions
 from .forms import Counterpart, OfPlainValues
@@ -55,7 +69,7 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
 
 
 CALLS: dict[str, dict[str, Callable[[SolverCall], Any]]] = {
-    "scipy.integrate": ivp.FUNCTIONS | quadrature.FUNCTIONS,
+    "scipy.integrate": events.FUNCTIONS | ivp.FUNCTIONS | quadrature.FUNCTIONS,
     "scipy.optimize": roots.FUNCTIONS | minima.FUNCTIONS,
 }
 """The same of functions that call functions of the user's."""
