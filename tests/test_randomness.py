@@ -210,8 +210,8 @@ OUTSIDE = {
     "derived from RandomState": lambda x: x + LAB.normal(),
     "the system's": lambda x: x + random.SystemRandom().random(),
     "the system's, made before": lambda x: x + SYSTEM.random(),
-    "seed": lambda x: np.random.seed(0) or x,
-    "seed, Python's": lambda x: random.seed(0) or x,
+    "seed": lambda x: np.random.seed() or x,
+    "seed, Python's": lambda x: random.seed() or x,
     "seed of a RandomState": lambda x: STATE.seed(0) or x,
 }
 
@@ -258,7 +258,7 @@ def test_errors_name_the_line_and_the_remedies():
     with pytest.raises(RandomnessError, match="pass the numbers as an argument"):
         jit(noisy)(X)
     with pytest.raises(RandomnessError, match="seeds a generator"):
-        vmap(lambda x: np.random.seed(0) or x, randomness="different")(X)
+        vmap(lambda x: np.random.seed(None) or x, randomness="different")(X)
     with pytest.raises(OptionError, match="'diferent'"):
         vmap(noisy, randomness="diferent")
     with pytest.raises(RandomnessError, match=r"at test_randomness.py.* in recorded"):
@@ -878,3 +878,69 @@ def test_generators_spawn_inside():
         return a.normal(x) + b.normal()
 
     follows_law(f, X, transform=vmap(f))
+
+
+# Modules whose generators the function seeds.
+
+
+def seeds_numpys(x, s):
+    np.random.seed(s)
+    found = np.random.normal(size=3)
+    np.random.shuffle(found)
+    return x + found.sum() + np.random.rand() * x + np.random.normal(x, 1.0) + np.random.sample()
+
+
+def seeds_both(x, s):
+    np.random.seed(42)
+    random.seed(7)
+    total = 0.0
+    for _ in range(3):
+        total += np.random.randn() * x + random.random() + random.gauss(0, x)
+    return total
+
+
+def seeds_and_asks(x, s):
+    np.random.seed(3)
+    while x < 10:
+        x = x + abs(np.random.normal())
+    return x
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"randomness": "different"}, {"branches": "split"}, {"branches": "loop"}], ids=str
+)
+@pytest.mark.parametrize("fun", [seeds_numpys, seeds_both, seeds_and_asks])
+def test_a_module_that_is_seeded_inside(fun, options):
+    x, seeds = np.array([1.0, 2.0, 3.0]), np.array([3, 4, 3])
+    if fun is seeds_and_asks and "branches" not in options:
+        return
+    expected = [fun(*row) for row in zip(x, seeds, strict=True)]
+    state, python = np.random.get_state(), random.getstate()
+    np.random.seed(99)
+    mapped = vmap(fun, **options)
+    assert_same(mapped(x, seeds), np.stack(expected))
+    if fun is seeds_numpys and options != {"branches": "split"}:
+        assert np.array_equal(np.random.get_state()[1], state[1]) and np.random.get_state()[2:] == state[2:]
+    assert fun is not seeds_both or random.getstate() == python
+    if fun is not seeds_numpys:
+        planned = jit(mapped)
+        for _ in range(3):
+            assert_same(planned(x, seeds), np.stack(expected))
+
+
+def test_what_is_seeded_is_of_the_transforms_around_it():
+    def own(x):
+        np.random.seed(5)
+        return vmap(lambda y: y + x * np.random.rand(), randomness="different")(np.ones(2))
+
+    np.random.seed(5)
+    drawn = np.random.rand(2)
+    assert_same(vmap(own)(X), 1 + X[:, None] * drawn)
+
+    def shared(x):
+        np.random.seed(5)
+        return vmap(lambda y: y + np.random.rand())(np.ones(2))
+
+    with pytest.raises(RandomnessError, match="draws"):
+        vmap(shared)(X)
+    assert_same(vmap(grad(lambda x: seeds_both(x, 0)))(X) > 1, np.ones(len(X), bool))

@@ -172,12 +172,14 @@ def _indexed(code: CodeType) -> set[str]:
 class Loans:
     """The classes that one run has met, and objects of theirs."""
 
-    __slots__ = ("ended", "held", "indexed", "kinds", "objects", "users")
+    __slots__ = ("ended", "held", "indexed", "kinds", "objects", "seeded", "users")
 
     def __init__(self) -> None:
         self.ended = False  # what was begun inside may go on
         self.kinds: dict[type, bool] = {}
         self.indexed: set[str] = set()
+        self.seeded: dict[Any, tuple[Any, Callable[[], None]]] = {}
+        """By keys of generators that the function has seeded: what it draws from since, and what leaves that behind."""
         self.held: set[tuple[type, str]] = set()
         self.users: set[type] = set()
         self.objects: dict[int, Any] = {}
@@ -290,6 +292,8 @@ class Loans:
     def give_back(self) -> None:
         """Ends the loans of this run."""
         self.ended = True
+        for _, leave in self.seeded.values():
+            leave()
         for cls, borrowed in self.kinds.items():
             if borrowed:
                 with LENDING:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..core import RUNNING
-from ..methods import PARTS
+from ..methods import PARTS, RUN
 from ..names import seen as as_seen
 from ..names import stands_for
 from ..numpy_protocol import NUMPY
 from ..tracer import Tracer
-from .calls import sizes_of
+from .calls import set_state, sizes_of, state_of
 from .generators import KINDS, Seen, check_seeding, is_traced, seen
 from .sources import DIFFERENT, SAME, Source, check_constant, concerned, held, lanes_of, refused, values_of
 
@@ -136,10 +136,36 @@ GLOBAL = np.random.mtrand._rand
 """The generator of the functions of `np.random`."""
 
 
-@_function
-def seed(*args: Any, **options: Any) -> Any:
-    check_seeding(-1, "np.random.seed")
-    return np.random.seed(*args, **options)
+def _seeding(theirs: Callable[..., Any], generator: Any) -> None:
+    """Declares what seeds a generator of a module: the function then draws from one of its own, of that seed.
+
+    So each row does, as in a loop; and the last leaves the state of its own to the module's.
+    """
+    key = seen(generator)._source.key
+
+    def seed(*args: Any, **options: Any) -> None:
+        run = RUN.get()
+        if run is None or not concerned():
+            theirs(*args, **options)
+            return
+        if all(x is None for x in (*args, *options.values())):
+            check_seeding(-1, path)
+        options.pop("version", None)  # of Python's, which takes one alone here
+        source = make(type(generator), args, options)._source
+        run.seeded[key] = source, lambda: leave(generator, source)
+
+    path = f"{'np.random' if generator is GLOBAL else 'random'}.seed"
+    stands_for(update_wrapper(seed, theirs), theirs)
+
+
+def leave(generator: Any, source: Source) -> None:
+    """Puts a generator into the state in which the last row has left its own."""
+    if source.generators.size:
+        set_state(generator, state_of(source.generators.flat[-1]))
+
+
+_seeding(np.random.seed, GLOBAL)
+_seeding(random.seed, random._inst)
 
 
 @_function

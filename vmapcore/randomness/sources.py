@@ -7,6 +7,7 @@ import numpy as np
 
 from ..core import RUNNING
 from ..errors import MissingRuleError, RandomnessError, VmapcoreError, callers_line, warn_caller
+from ..methods import RUN
 from ..refusals import ARRAY, Differentiated, refuse
 from ..rules import creation
 from ..tracer import Tracer
@@ -118,6 +119,9 @@ def held(generator: Any) -> Any:
 
 def placed(source: Source, call: str) -> tuple[Source, list[Any]]:
     """From what is drawn, and the vmaps whose rows share it and draw one after the other."""
+    run = RUN.get()
+    if run is not None and source.key in run.seeded:
+        source, _ = run.seeded[source.key]
     sharing: list[Any] = []
     for trace in concerned():
         if trace.level <= source.born:
