@@ -43,6 +43,7 @@ def cheap(monkeypatch):
     """Runs of rows together cost nothing, so that all but single rows do."""
     monkeypatch.setattr(rows, "RUN_OF_ROWS", 0.0)
     monkeypatch.setattr(rows, "STEP_OF_ROWS", 0.0)
+    monkeypatch.setattr(rows, "STEP_OF_SCOPE", 0.0)
 
 
 # Programs, as people write them.

@@ -20,6 +20,7 @@ def cheap(monkeypatch):
     """Runs of rows together cost nothing, and branches are as if none had been met before."""
     monkeypatch.setattr(rows, "RUN_OF_ROWS", 0.0)
     monkeypatch.setattr(rows, "STEP_OF_ROWS", 0.0)
+    monkeypatch.setattr(rows, "STEP_OF_SCOPE", 0.0)
     conversion.OFF.clear()
 
 
@@ -393,7 +394,7 @@ def test_a_function_without_source_is_asked(monkeypatch):
 
 def test_a_tail_that_costs_more_than_a_loop(monkeypatch):
     """One row that goes on long after the others ends the run, and all run one by one."""
-    monkeypatch.setattr(rows, "STEP_OF_ROWS", 9.0)
+    monkeypatch.setattr(rows, "STEP_OF_SCOPE", 9.0)
     monkeypatch.setattr(rows, "LOSS", 500.0)
 
     def fun(n):

@@ -11,7 +11,7 @@ from .arguments import check_callable
 from .arrays import is_plain_array
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
 from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace, beside
-from .branches import MOST, Part, Paths, check_branches, each_row
+from .branches import AGAIN, MOST, Part, Paths, check_branches, each_row
 from .core import lift
 from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .lanes import APART
@@ -180,6 +180,8 @@ class _SplitDoor(_Door):
     """One of a vmap whose rows may answer differently."""
 
     loops = False
+    in_vain = 0
+    """For how many calls rows run one by one, since it did not pay that they run together."""
 
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         if not size:
@@ -244,7 +246,12 @@ class _SplitDoor(_Door):
         traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
         alone = _Alone(self, leaves, mapped, size, traced, None if simple else treedef)
         every = Paths(self.call, together, alone, self.most, self.out_axes is list)
-        every.loop(range(size)) if self.loops else every.run(size, traced)
+        if self.loops or (self.in_vain and not traced):
+            self.in_vain = max(self.in_vain - 1, 0)
+            every.loop(range(size))
+        else:
+            every.run(size, traced)
+            self.in_vain = AGAIN * every.vain
         if report is not None:
             report.tell()
         if self.out_axes is list:

@@ -28,6 +28,9 @@ MOST = 1000
 LATELY = 4
 """From the runs that came last is told whether it pays to go on."""
 
+AGAIN = 16
+"""Calls after one in vain, of a function that `vmap` has made, until it is tried again to run rows together."""
+
 WORTH_A_WORD = 50
 """Rows that ran one by one, from which a warning says so, if they are more than half of all."""
 
@@ -73,6 +76,7 @@ class Paths:
         self.error: tuple[int, Exception] | None = None
         self.results: dict[int, Any] = {}  # of rows that ran one by one already
         self.unable: Exception | None = None  # raised by rows together, and by none alone
+        self.vain = False  # whether most rows ran one by one, after all
 
     def run(self, size: int, traced: bool) -> None:
         """Runs all rows; raises what the first raises, in their order, that does."""
@@ -115,7 +119,8 @@ class Paths:
             for gone in run.gone:
                 heapq.heappush(waiting, (-len(gone), int(gone[0]), gone))
         self.loop(sorted(left))
-        if self.unable is not None or (len(left) >= WORTH_A_WORD and 2 * len(left) > size):
+        self.vain = len(left) >= WORTH_A_WORD and 2 * len(left) > size
+        if self.unable is not None or self.vain:
             self._warn(len(left), size, len(lately))
 
     def _in_question(self, rows: Any) -> Any:

@@ -14,7 +14,16 @@ from .arrays import on_host
 from .errors import callers_line
 from .refusals import BOOL, ELEMENTS, is_written
 from .scopes import AgainError, Scope, gathered, replaced
-from .thresholds import LIGHT_STEP_OF_ROW, LOSS, RUN_OF_ROW, RUN_OF_ROWS, STEP_OF_ROW, STEP_OF_ROWS
+from .thresholds import (
+    LIGHT_STEP_OF_ROW,
+    LOSS,
+    RUN_OF_ROW,
+    RUN_OF_ROWS,
+    STEP_OF_NUMBER,
+    STEP_OF_ROW,
+    STEP_OF_ROWS,
+    STEP_OF_SCOPE,
+)
 from .tracer import Tracer
 
 LEFT = Scope(None, np.arange(0))
@@ -63,7 +72,8 @@ class Rows:
         self.light += light
         self.add(tracer)
         if self.scope is not self.root:
-            self.balance += (LIGHT_STEP_OF_ROW if light else STEP_OF_ROW) * len(self.scope.ids) - STEP_OF_ROWS
+            alone = STEP_OF_ROW if tracer.shape and not light else STEP_OF_NUMBER
+            self.balance += alone * len(self.scope.ids) - STEP_OF_SCOPE
             if self.balance < -LOSS and not self.traced:
                 self.ended = True
                 raise TooFewError(self)

@@ -161,5 +161,8 @@ RUN_OF_ROW, STEP_OF_ROW = 1.0, 0.4
 LIGHT_STEP_OF_ROW = 0.06
 """Where the operation is one of Python's operators on numbers, or reads or writes by an index."""
 
+STEP_OF_SCOPE, STEP_OF_NUMBER = _size(14.0, 0.01), 0.03
+"""An operation of some of the rows, which takes their values along; and one of a row that runs alone, on numbers."""
+
 LOSS = _size(3000.0, 1e9)
 """How much more rows may have cost together, where they go apart and meet again, before they run one by one."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from .expressions import FRAME, NEW_FRAME, OFF, SITES
 from .statements import Statements, fields_of
-from .walks import leaves, names_in
+from .walks import COMPREHENSIONS, FUNCTIONS, leaves, names_in
 
 __all__ = ["APART", "CONVERTED", "FRAMES", "OFF", "SITES", "code_of"]
 
@@ -47,6 +47,9 @@ def converted(code: CodeType) -> CodeType | None:
             return None
         if _as_compiled(code) not in _codes(lines).get((code.co_name, code.co_firstlineno), ()):
             return None
+        if _is_formula(node):
+            CONVERTED.add(code)
+            return None
         made = _code(Statements(code.co_filename).function(node), code)
     except (SyntaxError, RecursionError, ValueError):
         return None
@@ -54,6 +57,16 @@ def converted(code: CodeType) -> CodeType | None:
         return None
     _note(made)
     return made
+
+
+def _is_formula(node: Any) -> bool:
+    """Whether a function has variables and operators alone."""
+    asks = (ast.If, ast.IfExp, ast.While, ast.BoolOp, ast.For, ast.Call, ast.AugAssign, ast.Assert, ast.Raise, ast.Try)
+    stored = [
+        x for x in ast.walk(node) if isinstance(x, (ast.Attribute, ast.Subscript)) and isinstance(x.ctx, ast.Store)
+    ]
+    others = asks + FUNCTIONS + COMPREHENSIONS + (ast.Global, ast.Nonlocal, ast.Compare, ast.With, ast.NamedExpr)
+    return not stored and not any(isinstance(x, others) for x in ast.walk(node) if x is not node)
 
 
 def _note(code: CodeType) -> None:
@@ -93,11 +106,9 @@ def _codes(lines: tuple[str, ...]) -> dict[tuple[str, int], list[Any]]:
 
 def _is_known(node: Any) -> bool:
     """Whether a function has nothing but what the converter knows."""
-    branches = False
     for x in ast.walk(node):
         if isinstance(x, UNKNOWN + UNKNOWN_STATEMENTS):
             return False
-        branches = branches or isinstance(x, (ast.If, ast.IfExp, ast.While, ast.BoolOp, ast.For, ast.Call))
         if isinstance(x, ast.Name) and x.id in ("super", "__class__", "locals", "vars", "eval", "exec"):
             return False
         if isinstance(x, ast.Attribute) and x.attr.startswith("__") and not x.attr.endswith("__"):
@@ -108,7 +119,7 @@ def _is_known(node: Any) -> bool:
             return False
         if isinstance(x, ast.arg) and x.arg.startswith(FRAME):
             return False
-    return branches
+    return True
 
 
 def _as_compiled(code: CodeType) -> tuple[Any, ...]:

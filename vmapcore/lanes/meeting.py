@@ -57,6 +57,8 @@ def merged(rows: Rows, parts: list[tuple[Any, Any]], site: int) -> Any:
     if first is not MISSING and all(x is first for _, x in parts):
         return first
     kinds = {type(x) for _, x in parts}
+    if Undecided in kinds:
+        return undecided(rows, site)
     if len(kinds) == 1 and type(first) in PLAIN and len({repr(x) for _, x in parts}) == 1:
         return first
     if kinds == {tuple} and len({len(x) for _, x in parts}) == 1:
