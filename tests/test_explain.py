@@ -165,3 +165,22 @@ def test_vmap_rules_without_a_name():
     op.def_vmap(functools.partial(lambda size, mapped, x: op(x)))
     (row,) = explain(vmap(op), np.ones(3)).rows
     assert row[:3] == ("op", "own", 1)
+
+
+def test_runs_of_rows_that_part():
+    def fun(n):
+        x = np.ones(3)
+        for _ in range(n):
+            x = x * 2
+        return x
+
+    n = np.arange(400) % 4
+    found = explain(vmap(fun, branches="split", max_paths=7), n)
+    assert np.array_equal(found.result, np.stack([fun(k) for k in n]))
+    (split,) = found.splits
+    assert split[:5] == ("vmap(fun)", 400, 4, 0, 7)
+    assert len(split.lines) == 1 and split.lines[0].startswith("test_explain.py:")
+    assert str(found).endswith(
+        f"vmap(fun): 400 rows in 4 runs of at most 7, and 0 of them one by one; they parted at {split.lines[0]}"
+    )
+    assert explain(vmap(fun, in_axes=(None,), axis_size=3), 2).splits == []

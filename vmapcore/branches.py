@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import is_array, on_host
 from .converting import OFF
-from .core import at_end
+from .core import OBSERVER, at_end
 from .errors import ArgumentError, OptionError, ShapeError, StructureError, VmapcoreError, describe, warn_caller
 from .pytree import flatten, unflatten
 from .rows import OneByOneError, Rows, TooFewError
@@ -119,6 +119,8 @@ class Paths:
             for gone in run.gone:
                 heapq.heappush(waiting, (-len(gone), int(gone[0]), gone))
         self.loop(sorted(left))
+        if (observer := OBSERVER.get()) is not None:
+            observer.split(self.call, size, len(lately), len(left), self.most, list(self.lines))
         self.vain = len(left) >= WORTH_A_WORD and 2 * len(left) > size
         if self.unable is not None or self.vain:
             self._warn(len(left), size, len(lately))

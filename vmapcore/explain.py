@@ -41,12 +41,31 @@ class Entry(NamedTuple):
     """The time spent in it, that of operations within left out."""
 
 
-class Explanation:
-    """What `explain` found: `rows` by operation, slowest first; `result` of the function; `seconds` in all."""
+class SplitEntry(NamedTuple):
+    """What one call of a `vmap(f, branches="split")` did."""
 
-    def __init__(self, result: Any, rows: list[Entry], seconds: float) -> None:
+    call: str
+    """The vmap."""
+    rows: int
+    """How many rows it had."""
+    runs: int
+    """How often `f` ran for rows together: once for each way that rows took for good, and those that were too few."""
+    alone: int
+    """How many rows ran one by one."""
+    max_paths: int
+    """The most runs that there may be."""
+    lines: list[str]
+    """Where rows parted for good; where they met again, nothing was lost."""
+
+
+class Explanation:
+    """What `explain` found: `rows` by operation, slowest first; `splits`, by calls of vmaps with split branches;
+    `result` of the function; `seconds` in all."""
+
+    def __init__(self, result: Any, rows: list[Entry], splits: list[SplitEntry], seconds: float) -> None:
         self.result = result
         self.rows = rows
+        self.splits = splits
         self.seconds = seconds
 
     @property
@@ -64,12 +83,13 @@ class Explanation:
         cells.append(("(outside)", "", "", "", "", "", _time(self.outside)))
         cells.append(("(all)", "", f"{total[0]}", _amount(total[1]), f"{total[2]}", f"{total[3]}", _time(self.seconds)))
         widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
-        return "\n".join(
+        table = "\n".join(
             "  ".join(
                 [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
             ).rstrip()
             for line in (titles, *cells)
         )
+        return "\n".join([table, *[_sentence(split) for split in self.splits]])
 
     __repr__ = __str__
 
@@ -87,7 +107,8 @@ def explain(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
     Returns:
         An `Explanation`, whose text is a table: per operation how it batches, calls, bytes read and written, copies,
         examples looped over, and time. Formulas of derivatives that run on plain arrays count as outside, and so does
-        the plan of a jitted function: explain the function itself.
+        the plan of a jitted function: explain the function itself. Of each `vmap(f, branches="split")` a line says in
+        how many runs its rows went, of at most `max_paths`, how many one by one, and where they parted.
 
     Example:
         >>> import numpy as np
@@ -102,7 +123,7 @@ def explain(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
         result = fun(*args, **kwargs)
         seconds = time.perf_counter() - start
     rows = [Entry(*entry) for entry in notes.entries.values()]
-    return Explanation(result, sorted(rows, key=lambda row: -row.seconds), seconds)
+    return Explanation(result, sorted(rows, key=lambda row: -row.seconds), notes.splits, seconds)
 
 
 class _Notes:
@@ -111,6 +132,7 @@ class _Notes:
     def __init__(self) -> None:
         self.entries: dict[int, list[Any]] = {}
         self.running: list[list[Any]] = []  # operation, number of applications within, their seconds
+        self.splits: list[SplitEntry] = []
         self.kept: list[Any] = []  # operations, so that none takes the id of another
 
     def entry(self, op: Any) -> list[Any]:
@@ -156,11 +178,23 @@ class _Notes:
             entry[4] += len(written)
         entry[3] += sum(_bytes(x) for x in read + written)
 
+    def split(self, *what: Any) -> None:
+        """Takes down a call of a vmap whose rows may part."""
+        self.splits.append(SplitEntry(*what))
+
     def loop(self, op: Any, calls: int) -> None:
         """Takes down a loop of `op` over `calls` examples."""
         entry = self.entry(op)
         entry[1] = "loop"
         entry[5] += calls
+
+
+def _sentence(split: SplitEntry) -> str:
+    counts = (
+        f"{split.rows} rows in {split.runs} runs of at most {split.max_paths}, and {split.alone} of them one by one"
+    )
+    parted = f"; they parted at {', '.join(split.lines)}" if split.lines else ""
+    return f"{split.call}: {counts}{parted}"
 
 
 def _amount(size: int) -> str:
