@@ -148,6 +148,51 @@ def test_a_function_that_asks_for_values_has_derivatives_row_by_row():
     assert np.allclose(slope, apart, rtol=1e-9)
 
 
+class Scaled:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def f(self, x):
+        return x**3 + x - self.factor
+
+
+def test_what_a_function_closes_over_is_as_it_was_when_it_was_called():
+    def by_variables(m):
+        total, shift = 0.0, np.zeros(1)
+        for i in range(3):
+            shift[0] = i
+            total = total + optimize.brentq(lambda x: x**3 + x - m * (i + 1) - shift[0], 0.0, 9.0)
+        return total
+
+    def by_objects(m):
+        model, table, total = Scaled(2.0), [1.0, 2.0], 0.0
+        for factor in (1.0, 5.0):
+            model.factor, table[0] = factor, factor + 1
+            total = total + optimize.brentq(lambda x: model.f(x) - m * table[0], 0.0, 9.0)
+            total = total + optimize.brentq(model.f, 0.0, 9.0) * m
+        return total
+
+    for fun in (by_variables, by_objects):
+        check_call(fun, M)
+
+
+def test_plain_calls_leave_what_they_do_outside():
+    def fun(m):
+        calls, seen = 0, []
+
+        def f(x):
+            nonlocal calls
+            calls += 1
+            seen.append(x)
+            return x - 1.0
+
+        found = optimize.brentq(f, 0.0, 3.0, full_output=True)[1]
+        assert calls == len(seen) == found.function_calls
+        return m * found.root
+
+    assert np.allclose(vmap(fun)(M), M)
+
+
 def test_what_scipy_raises():
     with pytest.raises(ValueError, match="different signs"):
         vmap(lambda m: optimize.brentq(lambda x: x - m, 2.0, 3.0))(M)

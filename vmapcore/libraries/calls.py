@@ -35,7 +35,6 @@ class Calling(Dispatching):
         args, options = tuple(map(known, args)), {name: known(x) for name, x in options.items()}
         closed = Closed((args, options))
         if not closed.leaves:
-            args, options = closed(())
             result = on_plain_values(self.name, self.theirs, *args, **options)
             return self._made(result, args, options) if RUNNING.get() else result
         bound = self.signature.bind(*args, **options)
@@ -100,7 +99,7 @@ class SolverCall:
         self.name = name
         self.theirs = theirs
         self.bound = bound
-        self.closed = Closed(dict(bound.arguments))
+        self.closed = Closed.as_it_is_now(dict(bound.arguments))
         self.form: Returned | None = None
         self.held: set[Path] = set()  # what is True, and taken to stay so
 

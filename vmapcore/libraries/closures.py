@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..remade import Remade
 from ..tracer import Tracer
 
 EMPTY = object()
+NUMBERS = SIMPLE - {np.ndarray}
+"""Types of what nobody writes to."""
 
 
 def known(x: Any) -> Any:
@@ -39,22 +42,29 @@ class Closed:
     Called with others it returns the same with these in place, in which functions have the names of their modules.
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, every: bool = False) -> None:
         self.value = value
+        self.every = every
         self.leaves: list[Tracer] = []
         self.places: dict[int, int] = {}
         self.holders: dict[int, Any] = {}  # what is made anew, since there is a tracer or a function in it
         self.met: dict[int, Any] = {}
         self._look(value)
 
+    @classmethod
+    def as_it_is_now(cls, value: Any) -> "Closed":
+        """The same of a copy, which stays as it is: rules run later, when a loop has gone on, and plans much later."""
+        whole = cls(value, every=True)
+        return cls(whole([x.snapshot() for x in whole.leaves]))
+
     def __call__(self, leaves: Sequence[Any]) -> Any:
         return _Remade(self, leaves).of(self.value)
 
     def _look(self, x: Any) -> bool:
         """Looks for tracers in a value; whether it is to be made anew."""
-        kind = type(x)
+        kind: Any = type(x)
         if kind in SIMPLE:
-            return False
+            return self.every and kind is np.ndarray
         if isinstance(x, Tracer):
             if id(x) not in self.places:
                 self.places[id(x)] = len(self.leaves)
@@ -64,7 +74,8 @@ class Closed:
             return id(x) in self.holders
         self.met[id(x)] = x
         found = [self._look(part) for part in parts(x)]
-        if any(found) or (kind is FunctionType and type(x.__globals__) is SeenNames):
+        is_users = kind is FunctionType and type(x.__globals__) is SeenNames
+        if any(found) or is_users or (self.every and (isinstance(x, (list, dict)) or _has_parts(kind))):
             self.holders[id(x)] = x
         return id(x) in self.holders
 
@@ -81,9 +92,9 @@ def parts(x: Any) -> Iterator[Any]:
     elif kind is functools.partial:
         yield from (x.func, *x.args, *x.keywords.values())
     elif isinstance(x, dict):
-        yield from () if SIMPLE.issuperset(map(type, x.values())) else x.values()
+        yield from () if NUMBERS.issuperset(map(type, x.values())) else x.values()
     elif isinstance(x, (list, tuple)):
-        yield from () if SIMPLE.issuperset(map(type, x)) else x
+        yield from () if NUMBERS.issuperset(map(type, x)) else x
     elif _has_parts(kind):
         yield from [getattr(x, name) for name in _attributes(x)]
 
@@ -98,7 +109,7 @@ def _content(cell: CellType) -> Any:
 @functools.cache
 def _has_parts(kind: type) -> bool:
     """Whether objects of a class are looked into: those of the user's, and what transforms and these forms return."""
-    if issubclass(kind, (type, ModuleType, np.ndarray)):
+    if issubclass(kind, (type, ModuleType, np.ndarray, Enum, BaseException)):
         return False
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return issubclass(kind, (Holder, Remade, custom_vjp, custom_jvp)) or not is_library(kind.__module__, file)
@@ -125,6 +136,8 @@ class _Remade:
         place = self.closed.places.get(id(x))
         if place is not None:
             return self.leaves[place]
+        if type(x) is np.ndarray and self.closed.every:
+            return self.made.setdefault(id(x), x.copy())
         if id(x) not in self.closed.holders:
             return x
         if id(x) not in self.made:
@@ -174,7 +187,10 @@ class _Remade:
         return made
 
     def _object(self, x: Any) -> Any:
-        made = self.made[id(x)] = object.__new__(type(x))
+        try:
+            made = self.made[id(x)] = object.__new__(type(x))
+        except TypeError:  # derived from a number, say
+            return x
         for name in _attributes(x):
             value = self.of(getattr(x, name))
             if name in getattr(x, "__dict__", ()):
