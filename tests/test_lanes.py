@@ -365,6 +365,29 @@ def test_random_programs(seed):
         assert_same(vmap(fun, branches="split")(*args), wanted)
 
 
+@together("seed", range(60, 80))
+def test_random_programs_under_transforms(seed):
+    fun, r = program(seed), rng(seed)
+    args = r.normal(size=6).round(2), r.normal(size=6).round(2), r.integers(0, 6, 6), r.normal(size=(6, 3)).round(1)
+
+    def total(a, b, n, x):
+        out = fun(a, b, n, x)
+        return np.sum(out[0]) + np.sum(out[2])
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            wanted = looped(fun, *args)
+            slopes = np.stack([grad(total, argnums=3)(*row) for row in zip(*args, strict=True)])
+        except Exception:  # of the program's own
+            return
+        twice = vmap(vmap(fun, branches="split"), branches="split")(*[np.stack([x, x]) for x in args])
+        assert_same(tree_map(lambda x: x[1], twice), wanted)
+        of_all = grad(lambda x: vmap(total, branches="split")(*args[:3], x).sum())
+        assert_same(of_all(args[3]), slopes)
+        assert_same(jit(of_all)(args[3]), slopes)
+
+
 # The function stays what it is.
 
 

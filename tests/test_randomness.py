@@ -657,9 +657,27 @@ def test_rows_that_run_apart_take_turns_at_a_generator():
         randomness="different",
     )
     assert_same(outer(X), expected, tol=1e-4)
-    for branches in ("split", "loop"):
-        with pytest.raises(OptionError, match="with a constant seed"):
-            vmap(either, branches=branches, randomness="same")
+
+
+@pytest.mark.filterwarnings("ignore:.*draw from a generator that they share")
+def test_rows_that_run_apart_draw_the_same():
+    """What a loop draws that sets the generators back before each row, and leaves them as the last row does."""
+    for f in (either, before_it_branches, lambda x: either(x) + grad(lambda y: y * G.normal())(x)):
+        for xs in (X, np.linspace(0.0, 3.0, 60), np.array([2.0]), np.array([])):
+            before, expected = states(), []
+            for x in xs:
+                set_states(before)
+                expected.append(f(x))
+            after = states()
+            for branches in ("split", "loop"):
+                drawn = vmap(f, branches=branches, randomness="same")
+                for transform in (drawn, jit(drawn)) if len(xs) else ():
+                    set_states(before)
+                    assert_same(transform(xs), np.array(expected))
+                    assert str(states()) == str(after)
+    outer = vmap(lambda x: vmap(lambda y: y + G.normal(), branches="loop", randomness="same")(X) + x, randomness="same")
+    out = outer(X)
+    assert_same(out - X - X[:, None], np.full((len(X), len(X)), (out - X - X[:, None])[0, 0]))
 
 
 # Methods and arguments.

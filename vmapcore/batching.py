@@ -79,7 +79,7 @@ def vmap(
     """
     check_callable("vmap", fun)
     check_branches(branches, max_paths)
-    check_randomness(randomness, branches)
+    check_randomness(randomness)
     if instead := getattr(type(fun), "instead_of_vmap", ""):
         raise ArgumentError("vmap", f"argument 'fun' is {describe(fun)}, whose own call is a vmap", "", instead)
     kind = _Door if branches == "error" else _SplitDoor if branches == "split" else _LoopDoor
@@ -288,12 +288,22 @@ class _Alone:
         try:
             if asks:
                 return AloneTrace(self.door.call, 1, "error").run(lambda: call_user(fun, args, kwargs))
+            if self.door.randomness == "same":
+                return self._as_all(i, lambda: call_user(fun, args, kwargs))
             return call_user(fun, args, kwargs) if self.traced else fun(*args, **kwargs)
         except ValueError as error:
             if self.writes or "read-only" not in str(error):
                 raise
             self.writes = True
         return self(i)
+
+    def _as_all(self, i: int, run: Callable[[], Any]) -> Any:
+        """Runs a row that draws from copies of generators, which are then as the last row leaves them."""
+        trace = AloneTrace(self.door.call, 1, "same")
+        result = trace.run(run)
+        if trace.draws is not None and i == self.size - 1:
+            trace.draws.end(trace)
+        return result
 
 
 class _LoopDoor(_SplitDoor):

@@ -25,16 +25,12 @@ OWN = "Give each row a generator of its own, such as np.random.default_rng(seed)
 WAYS = ("error", "different", "same")
 
 
-def check_randomness(randomness: Any, branches: str) -> None:
-    """Raises unless the options of vmap are such."""
+def check_randomness(randomness: Any) -> None:
+    """Raises unless the option of vmap is one."""
     if randomness not in WAYS:
         allowed = "it must be 'error', 'different' or 'same'"
         remedy = meant(randomness, WAYS) if isinstance(randomness, str) else ""
         raise OptionError("vmap", f"randomness is {randomness!r}", allowed, remedy)
-    if randomness == "same" and branches != "error":
-        fact = f"randomness is 'same', and branches is {branches!r}"
-        allowed = "rows that run apart do not draw the same from a generator that was made outside"
-        raise OptionError("vmap", fact, allowed, "Make it inside, np.random.default_rng(seed), with a constant seed")
 
 
 class Inner(NamedTuple):
