@@ -102,6 +102,7 @@ VECTORS = [
     lambda x, y: np.prod(x[x > 0]) + np.linalg.norm(x[x > 0]),
     lambda x, y: np.median(x[x > 0]) + np.percentile(y[x > 0], 30) + np.quantile(y[x > 0], np.array([0.1, 0.5])),
     lambda x, y: np.count_nonzero(x[x > 0] > 0.5) + np.argmax(y[x > 0]) - y[x > 0].argmin(),
+    lambda x, y: np.argmax(x[x > 0][::-1]) * 10 + np.argmin(y[x > 0][::-1]),
     lambda x, y: np.log(x[x > 0]).sum() + (1 / x[x > 0]).max(),
     lambda x, y: x[x > 0] @ y[x > 0] + np.dot(x[x > 0], y[x > 0]) + (x[x > 0] * y[x > 0]).sum(),
     lambda x, y: np.cumsum(x[x > 0]).max() + np.cumprod(x[x > 0])[-1],

@@ -195,9 +195,10 @@ def position(function: Any, call: Reducing) -> Any:
     text = f"attempt to get {function.__name__} of an empty sequence"
     _require_some(call.x, text)
     whole, mask, *_ = call.x.padded()
-    found = NUMPY[function](whole)
+    first = place_chosen(mask, k=0, reducing=text)
+    found = NUMPY[function](np.where(mask, whole, np.take(whole, first)))  # what pads may be another, of one turned round
     before = np.take(np.cumsum(mask), found) - 1
-    return np.where(found < place_chosen(mask, k=0, reducing=text), 0, before)[()]
+    return np.where(found < first, 0, before)[()]
 
 
 @reduction(np.nanmean, np.nanvar, np.nanstd, np.nanmedian)
