@@ -59,6 +59,16 @@ NAMED = {
 """Calls of what computes with plain values, by the name that an error has."""
 
 
+IN_BOTH_MODES = (
+    lambda x: stats.gamma.logpdf(x + 1, 2.5),
+    lambda x: stats.norm(0.5, x + 1).cdf(0.3),
+    lambda x: stats.poisson.logpmf(3, x + 1) + stats.bernoulli.pmf(1, x / 9),
+    lambda x: stats.t.sf(x, 4.5) + stats.zscore(x),
+    lambda x: signal.lfilter([1.0], [1.0, 0.5], x),
+    lambda x: ndimage.gaussian_filter1d(x, 1.0),
+)
+
+
 @pytest.mark.parametrize("array_api", ["0", "1"])
 def test_what_has_no_form_is_named(array_api):
     """By the line, and with a remedy that works, with and without SciPy's own dispatch."""
@@ -86,6 +96,9 @@ def check_named():
         wanted = [fun(row) for row in x]
         assert np.allclose(vmap(fun, branches="split")(x), wanted), name
         assert np.allclose(vmap(lambda y, fun=fun: fun(x[0]) + 0 * y[0])(x), [wanted[0]] * 2), name
+    for fun in IN_BOTH_MODES:
+        assert np.allclose(vmap(fun)(x), [fun(row) for row in x])
+        assert np.all(np.isfinite(vmap(grad(lambda x, fun=fun: np.sum(fun(x)[1])))(x)))
 
 
 if __name__ == "__main__":

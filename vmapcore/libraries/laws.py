@@ -5,14 +5,17 @@ are SciPy's own, in the methods that derived classes define (`_pdf`, `_cdf`, `_s
 ufuncs; `formulas` has the others.
 """
 
+import functools
+import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from ..derivatives import stop_gradient
 from ..errors import MissingRuleError, OptionError
-from ..names import INSTEAD, seen
+from ..names import INSTEAD, SeenNames, seen
 from ..rules._families import operand
 from ..rules._ints import as_sizes
 from ..rules.casts import cast
@@ -26,11 +29,41 @@ def of_floats(x: Any) -> Any:
     return cast(operand(x), np.float64)
 
 
+@functools.cache
+def names_of(module: str) -> SeenNames:
+    return SeenNames(vars(sys.modules[module]))
+
+
+@functools.cache
+def with_names(kind: Any) -> Any:
+    """A class of SciPy's, whose methods see the names that know traced values."""
+    methods = {}
+    for base in kind.__mro__[-2::-1]:
+        for name, x in vars(base).items():
+            if type(x) is FunctionType and base.__module__.startswith("scipy."):
+                methods[name] = FunctionType(x.__code__, names_of(base.__module__), name, x.__defaults__, x.__closure__)
+                methods[name].__kwdefaults__ = x.__kwdefaults__
+            elif name in methods:
+                del methods[name]
+    return type(kind.__name__, (kind,), methods)
+
+
+def of_plain_names(theirs: Any) -> Any:
+    """A distribution whose formulas call ufuncs; `SCIPY_ARRAY_API` wraps them, to take arrays of one kind only."""
+    if type(sys.modules["scipy.special"].ndtr) is not FunctionType:
+        return theirs
+    plain: Any = type(theirs)
+    kind = with_names(plain)
+    made = kind.__new__(kind)
+    made.__dict__ = theirs.__dict__
+    return made
+
+
 class Law:
     """A distribution with its parameters."""
 
     def __init__(self, theirs: Any, name: str, shapes: list[Any], loc: Any, scale: Any) -> None:
-        self.theirs, self.name = theirs, name
+        self.theirs, self.name, self.formulas = theirs, name, of_plain_names(theirs)
         self.shapes, self.loc, self.scale = shapes, loc, scale
         self.allowed = self.hook("_argcheck")
         self.valid = self.allowed & (scale > 0)
@@ -50,7 +83,7 @@ class Law:
                     return ours(self, *first, **options)
             if name in vars(base):
                 break
-        method = getattr(self.theirs, name)
+        method = getattr(self.formulas, name)
         if not base.__module__.startswith("scipy."):  # a user's, which may say what is wrong
             return method(*first, *self.shapes, **options)
         try:

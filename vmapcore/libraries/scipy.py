@@ -123,6 +123,7 @@ def declare_special(special: ModuleType) -> None:
         ours = theirs if isinstance(theirs, np.ufunc) else getattr(s, name) if known else FUNCTIONS.get(name)
         if ours is not None and theirs not in INSTEAD:
             stands_for(Dispatching(theirs, ours), theirs)
+    INSTEAD[np].special = s  # where SciPy's dispatch looks for them, by the namespace of a tracer
     Library(special)
 
 
