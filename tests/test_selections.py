@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from vmapcore import at, grad, jit, jvp, vmap
+from vmapcore import at, explain, grad, jit, jvp, plain, vmap
 from vmapcore.errors import ConcretizationError, IndexingError
 from vmapcore.rules.chosen import repeat_chosen
 from vmapcore.rules.selected import Selection
@@ -440,6 +440,23 @@ def test_inner_functions_take_selections():
         return grad(lambda c: (c * s).sum())(2.0) + vmap(lambda c: (s * c).sum())(np.arange(3.0)).sum()
 
     check(vmap(f)(X, Y), loop(f, X, Y))
+
+
+def test_names_of_the_module_do_as_well():
+    def f(x, y):
+        m = np.greater(x, 0)
+        return np.sum(np.exp(x[m])) + np.max(y[m]) + np.add.reduce(x[m]) + np.matmul(x[m], y[m]) + np.round(y[m]).sum()
+
+    check(vmap(plain(f))(X, Y), loop(f, X, Y))
+    check(explain(vmap(f), X, Y).result, loop(f, X, Y))
+
+
+def test_options_for_single_elements_ask_for_the_length():
+    def f(x):
+        return np.clip(x[x > 0], min=np.zeros(len(X[0])), max=1.0).sum()
+
+    with pytest.raises(IndexingError):
+        vmap(f)(X)
 
 
 def test_arrays_of_another_library(xp):

@@ -31,11 +31,14 @@ def law(*functions: Any) -> Callable[[Law], Law]:
 
 # By element.
 
+PLAIN = {int, float, complex, bool, str, type(None), type}
+"""Options that say nothing of single elements."""
+
 
 @law(np.round, np.around, np.fix, np.clip, np.nan_to_num, np.isclose, np.angle, np.sinc, np.i0, np.isposinf)
 @law(np.isneginf, np.iscomplex, np.isreal, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.where)
 def by_element(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
-    if {"out", "shape"} & options.keys() or any(type(x) is Selection for x in options.values()):
+    if {"out", "shape"} & options.keys() or not all(type(x) in PLAIN for x in options.values()):
         return NotImplemented
     whole = None if function is np.where and len(args) < 3 else together(args)
     return NotImplemented if whole is None else whole.selection(NUMPY[function](*whole.args, **options))
