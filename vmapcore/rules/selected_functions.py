@@ -199,7 +199,8 @@ def position(function: Any, call: Reducing) -> Any:
     _require_some(call.x, text)
     whole, mask, *_ = call.x.padded()
     first = place_chosen(mask, k=0, reducing=text)
-    found = NUMPY[function](np.where(mask, whole, np.take(whole, first)))  # what pads may be another, of one turned round
+    whole = np.where(mask, whole, np.take(whole, first))  # what pads one that was turned round is another
+    found = NUMPY[function](whole)
     before = np.take(np.cumsum(mask), found) - 1
     return np.where(found < first, 0, before)[()]
 
