@@ -94,7 +94,6 @@ def test_of_traced_values(name):
 
 def test_the_operations():
     check_op(factors.matrix_function, A[0], name="expm")
-    check_op(factors.sylvester, S[0], S[1][:2, :2], B[0])
 
 
 def test_eigenvectors_have_scipys_signs():
