@@ -196,6 +196,32 @@ def test_numbers_of_events_that_differ():
         vmap(lambda a: np.sum(times(a)))(a)
 
 
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"t_eval": [0.5, 3.0]}, "not within"),
+        ({"t_eval": [0.5, 0.2]}, "not properly sorted"),
+        ({"y0": [np.nan]}, "must be finite"),
+        ({"y0": 1.0}, "must be 1-dimensional"),
+        ({"max_step": 0.0}, "must be positive"),
+        ({"first_step": -1.0}, "must be positive"),
+    ],
+)
+def test_what_scipy_raises(options, match):
+    options = {"y0": [1.0], **options}
+    y0 = options.pop("y0")
+    with pytest.raises(ValueError, match=match):
+        vmap(lambda a: integrate.solve_ivp(lambda t, y: -a * y, (0, 1), y0, **options).y[0, -1])(A)
+
+
+def test_tolerances_for_each_component():
+    def fun(a):
+        f = lambda t, y: [-a * y[0], y[0] - y[1]]  # noqa: E731
+        return integrate.solve_ivp(f, (0, 1), [1.0, 0.0], rtol=1e-6, atol=[1e-6, 1e-3]).y[:, -1]
+
+    assert np.allclose(vmap(fun)(A), [fun(a) for a in A], rtol=1e-12)
+
+
 def test_options_that_are_not_known():
     with pytest.raises(OptionError, match="rtol is traced"):
         vmap(lambda a: integrate.solve_ivp(lambda t, y: -a * y, (0, 1), [1.0], rtol=a).y)(A)

@@ -164,7 +164,10 @@ def _options(call: str, **options: Any) -> Options:
     for name, value in options.items():
         if isinstance(value, Tracer):
             raise OptionError(call, f"{name} is traced", "it says how precise the result is", "Pass a plain number")
-    rtol, atol = max(options.get("rtol", 1e-3), 100 * EPS), options.get("atol", 1e-6)
+    for name in ("max_step", "first_step"):
+        if options.get(name) is not None and options[name] <= 0:
+            raise ValueError(f"`{name}` must be positive.")
+    rtol, atol = np.maximum(options.get("rtol", 1e-3), 100 * EPS), options.get("atol", 1e-6)
     return Options(rtol, np.asarray(atol), options.get("max_step", np.inf), options.get("first_step"))
 
 
@@ -231,11 +234,13 @@ class Solution(Holder):
         if size > 1 and self.ivp.own:
             try:
                 run = self.ivp.together(size, mapped, leaves)
+                if not run.problem.is_proper(self.by_steps):
+                    raise ValueError  # as SciPy does, which says what it is
                 self.ivp.call.check_held(("success",), np.all(run.status == 0))
                 none = np.zeros(size, int)
                 y = run.y if self.by_steps else run.values
                 return [y, run.t, run.nfev, none, none, run.status, run.status == 0]
-            except ConcretizationError:  # the function asks for values
+            except (ConcretizationError, ValueError):  # the function asks for values, or SciPy raises
                 pass
         return PlainRun(self.ivp.call.name, self._run, *no_derivative(""))._one_by_one(size, mapped, *leaves)
 

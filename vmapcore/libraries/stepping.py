@@ -20,12 +20,19 @@ class Problem(NamedTuple):
     times: Any
     """When values are wanted, (T,)."""
 
+    def is_proper(self, by_steps: bool) -> bool:
+        """Whether these are rows that SciPy takes: of finite states, and times in order, within the ends."""
+        times = self.times * np.where(self.t1 >= self.t0, 1, -1)[:, None]
+        ends = np.sort([self.t0, self.t1], axis=0)[:, :, None]
+        inside = (self.times >= ends[0]) & (self.times <= ends[1])
+        return bool(np.isfinite(self.y0).all() and (by_steps or (inside.all() and (np.diff(times) > 0).all())))
+
 
 class Stepping:
     """The run of a method on rows: `values` (R, n, T) at the times, `y` at the end, and what became of all attempts."""
 
     def __init__(self, method: Scheme, problem: Problem, most: float = np.inf) -> None:
-        self.method, self.times = method, problem.times
+        self.method, self.problem, self.times = method, problem, problem.times
         self.t0, self.t1 = problem.t0, problem.t1
         rows, n = problem.y0.shape
         self.nfev, self.status = np.ones(rows, int), np.zeros(rows, int)
@@ -48,7 +55,7 @@ class Stepping:
     def _step(self) -> None:
         """Attempts a step of every row that is not at its end."""
         least = 10 * np.abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
-        failed = self.active & self.rejected & (self.h < least)
+        failed = self.active & ~(self.h >= np.where(self.rejected, least, 0))  # NaN too
         self.status[failed] = -1
         self.active = self.active & ~failed
         if not self.active.any():
