@@ -98,6 +98,7 @@ CALLS = {
     np.unique: ((X,), {}),
     np.unwrap: ((X,), {}),
     np.size: ((X,), {}),
+    np.trim_zeros: ((np.array([0.0, 1.0, 2.0, 0.0]),), {}),
     **{f: ((), {"shape": (2, 3)}) for f in (np.zeros, np.ones, np.empty)},
     np.full: ((), {"shape": (2, 3), "fill_value": 7.0}),
 }
@@ -120,7 +121,7 @@ MEANINGLESS = {
 VALUES = {(np.polyint, "k")}
 """Values, though they are named as what others have counts for."""
 
-LENGTHS = {np.unique, np.bincount}
+LENGTHS = {np.unique, np.bincount, np.trim_zeros}
 """Functions whose results differ in length, which cannot be mapped."""
 
 ROWS = {}

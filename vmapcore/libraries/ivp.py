@@ -18,7 +18,7 @@ from ..errors import ConcretizationError, MissingRuleError, OptionError
 from ..forward import jvp
 from ..methods import RUN
 from ..names import seen
-from ..rules.creation import as_array
+from ..rules.creation import as_array, made
 from ..tracer import Tracer
 from ..transposing import zeros_for_none
 from .calls import Result, SolverCall
@@ -209,6 +209,7 @@ class Solution(Holder):
             ts, ys = Steps(self, 0, t), Steps(self, 1, y)
         else:
             ts, ys = as_array(self.asked["t_eval"], None), y
+            ts = ts if isinstance(ts, Tracer) else made(np.array(ts))
         sol = self.at if self.asked.get("dense_output") else None
         text = self.message or _success(ivp.call.theirs)
         found = {"t": ts, "y": ys, "sol": sol, "t_events": None, "y_events": None, "nfev": nfev, "njev": njev}

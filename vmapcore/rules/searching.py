@@ -14,6 +14,7 @@ from ..errors import OptionError, ShapeError
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import operand, trailing
+from ._ints import last_axes
 from ._work import parts, per_input
 from .brackets import concrete
 from .chosen import agreed
@@ -138,8 +139,11 @@ def argwhere(a: Any) -> Any:
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     x = operand(filt)
-    if len(x.shape) != 1 or axis not in (None, 0, -1):
-        raise ShapeError("np.trim_zeros", f"the array has shape {x.shape} and axis is {axis}", "it must be a line")
+    axes = last_axes(axis, len(x.shape), "np.trim_zeros")
+    if len(x.shape) != 1:
+        raise ShapeError("np.trim_zeros", f"the array has shape {x.shape}", "it must be a line")
+    if not axes:
+        return x
     some, n = np.not_equal(x, 0), x.shape[0]
     if not n or agreed(~np.any(some)):
         return x[:0]
