@@ -208,8 +208,8 @@ class Solution(Holder):
         if self.by_steps:
             ts, ys = Steps(self, 0, t), Steps(self, 1, y)
         else:
-            ts, ys = as_array(self.asked["t_eval"], None), y
-            ts = ts if isinstance(ts, Tracer) else made(np.array(ts))
+            times = as_array(self.asked["t_eval"], None)
+            ts, ys = times if isinstance(times, Tracer) else made(np.array(times)), y
         sol = self.at if self.asked.get("dense_output") else None
         text = self.message or _success(ivp.call.theirs)
         found = {"t": ts, "y": ys, "sol": sol, "t_events": None, "y_events": None, "nfev": nfev, "njev": njev}
