@@ -82,6 +82,23 @@ def test_what_has_no_form_is_named(array_api):
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: signal.convolve2d(x[:, None] * x, np.eye(3), mode="same", boundary="symm").sum(),
+        lambda x: stats.rankdata(x, method="dense") @ x,
+    ],
+    ids=range(2),
+)
+def test_an_option_that_a_form_does_not_know_runs_by_row(fun):
+    x = np.array([[0.0, 2.0, 1.0, 2.0], [1.0, 5.0, 2.0, 3.5]])
+    expected = [fun(row) for row in x]
+    assert np.allclose(vmap(fun, branches="split")(x), expected)
+    assert np.allclose(jit(vmap(fun, branches="split"))(x), expected)
+    with pytest.raises(OptionError):
+        vmap(fun)(x)
+
+
 def check_named():
     x = np.array([[0.0, 2.0, 1.0, 4.0, 0.5], [1.0, 5.0, 2.0, 3.5, 0.0]])
     for name, fun in NAMED.items():

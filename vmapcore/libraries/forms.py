@@ -27,7 +27,7 @@ def of_several(form: Any) -> Any:
 class Counterpart(Dispatching):
     """A function of SciPy's; of traced values `ours`, whose parameters are those of SciPy's that it knows.
 
-    Others must have their defaults.
+    Others must have their defaults; where not, and all rows that go on have one value, it is called with that.
     """
 
     def __init__(self, theirs: Any, ours: Callable[..., Any], name: str) -> None:
@@ -39,6 +39,13 @@ class Counterpart(Dispatching):
         self.known = inspect.signature(ours).parameters
 
     def of_traced(self, *args: Any, **options: Any) -> Any:
+        try:
+            return self._of_form(*args, **options)
+        except OptionError as error:
+            unknown = error
+        return of_plain(self, lambda _: unknown, args, options)
+
+    def _of_form(self, *args: Any, **options: Any) -> Any:
         given = self.signature.bind(*args, **options)
         for name, value in list(given.arguments.items()):
             if name not in self.known:
@@ -61,19 +68,25 @@ class OfPlainValues(Dispatching):
         self.name = name
 
     def of_answers(self, *args: Any, **options: Any) -> Any:
-        args, options = self._answer(args), {name: self._answer(x) for name, x in options.items()}
-        result = self.theirs(*args, **options)
-        return self._made(result, args, options) if RUNNING.get() else result
+        return of_plain(self, lambda x: x.outside(self.name), args, options)
 
     def _array(self, x: Any) -> Any:
         return x
 
-    def _answer(self, x: Any) -> Any:
+
+def of_plain(function: Dispatching, refused: Callable[[Any], Exception], args: Any, options: dict[str, Any]) -> Any:
+    """What SciPy's own function makes of the values of all rows who go on; raises `refused` where they differ."""
+
+    def answer(x: Any) -> Any:
         if type(x) in SEQUENCES:
-            return type(x)(map(self._answer, x)) if is_traced(x) else x
+            return type(x)(map(answer, x)) if is_traced(x) else x
         if not isinstance(x, Tracer):
             return x
         value = x.answered()
         if value is None:
-            raise x.outside(self.name)
+            raise refused(x)
         return value[()]
+
+    args, options = answer(args), {name: answer(x) for name, x in options.items()}
+    result = function.theirs(*args, **options)
+    return function._made(result, args, options) if RUNNING.get() else result

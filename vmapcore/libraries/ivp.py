@@ -204,6 +204,7 @@ class Solution(Holder):
     def result(self) -> Result:
         ivp, name = self.ivp, self.ivp.call.name
         outs = PlainRun(name, self._run, *self.rules(), self._rows)(*ivp.leaves)
+        ts: Any
         y, t, nfev, njev, nlu, status, success = [ivp.call.alike((n,), x) for n, x in zip(COUNTED, outs, strict=False)]
         if self.by_steps:
             ts, ys = Steps(self, 0, t), Steps(self, 1, y)
