@@ -10,6 +10,9 @@ from .summary import LOOP, SWEPT, medians, seconds, times
 
 MEASURED = RESULTS / "programs.json"
 
+WIDTH = 120
+"""Of a line of the page."""
+
 HEAD = """# The gallery
 
 Programs as scientists write them who know nothing of vmapcore: plain NumPy and SciPy, with loops, branches, writes,
@@ -25,8 +28,6 @@ classes and random draws, in [examples/numpy_code](../examples/numpy_code). None
 
 """
 
-RAGGED = "Its results have another length in each row, so no array holds them: `vmap` says so, and a loop it stays."
-
 
 def page(document: Document) -> str:
     """The text of docs/gallery.md, with the times of a document."""
@@ -37,10 +38,10 @@ def page(document: Document) -> str:
 
 
 def _counts() -> str:
-    every, alone, ragged = programs.names(), len(programs.AS_ONE), len(programs.RAGGED)
+    every, alone, ragged = len(programs.names()), len(programs.AS_ONE), len(programs.RAGGED)
     return _wrapped(
-        f'Of {len(every)}, {alone} need nothing said, {len(every) - alone - ragged} need `branches="split"`, as their '
-        f"rows answer questions differently, and {ragged} have results that no array holds."
+        f'Of {every}, {alone} need nothing said, {every - alone} need `branches="split"`, as their rows answer '
+        f"questions differently, and {ragged} of those `out_axes=list` too, as their results differ in length."
     )
 
 
@@ -57,9 +58,7 @@ def _times(document: Document, row: dict[str, Any], ratios: dict[str, list[str]]
 def _section(name: str, row: dict[str, Any] | None, ratios: list[str] | None) -> str:
     program = programs.load(name)
     parts = [f"## {name}", _wrapped(f"{programs.title(name)}."), f"```python\n{_call(program)}\n```"]
-    if name in programs.RAGGED:
-        return "\n\n".join([*parts, RAGGED, ""])
-    needs = "nothing" if name in programs.AS_ONE else '`branches="split"`'
+    needs = " and ".join([f"`{option}`" for option in _options(program)]) or "nothing"
     derivatives = " It has derivatives." if program.differentiable else ""
     parts.append(_wrapped(f"Has {', '.join(program.features)}. Needs {needs}.{derivatives}"))
     if row is not None and ratios is not None:
@@ -74,10 +73,16 @@ def _section(name: str, row: dict[str, Any] | None, ratios: list[str] | None) ->
 
 def _call(program: programs.Program) -> str:
     names = list(inspect.signature(program.fun).parameters)[: len(program.in_axes)]
-    options = "".join(f', {name}="{value}"' for name, value in program.options.items())
+    options = "".join([f", {option}" for option in _options(program)])
     axes = "" if set(program.in_axes) == {0} else f", in_axes={program.in_axes}"
-    return f"vmap({program.fun.__name__}{axes}{options})({', '.join(names)})"
+    mapped, arguments = f"vmap({program.fun.__name__}{axes}{options})", ", ".join(names)
+    line = f"{mapped}({arguments})"
+    return line if len(line) <= WIDTH else f"{mapped}(\n    {arguments}\n)"
+
+
+def _options(program: programs.Program) -> list[str]:
+    return [f"{name}=list" if value is list else f'{name}="{value}"' for name, value in program.options.items()]
 
 
 def _wrapped(text: str) -> str:
-    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
+    return fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -95,7 +95,7 @@ class Own(NumPyLibrary):
         mapped = vmap(program.fun, program.in_axes, **program.options)
         jit = self.jit if "jit" in variant else lambda f: f
         swept = jit(lambda *sweep: mapped(*sweep, *program.fixed))
-        return lambda: swept(*args)
+        return lambda: programs.columns(program.name, swept(*args))
 
     def counts(self, workload: Workload, args: tuple[Any, ...]) -> dict[str, Any]:
         if workload.task == "program":

@@ -28,7 +28,14 @@ NO_DERIVATIVES = {
 """Those that have derivatives which vmapcore does not find."""
 
 RAGGED = {"lif_neuron", "wright_fisher"}
-"""Their results have a shape of their own for each row, and no array holds those."""
+"""Their results have a shape of their own for each row, so they make a list."""
+
+
+LOOSE = {
+    "logistic_gd": 1e-5,  # its steps are halved where the loss does not fall, which in the end is by rounding
+    "raman_fit": 1e-5,  # a fit to within a tolerance
+}
+"""How far results over many rows may be from the loop's, where that is not 1e-6: ends that are a matter of rounding."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +54,10 @@ class Program:
         return (0,) * len(self.sweep) + (None,) * len(self.fixed)
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, Any]:
         """What `vmap` must be told."""
-        return {} if self.name in AS_ONE else {"branches": "split"}
+        lists = {"out_axes": list} if self.name in RAGGED else {}
+        return lists if self.name in AS_ONE else {**lists, "branches": "split"}
 
     def rows(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Rows of the sweep, and beyond them others between two of them, or of either where numbers are whole."""
@@ -110,5 +118,17 @@ def leaves(result: Any) -> Iterator[Any]:
 
 
 def stacked(results: Any) -> tuple[np.ndarray, ...]:
-    """What rows returned one by one, as arrays of all rows."""
-    return tuple(map(np.array, zip(*[list(leaves(result)) for result in results], strict=True)))
+    """What rows returned one by one, as arrays of all rows: where shapes differ, the lengths and all elements."""
+    columns = zip(*[map(np.asarray, leaves(result)) for result in results], strict=True)
+    return tuple([array for column in columns for array in _joined(column)])
+
+
+def _joined(column: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    if len({x.shape for x in column}) == 1:
+        return [np.array(column)]
+    return [np.array([x.size for x in column]), np.concatenate([x.ravel() for x in column])]
+
+
+def columns(name: str, out: Any) -> tuple[np.ndarray, ...]:
+    """What `vmap` returned for a program, as `stacked` has it."""
+    return stacked(out) if name in RAGGED else tuple(leaves(out))

@@ -228,21 +228,11 @@ def _table() -> list[Workload]:
             Workload(f"dispatch:{op}", f"a call of a compiled function: {what}", "dispatch", (), _leaves, sizes, op=op)
         )
     for name in programs.names():
-        if name not in programs.RAGGED:
-            sizes = {"full": {"rows": 1000}, "small": {"rows": 3}}
-            table.append(
-                Workload(
-                    f"programs:{name}",
-                    programs.title(name),
-                    "program",
-                    (),
-                    _sweep(name),
-                    sizes,
-                    op=name,
-                    atol=1e-8,
-                    rtol=1e-6,
-                )
-            )
+        sizes = {"full": {"rows": 1000}, "small": {"rows": 3}}
+        title, make, rtol = programs.title(name), _sweep(name), programs.LOOSE.get(name, 1e-6)
+        table.append(
+            Workload(f"programs:{name}", title, "program", (), make, sizes, op=name, atol=rtol / 10, rtol=rtol)
+        )
     table.append(
         Workload(
             "overhead:import", "import beyond NumPy's own", "import", (), _no_arguments, {size: {} for size in SIZES}

@@ -115,7 +115,8 @@ def test_our_contenders_agree(workload, tmp_path):
 
 @pytest.mark.numpy_plans
 def test_contenders_of_programs_agree(tmp_path):
-    code, rows = run("programs:kepler_orbit", "programs:ray_transfer", *SMALL, str(tmp_path / "p.json"))
+    names = [f"programs:{name}" for name in ("kepler_orbit", "ray_transfer", "lif_neuron")]
+    code, rows = run(*names, *SMALL, str(tmp_path / "p.json"))
     assert code == 0 and all(row["agree"] for row in rows)
     assert [c["name"] for c in rows[0]["contenders"]] == [
         "vmapcore loop",
@@ -148,6 +149,12 @@ def test_programs_are_summed_up_by_the_median_and_the_least():
         ["least", "", "", "", "", "2", "9"],
     ]
     assert summary.programs(rows[1:2])[-1][-1] == "–"
+
+
+def test_results_of_rows_are_arrays_of_all_rows():
+    rows = [{"b": np.arange(n), "a": (float(n), None)} for n in (2, 0, 1)]
+    numbers, lengths, elements = programs.stacked(rows)
+    assert numbers.tolist() == [2.0, 0.0, 1.0] and lengths.tolist() == [2, 0, 1] and elements.tolist() == [0, 1, 0]
 
 
 def test_more_rows_than_a_sweep_has_lie_between_its_rows():
