@@ -777,3 +777,60 @@ def test_lists_of_traced_and_plain_values_keep_their_dtypes_and_shapes():
         for y, right in zip(made, expected, strict=True):
             assert y.dtype == right.dtype
             np.testing.assert_array_equal(y, right)
+
+
+# Errors that hang on values.
+
+
+TABLE_OF_THREE = np.array([1.0, 2.0, 3.0])
+
+
+def caught(error, fun):
+    def f(*args):
+        try:
+            return fun(*args)
+        except error:
+            return -1.0
+
+    return f
+
+
+CAUGHT = {
+    "index": (caught(IndexError, lambda i: TABLE_OF_THREE[i]), (np.array([0, 5, 2]),)),
+    "index of an argument": (
+        caught(IndexError, lambda i, x: x[i]),
+        (np.array([0, 5, 2]), np.arange(9.0).reshape(3, 3)),
+    ),
+    "take": (caught(IndexError, lambda i: np.take(TABLE_OF_THREE, i)), (np.array([0, 5, 2]),)),
+    "inverse": (
+        caught(np.linalg.LinAlgError, lambda m: np.linalg.inv(m).sum()),
+        (np.stack([np.eye(2), np.zeros((2, 2)), 2 * np.eye(2)]),),
+    ),
+    "math.log": (caught(ValueError, lambda x: math.log(x)), (np.array([1.0, -1.0, 0.0, 3.0]),)),
+    "math.acos": (caught(ValueError, lambda x: math.acos(x)), (np.array([1.0, -2.0, 0.5]),)),
+    "math.exp": (caught(OverflowError, lambda x: math.exp(x)), (np.array([1.0, 1000.0]),)),
+}
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_errors_that_some_rows_have_are_theirs(name):
+    fun, args = CAUGHT[name]
+    expected = np.stack([fun(*row) for row in zip(*args, strict=True)])
+    for transform in (lambda f: f, jit):
+        np.testing.assert_array_equal(transform(vmap(fun, branches="split"))(*args), expected)
+        with pytest.raises(ConcretizationError):
+            transform(vmap(fun))(*args)
+    fine = [x[:1] for x in args]
+    np.testing.assert_array_equal(vmap(fun)(*fine), expected[:1])
+
+
+def test_errors_that_all_rows_have_are_pythons():
+    x = np.array([-1.0, -2.0])
+    for transform in (vmap, lambda f: vmap(f, branches="split")):
+        with pytest.raises(ValueError, match="math domain error"):
+            transform(lambda x: math.sqrt(x))(x)
+        np.testing.assert_array_equal(transform(lambda x: math.log(x) if x is None else math.fabs(x))(x), -x)
+    assert np.isnan(vmap(lambda x: math.sqrt(x))(np.array([np.nan, 1.0]))).tolist() == [True, False]
+    assert vmap(lambda x: math.exp(x))(np.array([np.inf, 0.0])).tolist() == [np.inf, 1.0]
+    with pytest.raises(ValueError, match="math domain error"):
+        grad(lambda x: math.log(x))(-1.0)

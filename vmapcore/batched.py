@@ -11,6 +11,7 @@ import numpy as np
 from .arrays import is_plain_array
 from .core import AS_ARRAYS, Memory, Primitive, Trace, at_end
 from .errors import VmapcoreError, callers_line
+from .evals.places import OutOfRangeError, hangs_on
 from .outside import inside
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
@@ -157,6 +158,14 @@ class BatchTrace(Trace):
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         if self.ended:
             return self.after(primitive, args, params)
+        try:
+            return self._applied(primitive, args, params)
+        except (OutOfRangeError, np.linalg.LinAlgError) as error:
+            if self.rows is None:
+                hangs_on(self, error)
+            raise
+
+    def _applied(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         rule = primitive.vmap
         if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
             out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
@@ -303,9 +312,9 @@ class SplitTrace(BatchTrace):
             try:
                 self.rows.busy += 1
                 return BatchTrace.process(self, primitive, args, params)
-            except VmapcoreError:
-                raise
             except Exception as error:  # as of a matrix that has no inverse: of some rows, or of all
+                if isinstance(error, VmapcoreError) and not isinstance(error, OutOfRangeError):
+                    raise
                 self.rows.busy -= 1
                 try:
                     if not self._some_raise(primitive, args, params):

@@ -13,6 +13,7 @@ import numpy as np
 from .arrays import as_number, is_array, namespace
 from .core import AS_ARRAYS, PRIMITIVES, Dynamic, Primitive, Trace, at_end
 from .errors import ArgumentError, VmapcoreError, callers_line, describe
+from .evals.places import OutOfRangeError, hangs_on
 from .graph import Atom, Graph, Literal, Step, Var
 from .opaque import AnewError, Opaque
 from .pytree import flatten
@@ -83,7 +84,11 @@ class RecordTrace(Trace):
                 value = np.asarray(a) if type(a) in AS_ARRAYS else a
                 values.append(value)
                 inputs.append(self.literal(value))
-        out = primitive.eval(namespace(values), *values, **params)
+        try:
+            out = primitive.eval(namespace(values), *values, **params)
+        except (OutOfRangeError, np.linalg.LinAlgError) as error:
+            hangs_on(self, error)
+            raise
         if primitive.pure and all(type(atom) is Literal for atom in inputs):
             return self._constant(out)
         outs = tuple(out) if primitive.multiple else (out,)

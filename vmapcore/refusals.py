@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Sequence
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -93,10 +93,13 @@ INDIFFERENT = sys.stdlib_module_names | {"numpy"}
 """Packages that may catch a refusal without a result that hangs on it: they log, or ask in another way."""
 
 
+Error = TypeVar("Error", bound=Exception)
+
+
 class Refusal(NamedTuple):
     """What was said, and to which instruction."""
 
-    error: VmapcoreError
+    error: Exception
     code: CodeType
     instruction: int
     caller: FrameType
@@ -118,7 +121,11 @@ def refuse(
     trace: Any, call: str, fact: str, allowed: str, remedy: str, kind: type[VmapcoreError] = ConcretizationError
 ) -> VmapcoreError:
     """The error for a question to a value of `trace`, which keeps it, and the first that the function has caught."""
-    error = kind(call, fact, allowed, remedy)
+    return kept(trace, kind(call, fact, allowed, remedy))
+
+
+def kept(trace: Any, error: Error) -> Error:
+    """Returns an error that hangs on values of `trace`, which keeps it, and the first that the function has caught."""
     frame, _ = _asking()
     caught = [refusal for refusal in trace.refused if refusal.caught()]
     trace.refused = (*caught[:1], Refusal(error, frame.f_code, frame.f_lasti, caller(), callers_line()))

@@ -8,18 +8,20 @@ import cmath
 import copyreg
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from .arrays import on_host
 from .errors import ArgumentError, describe
 from .names import INSTEAD, STAND_INS, stands_for
 from .refusals import TRUTH
 from .rules._families import as_scalar
+from .rules.chosen import require
 from .rules.selected import Selection
-from .tracer import Tracer
+from .tracer import Tracer, innermost
 
 
 def _builtin(ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -216,6 +218,30 @@ SEVERAL = ("dist", "fsum", "prod")
 """Functions of ints, and of lists of numbers; others take one number after the other."""
 
 
+CHECKED = frozenset(
+    {
+        *("acos", "acosh", "asin", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "fmod", "hypot", "ldexp"),
+        *("log", "log10", "log1p", "log2", "pow", "sin", "sinh", "sqrt", "tan"),
+    }
+)
+"""Functions of `math` that raise, for numbers that they are not for and for results that are too large."""
+
+SINGULAR = frozenset(["atanh", "log", "log10", "log1p", "log2"])
+"""Those of them that are infinite at such numbers."""
+
+
+def _in_domain(name: str, args: Sequence[Any], made: Any) -> Any:
+    """Returns a result of `math`, unless Python would raise: then rows do for whom it would, or an error says so."""
+    if np.isfinite(on_host(innermost(made))).all():
+        return made
+    numbers = functools.reduce(np.logical_and, [np.logical_not(np.isnan(x)) for x in args])
+    finite = functools.reduce(np.logical_and, [np.isfinite(x) for x in args])
+    domain, too_large = ValueError("math domain error"), OverflowError("math range error")
+    require(np.logical_not(np.isnan(made) & numbers), domain, f"math.{name}")
+    require(np.logical_not(np.isinf(made) & finite), domain if name in SINGULAR else too_large, f"math.{name}")
+    return made
+
+
 def _of_numbers(theirs: Any, ours: Callable[..., Any], number: Any) -> Any:
     name = theirs.__name__
 
@@ -226,7 +252,12 @@ def _of_numbers(theirs: Any, ours: Callable[..., Any], number: Any) -> Any:
             given = [x for a in args if isinstance(a, (list, tuple)) for x in a]
         else:
             given = args = tuple([number(a) if isinstance(a, Tracer) else a for a in args])
-        return (ours if any(isinstance(x, Tracer) for x in given) else theirs)(*args, **options)
+        if not any(isinstance(x, Tracer) for x in given):
+            return theirs(*args, **options)
+        if number is INSTEAD[complex] or name not in CHECKED:
+            return ours(*args, **options)
+        with np.errstate(all="ignore"):  # Python raises, and does not warn
+            return _in_domain(name, args, ours(*args, **options))
 
     return stands_for(functools.update_wrapper(function, theirs), theirs)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import IndexingError
+from ..refusals import Error, kept
 
 FULL = slice(None)
 MANY = 256  # indices from which one pass over them, to make them one flat index, pays
@@ -19,6 +20,22 @@ class OutOfRangeError(IndexingError):
     def __init__(self, position: int, index: int, size: int) -> None:
         super().__init__("x[i]", f"index {index} is out of range for an axis of size {size}")
         self.position, self.index, self.size = position, index, size
+        self.traces: list[Any] = []  # on whose values it hangs
+
+
+def hangs_on(trace: Any, error: Exception) -> None:
+    """Notes that an error hangs on values of `trace`, which other examples or calls have not: not to be caught."""
+    if isinstance(error, OutOfRangeError):
+        error.traces.append(trace)  # until it is known which array that is
+    else:
+        kept(trace, error)
+
+
+def said(error: OutOfRangeError, other: Error) -> Error:
+    """Returns an error that says the same in other words."""
+    for trace in error.traces:
+        kept(trace, other)
+    return other
 
 
 def max_rank(indices: Sequence[Any], mapped: Sequence[bool] | None = None) -> int:

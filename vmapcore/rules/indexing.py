@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import surely_equal
 from ..errors import DTypeError, IndexingError, MutationError, ShapeError, describe
-from ..evals.places import OutOfRangeError
+from ..evals.places import OutOfRangeError, said
 from ..numpy_protocol import NUMPY, implements
 from ..refusals import refuse
 from ..tracer import Tracer
@@ -188,7 +188,7 @@ def _with_axis(p: IndexPlan, access: Callable[[], Any]) -> Any:
     try:
         return access()
     except OutOfRangeError as error:
-        raise out_of_range(error.index, p.axes[error.position], error.size) from None
+        raise said(error, out_of_range(error.index, p.axes[error.position], error.size)) from None
 
 
 def result_shape(p: IndexPlan, chosen: Chosen) -> tuple[int, ...]:

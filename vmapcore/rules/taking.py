@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, AxisError, DTypeError, IndexingError, ShapeError, describe
-from ..evals.places import OutOfRangeError
+from ..evals.places import OutOfRangeError, said
 from ..numpy_protocol import NUMPY, implements
 from ..tracer import Tracer
 from ._families import as_new_array, into, operand, trailing
@@ -101,7 +101,7 @@ def _in_range(call: str) -> Iterator[None]:
         yield
     except OutOfRangeError as error:
         fact = f"index {error.index} is out of range for an axis of size {error.size}"
-        raise IndexingError(call, fact) from None
+        raise said(error, IndexingError(call, fact)) from None
 
 
 def _paired(call: str, arr: Any, indices: Any, axis: Any) -> tuple[Any, Any, int]:
