@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vmapcore import at, explain, grad, jit, jvp, plain, vmap
-from vmapcore.errors import ConcretizationError, IndexingError
+from vmapcore.errors import ConcretizationError, IndexingError, VmapcoreError
 from vmapcore.rules.chosen import repeat_chosen
 from vmapcore.rules.selected import Selection
 
@@ -464,3 +464,10 @@ def test_arrays_of_another_library(xp):
     got = vmap(lambda x: x[x > 0].sum() + x[x > 0].max())(a)
     assert type(got) is type(a)
     np.testing.assert_allclose(np.array([float(v) for v in got]), [x[x > 0].sum() + x.max() for x in X])
+
+
+@pytest.mark.parametrize("fun", [lambda x: x[x > 0].tolist(), lambda x: np.unique(x).shape])
+def test_a_remedy_is_named_once(fun):
+    with pytest.raises(VmapcoreError) as caught:
+        vmap(fun)(np.arange(6.0).reshape(2, 3))
+    assert str(caught.value).count('branches="split"') == 1

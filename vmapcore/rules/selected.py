@@ -41,11 +41,11 @@ def places(mask: Any) -> tuple[Any, ...] | None:
 def unknown_count(call: str, mask: Any) -> VmapcoreError:
     """The error for asking for the length of what `call` made by a mask that differs between the examples."""
     fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
-    remedy = f"Use np.where(mask, x, other), or where= of reductions{mask.apart}"
+    remedy = "Use np.where(mask, x, other), or where= of reductions"
     if call != CALL:
         fact, remedy = (
             f"the length of its result {mask.differs}",
-            f"Use {call}(..., size=n) of vmapcore.numpy{mask.apart}",
+            f"Use {call}(..., size=n) of vmapcore.numpy",
         )
     allowed = "what is chosen may be written back, reduced, and used element by element, but its length is not known"
     kind = IndexingError if call == CALL else ConcretizationError
