@@ -1,7 +1,16 @@
-"""Random programs with branches and loops, as text: what they do to numbers, arrays, objects and lists."""
+"""Programs with branches and loops: random ones, as text, and one whose rows each take a way of their own."""
 
 import linecache
 import random
+
+
+def collatz(n):
+    steps = 0
+    while n != 1:
+        n = n // 2 if n % 2 == 0 else 3 * n + 1
+        steps += 1
+    return steps
+
 
 HEAD = """import math
 import numpy as np

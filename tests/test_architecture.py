@@ -25,7 +25,7 @@ FLOORS = [
     {"errors", "locks", "thresholds"},
     {"arrays", "memory", "refusals", "remade", "threads", "words"},
     {"views", "numpy_protocol", "pytree"},
-    {"tracer", "parameters", "modules"},
+    {"tracer", "parameters", "modules", "seen_classes"},
     {"scopes"},
     {"rows", "outside"},
     {"methods"},

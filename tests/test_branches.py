@@ -31,6 +31,7 @@ from vmapcore.errors import ArgumentError, ConcretizationError, OptionError, Sha
 from vmapcore.testing import assert_same
 from vmapcore.testing.oracles import vmap_loop
 
+from .branching import collatz
 from .together import together
 
 
@@ -78,14 +79,6 @@ def bisection(c):
         else:
             low = middle
     return low
-
-
-def collatz(n):
-    steps = 0
-    while n != 1:
-        n = n // 2 if n % 2 == 0 else 3 * n + 1
-        steps += 1
-    return steps
 
 
 def quicksort(values):

@@ -11,7 +11,7 @@ from vmapcore import PerformanceWarning, grad, jit, rows, tree_map, vmap
 from vmapcore import converting as conversion
 from vmapcore.testing import assert_same
 
-from .branching import program
+from .branching import collatz, program
 from .together import together
 
 
@@ -62,14 +62,6 @@ def bisection(c):
         else:
             low = middle
     return low
-
-
-def collatz(n):
-    steps = 0
-    while n != 1:
-        n = n // 2 if n % 2 == 0 else 3 * n + 1
-        steps += 1
-    return steps
 
 
 def newton(a):

@@ -7,6 +7,7 @@ import vmapcore.numpy as vnp
 from vmapcore import grad, jit, vectorize, vmap
 from vmapcore.errors import ArgumentError, OptionError, PerformanceWarning, ShapeError
 
+from .branching import collatz
 from .together import together
 
 X = np.random.default_rng(0).normal(size=(3, 4))
@@ -16,14 +17,6 @@ def branching(x, y=1.0):
     if x > 0:
         return x * y
     return y - x
-
-
-def collatz(n):
-    steps = 0
-    while n != 1:
-        n = n // 2 if n % 2 == 0 else 3 * n + 1
-        steps += 1
-    return steps
 
 
 CALLS = [

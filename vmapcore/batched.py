@@ -21,12 +21,13 @@ from .views import is_contiguous, mark_contiguous
 ALL_OF_ONE = (True,)
 
 INDEXED = (Memory.VIEW, Memory.IN_PLACE)
+"""What is light work for NumPy, by where its results are."""
+
 OPERATORS = frozenset(
     {np.add, np.subtract, np.multiply, np.divide, np.negative, np.absolute, np.power}
     | {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
 )
 """What Python's operators are, which cost little on numbers."""
-"""What is light work for NumPy: of arrays by where their results are, of numbers by their ufunc."""
 
 
 class BatchedTensor(Tracer):
@@ -159,33 +160,30 @@ class BatchTrace(Trace):
         if self.ended:
             return self.after(primitive, args, params)
         try:
-            return self._applied(primitive, args, params)
+            rule = primitive.vmap
+            if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
+                out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
+            else:
+                values = []
+                mapped = []
+                for a in args:
+                    if type(a) is BatchedTensor and a._trace is self:
+                        values.append(a.value)
+                        mapped.append(True)
+                    else:
+                        if type(a) is SharedTensor and a._trace is self:
+                            a = a.row
+                        values.append(np.asarray(a) if type(a) in AS_ARRAYS else a)
+                        mapped.append(False)
+                if True not in mapped:
+                    return self._once(primitive(*values, **params))
+                if rule is None:
+                    raise self._without_rule(primitive)
+                out = rule(self.size, mapped, *values, **params)
         except (OutOfRangeError, np.linalg.LinAlgError) as error:
             if self.rows is None:
                 hangs_on(self, error)
             raise
-
-    def _applied(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        rule = primitive.vmap
-        if len(args) == 1 and rule is not None and type(args[0]) is BatchedTensor:
-            out = rule(self.size, ALL_OF_ONE, args[0].value, **params)
-        else:
-            values = []
-            mapped = []
-            for a in args:
-                if type(a) is BatchedTensor and a._trace is self:
-                    values.append(a.value)
-                    mapped.append(True)
-                else:
-                    if type(a) is SharedTensor and a._trace is self:
-                        a = a.row
-                    values.append(np.asarray(a) if type(a) in AS_ARRAYS else a)
-                    mapped.append(False)
-            if True not in mapped:
-                return self._once(primitive(*values, **params))
-            if rule is None:
-                raise self._without_rule(primitive)
-            out = rule(self.size, mapped, *values, **params)
         if primitive.multiple:
             return tuple([BatchedTensor(self, o) for o in out])
         return BatchedTensor(self, out)

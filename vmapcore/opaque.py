@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -16,9 +16,23 @@ from .methods import MOST, RUN, SIMPLE
 from .pytree import flatten, unflatten
 from .tracer import Tracer
 
+R = TypeVar("R")
+
 
 class AnewError(BaseException):
     """Ends a recording, of which nothing is used."""
+
+
+def untraced(fun: Callable[..., R], *args: Any, **options: Any) -> R:
+    """Calls a function as no transform does: none runs, and names are those of modules."""
+    running, run = RUNNING.get(), RUN.get()
+    try:
+        RUNNING.set(())
+        RUN.set(None)
+        return fun(*args, **options)
+    finally:
+        RUN.set(run)
+        RUNNING.set(running)
 
 
 def recording() -> Any:
@@ -97,15 +111,7 @@ class Opaque(Primitive):
         leaves = [x.copy() if isinstance(x, np.ndarray) else x for x in self.leaves]
         for i, x in zip(self.places, arrays, strict=True):
             leaves[i] = x.copy()
-        running, run = RUNNING.get(), RUN.get()
-        try:
-            RUNNING.set(())
-            RUN.set(None)
-            result = self.run(leaves)
-        finally:
-            RUN.set(run)
-            RUNNING.set(running)
-        found, tree = flatten(result)
+        found, tree = flatten(untraced(self.run, leaves))
         if any(isinstance(x, Tracer) for x in found):
             fact, remedy = "the function closes over a value that is recorded", "Pass the value as an argument"
             raise ArgumentError(self.name, fact, "only arguments reach what is run anew in each call", remedy)

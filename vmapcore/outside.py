@@ -22,7 +22,7 @@ class OutsideArray(np.ndarray):
     """The array from outside, if it is that."""
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, Tracer) or (type(index) is tuple and any(map(_is_traced, index))):
+        if isinstance(index, Tracer) or (type(index) is tuple and any(isinstance(i, Tracer) for i in index)):
             return NUMPY["getitem"](np.asarray(self), index)
         return np.ndarray.__getitem__(self, index)
 
@@ -42,10 +42,6 @@ def _asked_by_library() -> bool:
     """Whether a method is called by a library's code, which computes with plain arrays."""
     frame = sys._getframe(2)
     return is_library(frame.f_globals.get("__name__"), frame.f_code.co_filename)
-
-
-def _is_traced(x: Any) -> bool:
-    return isinstance(x, Tracer)
 
 
 PLAIN_KINDS.add(OutsideArray)

@@ -21,6 +21,7 @@ from .refusals import TRUTH
 from .rules._families import as_scalar
 from .rules.chosen import require
 from .rules.selected import Selection
+from .seen_classes import SeenClass
 from .tracer import Tracer, innermost
 
 
@@ -47,36 +48,19 @@ def kind_of(x: Any) -> Any:
     return x.dtype.type if x._is_scalar else np.ndarray
 
 
-class SeenType(type):
+class SeenType(SeenClass):
     """The type of the forms of `float`, `int`, `bool`, `complex` and `type`."""
 
-    plain: Any
     of: Callable[[Any], Any]
 
-    def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
-        """A class derived from one of the forms inside a function: it derives from what that stands for."""
-        return type(name, tuple([b.plain if isinstance(b, SeenType) else b for b in bases]), body)
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.of(args[0]) if len(args) == 1 and self.takes(args[0]) else self.plain(*args, **options)
 
-    def __call__(cls, *args: Any, **options: Any) -> Any:
-        return cls.of(args[0]) if len(args) == 1 and cls.takes(args[0]) else cls.plain(*args, **options)
+    def takes(self, x: Any) -> bool:
+        return isinstance(x, Tracer) or self.plain is type
 
-    def takes(cls, x: Any) -> bool:
-        return isinstance(x, Tracer) or cls.plain is type
-
-    def __instancecheck__(cls, x: Any) -> bool:
-        return issubclass(kind_of(x), cls.plain)
-
-    def __subclasscheck__(cls, kind: Any) -> bool:
-        return issubclass(kind, cls.plain)
-
-    def __eq__(cls, other: object) -> bool:
-        return cls is other or cls.plain is other
-
-    def __hash__(cls) -> int:
-        return hash(cls.plain)
-
-    def __repr__(cls) -> str:
-        return repr(cls.plain)
+    def __instancecheck__(self, x: Any) -> bool:
+        return issubclass(kind_of(x), self.plain)
 
 
 def _named(name: str) -> Any:

@@ -35,10 +35,14 @@ class Scope:
         """Where the rows are among those of another scope; None if it lacks some."""
         found = self.views.get(other, self)
         if found is self:
-            places = np.minimum(np.searchsorted(other.ids, self.ids), len(other.ids) - 1)
-            found = places if len(other.ids) and (other.ids[places] == self.ids).all() else None
-            self.views[other] = found
+            found = self.views[other] = places_among(other.ids, self.ids)
         return found
+
+
+def places_among(ids: Any, some: Any) -> Any:
+    """Where some rows are among those of `ids`, which are in order; None if these lack some."""
+    places = np.minimum(np.searchsorted(ids, some), len(ids) - 1)
+    return places if len(ids) and (ids[places] == some).all() else None
 
 
 def gathered(x: Any, places: Any) -> Any:

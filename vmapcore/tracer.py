@@ -268,6 +268,11 @@ class Tracer(Questioned):
         )
 
 
+def is_traced(x: Any) -> bool:
+    """Whether a value is a tracer, or a list or tuple that holds one."""
+    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(map(is_traced, x)))
+
+
 def innermost(x: Any) -> Any:
     """The array inside of a tracer, of all transforms; what is none, as it is."""
     while isinstance(x, Tracer):
@@ -284,12 +289,9 @@ def _absent(name: str, remedy: str, fact: str, allowed: str = "") -> property:
     return property(absent)
 
 
+NO_BYTES = "a {} has no bytes in memory of its own", "it has the attributes of np.ndarray that say nothing of memory"
 for _name, _remedy in ABSENT.items():
-    _fact, _allowed = (
-        "a {} has no bytes in memory of its own",
-        "it has the attributes of np.ndarray that say nothing of memory",
-    )
-    setattr(Tracer, _name, _absent(_name, _remedy, _fact, _allowed))
+    setattr(Tracer, _name, _absent(_name, _remedy, *NO_BYTES))
 for _name, _remedy in OF_ARRAYS.items():
     setattr(Tracer, _name, _absent(_name, _remedy, "NumPy's arrays have no such attribute"))
 

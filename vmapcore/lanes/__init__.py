@@ -34,6 +34,11 @@ Part = tuple[Any, Names]
 """The rows of some who go on, and their variables."""
 
 
+def some_of(variables: Names, names: tuple[str, ...]) -> Names:
+    """Those of the variables that there are."""
+    return {name: variables[name] for name in names if name in variables}
+
+
 class Same:
     """A branch that all rows take."""
 
@@ -73,12 +78,12 @@ class Arms:
     def enter(self, variables: Names) -> Names:
         """The variables as they were before the branch."""
         if self.before is None:
-            self.before = {name: variables[name] for name in self.names if name in variables}
+            self.before = some_of(variables, self.names)
         return self.frame.complete(self.names, self.before, self.site)
 
     def keep(self, variables: Names) -> None:
         """Notes the variables at the end of one way."""
-        self.parts.append((self.rows.scope.ids, {n: variables[n] for n in self.names if n in variables}))
+        self.parts.append((self.rows.scope.ids, some_of(variables, self.names)))
 
     def raised(self) -> BaseException:
         return self.rows.again(self.site)
@@ -100,10 +105,13 @@ class Rounds:
 
     def leave(self, kind: str, variables: Names) -> Left:
         """Has the rows of the scope wait for the end of the loop, or of this round of it."""
-        part = self.frame.scope and self.frame.scope.ids, {n: variables[n] for n in self.names if n in variables}
-        (self.broken if kind == BREAK else self.continued).append(part)
+        (self.broken if kind == BREAK else self.continued).append(self._part(variables))
         self.over = True
         return Left()
+
+    def _part(self, variables: Names) -> Part:
+        scope = self.frame.scope
+        return scope and scope.ids, some_of(variables, self.names)
 
     @property
     def changed(self) -> bool:
@@ -115,7 +123,7 @@ class Rounds:
         parts, self.continued = self.continued, []
         frame = self.frame
         if not left:
-            parts.append((frame.scope and frame.scope.ids, {n: variables[n] for n in self.names if n in variables}))
+            parts.append(self._part(variables))
         if not parts:
             return None
         self.over = False
@@ -135,7 +143,7 @@ class Rounds:
         """Goes on behind the loop with the rows that have not returned; `done` are those that have not broken it."""
         frame, parts = self.frame, self.broken
         if done:
-            parts.append((frame.scope and frame.scope.ids, {n: variables[n] for n in self.names if n in variables}))
+            parts.append(self._part(variables))
         if not parts:
             raise Left
         if frame.scope is None or (len(parts) == 1 and parts[0][0] is self.scope.ids):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..batched import BatchedTensor, SharedTensor
 from ..rows import Rows
-from ..scopes import joined
+from ..scopes import joined, places_among
 
 
 class Undecided:
@@ -97,8 +97,8 @@ def of_all(rows: Rows, parts: list[tuple[Any, Any]], site: int) -> Any:
             if home.ids is ids:
                 value = x.value
             else:
-                places = np.minimum(np.searchsorted(home.ids, ids), max(len(home.ids) - 1, 0))
-                if not len(home.ids) or (home.ids[places] != ids).any():
+                places = places_among(home.ids, ids)
+                if places is None:
                     raise rows.again()
                 value = x.value[places]
         else:

@@ -14,6 +14,7 @@ from ..errors import ArgumentError, ConcretizationError, MissingRuleError, Optio
 from ..methods import ABSENT, RUN
 from ..names import call_user, seen
 from ..numpy import Dispatching
+from ..opaque import untraced
 from ..recording import RecordTracer
 from ..rules.creation import as_array
 from ..tracer import Tracer
@@ -51,18 +52,12 @@ def _any(*args: Any, **options: Any) -> None:
 
 def on_plain_values(name: str, fun: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Calls a function of SciPy's as no transform does."""
-    running, run = RUNNING.get(), RUN.get()
     try:
-        RUNNING.set(())
-        RUN.set(None)
-        return fun(*args, **options)
+        return untraced(fun, *args, **options)
     except ConcretizationError as error:
         fact = f"a function that is passed uses a traced value in a way that cannot be seen ({error})"
         allowed = "it may close over traced values, alone, in containers and as attributes of objects"
         raise ArgumentError(name, fact, allowed, "Pass them with args=") from error
-    finally:
-        RUN.set(run)
-        RUNNING.set(running)
 
 
 class Truth:

@@ -13,8 +13,8 @@ from ..custom import custom_jvp, custom_vjp
 from ..methods import SIMPLE
 from ..modules import is_library
 from ..names import SeenNames
-from ..refusals import ARRAY
 from ..remade import Remade
+from ..rules.brackets import concrete
 from ..tracer import Tracer
 
 EMPTY = object()
@@ -26,10 +26,7 @@ def known(x: Any) -> Any:
     """A traced value that is the same for all rows and calls as a plain array, in lists and tuples too."""
     if type(x) in (list, tuple):
         return x if SIMPLE.issuperset(map(type, x)) else type(x)(map(known, x))
-    value = x
-    while isinstance(value, Tracer):
-        value = value._known(ARRAY)
-    return x if value is None else value
+    return concrete(x)
 
 
 class Holder:

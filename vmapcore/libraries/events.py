@@ -9,6 +9,7 @@ from ..core import Dynamic
 from ..errors import OptionError
 from ..rules.casts import inexact
 from ..rules.creation import as_array
+from ..tracer import is_traced
 from . import ivp
 from .calls import Result, SolverCall
 from .closures import Holder
@@ -16,7 +17,6 @@ from .ivp import Given, Ivp, Solution
 from .operations import PlainRun, Rule, no_derivative
 from .roots import Implicit
 from .schemes import Scheme
-from .splines import is_traced
 from .stepping import Problem, along
 
 

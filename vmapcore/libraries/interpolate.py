@@ -15,8 +15,9 @@ from ..numpy import Dispatching
 from ..rules.casts import inexact
 from ..rules.creation import as_array, asarray, made
 from ..rules.taking import take
+from ..tracer import is_traced
 from .closures import Holder, known
-from .splines import MAKERS, SEEN, interpolating_spline, is_traced, scipys, seen_spline
+from .splines import MAKERS, SEEN, interpolating_spline, scipys, seen_spline
 
 
 class Maker(Dispatching):
@@ -28,7 +29,7 @@ class Maker(Dispatching):
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         args, options = tuple(map(known, args)), {name: known(x) for name, x in options.items()}
-        if is_traced(args, tuple(options.values())):
+        if is_traced((args, tuple(options.values()))):
             return self.applied(*args, **options)
         return self.see(self.theirs(*args, **options))
 

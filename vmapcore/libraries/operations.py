@@ -11,12 +11,12 @@ import numpy as np
 from ..arrays import on_host
 from ..batched import BatchedTensor, BatchTrace
 from ..batching import vmap
-from ..core import RUNNING, Primitive
+from ..core import Primitive
 from ..derivatives import vjp
 from ..errors import ConcretizationError, MissingRuleError
 from ..forward import jvp
-from ..methods import RUN
 from ..names import call_user
+from ..opaque import untraced
 from ..transposing import has_derivative
 
 Rule = Callable[..., Any]
@@ -48,14 +48,7 @@ class PlainRun(Primitive):
         self.vmap, self.jvp, self.forward = self._batched, self._tangents, self._forward
 
     def _evaluate(self, xp: Any, *leaves: Any) -> tuple[Any, ...]:
-        running, run = RUNNING.get(), RUN.get()
-        try:
-            RUNNING.set(())
-            RUN.set(None)
-            found = self.run(*map(on_host, leaves))
-        finally:
-            RUN.set(run)
-            RUNNING.set(running)
+        found = untraced(self.run, *map(on_host, leaves))
         return tuple([x if isinstance(x, np.generic) and xp is np else xp.asarray(x) for x in found])
 
     # Rules.
@@ -65,12 +58,13 @@ class PlainRun(Primitive):
 
     def _tangents(self, tangents: Sequence[Any], outs: Any, *leaves: Any) -> Any:
         moving = [i for i, t in enumerate(tangents) if t is not None]
-        count, ends = len(leaves), len(leaves) + len(outs)
-
-        def push(*xs: Any) -> Any:
-            return tuple(self.push(xs[:count], xs[count:ends], _at(moving, xs[ends:], count)))
-
+        push = self.pushes(moving, len(leaves), len(outs))
         return derived(f"jvp of {self.name}", push)(*leaves, *outs, *[tangents[i] for i in moving])
+
+    def pushes(self, moving: Sequence[int], count: int, outs: int) -> Rule:
+        """`push` as a function of arguments, results, and the tangents that there are, of the arguments at `moving`."""
+        ends = count + outs
+        return lambda *xs: tuple(self.push(xs[:count], xs[count:ends], _at(moving, xs[ends:], count)))
 
     def _forward(self, wanted: Sequence[bool], *leaves: Any) -> Any:
         outs = self(*leaves)
@@ -150,12 +144,7 @@ class RunByRows(PlainRun):
 
     def _push(self, leaves: Any, outs: Any, tangents: Sequence[Any]) -> Any:
         moving = [i for i, t in enumerate(tangents) if t is not None]
-
-        count, ends = len(leaves), len(leaves) + len(outs)
-
-        def flat(*xs: Any) -> Any:
-            return tuple(self.one.push(xs[:count], xs[count:ends], _at(moving, xs[ends:], count)))
-
+        flat = self.one.pushes(moving, len(leaves), len(outs))
         axes = self._axes()
         along = [0] * len(outs) + [axes[i] for i in moving]
         return by_rows(flat, [*axes, *along], self.size, [*leaves, *outs, *[tangents[i] for i in moving]])

@@ -16,16 +16,12 @@ from ..errors import OptionError, ShapeError, describe
 from ..rules.casts import inexact
 from ..rules.creation import asarray, made
 from ..rules.taking import take
-from ..tracer import Tracer
+from ..tracer import is_traced
 from .closures import Holder
 
 
 def scipys(name: str) -> Any:
     return getattr(sys.modules["scipy.interpolate"], name)
-
-
-def is_traced(*xs: Any) -> bool:
-    return any(isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and is_traced(*x)) for x in xs)
 
 
 def along(x: Any, y: Any) -> Any:
@@ -89,7 +85,7 @@ class Piecewise(Holder):
 
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
-        if self._theirs is not None and not is_traced(a, b):
+        if self._theirs is not None and not is_traced((a, b)):
             return self._theirs.integrate(a, b, extrapolate)
         if extrapolate == "periodic":
             raise OptionError("integrate", "extrapolate is 'periodic', and there are traced values", "", "Pass True")

@@ -14,7 +14,7 @@ from ..core import RUNNING
 from ..errors import RandomnessError, callers_line
 from ..methods import PARTS
 from ..names import SEES, STAND_INS
-from ..tracer import Tracer
+from ..tracer import is_traced
 from .calls import bits_of, copied
 from .families import GENERATOR, STATE, Drawing, Families, family
 from .python import PYTHON
@@ -48,11 +48,6 @@ SEEN: weakref.WeakValueDictionary[int, "Seen"] = weakref.WeakValueDictionary()
 def families_of(kind: type) -> Families:
     """What the methods of a generator do of traced arguments."""
     return next(KINDS[base] for base in kind.__mro__ if base in KINDS)
-
-
-def is_traced(x: Any) -> bool:
-    """Whether a value is a tracer or a list that holds one."""
-    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(map(is_traced, x)))
 
 
 class Seen:

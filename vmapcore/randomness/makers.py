@@ -17,9 +17,10 @@ from ..methods import PARTS, RUN
 from ..names import seen as as_seen
 from ..names import stands_for
 from ..numpy_protocol import NUMPY
-from ..tracer import Tracer
+from ..seen_classes import SeenClass
+from ..tracer import Tracer, is_traced
 from .calls import set_state, sizes_of, state_of
-from .generators import KINDS, Seen, check_seeding, is_traced, seen
+from .generators import KINDS, Seen, check_seeding, seen
 from .sources import DIFFERENT, SAME, Source, check_constant, concerned, held, lanes_of, refused, values_of
 
 
@@ -78,45 +79,24 @@ def _of_chance(theirs: Callable[..., Any], level: int) -> Source:
     return source
 
 
-class SeenClass(type):
-    """The type of the forms of classes of generators: called, they make a `Seen`; else they are the classes."""
+class SeenMaker(SeenClass):
+    """The type of the forms of classes of generators: called, they make a `Seen`."""
 
-    plain: Any
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return make(self.plain, args, options) if RUNNING.get() else self.plain(*args, **options)
 
-    def __new__(cls, name: str, bases: tuple[Any, ...], body: dict[str, Any]) -> Any:
-        """A class derived from one of the forms inside a function: it derives from what that stands for."""
-        return type(name, tuple([b.plain if isinstance(b, SeenClass) else b for b in bases]), body)
-
-    def __call__(cls, *args: Any, **options: Any) -> Any:
-        return make(cls.plain, args, options) if RUNNING.get() else cls.plain(*args, **options)
-
-    def __getattr__(cls, name: str) -> Any:
-        return getattr(cls.plain, name)
-
-    def __instancecheck__(cls, x: Any) -> bool:
-        return isinstance(x, cls.plain)
-
-    def __subclasscheck__(cls, kind: Any) -> bool:
-        return issubclass(kind, cls.plain)
-
-    def __eq__(cls, other: object) -> bool:
-        return cls is other or cls.plain is other
-
-    def __hash__(cls) -> int:
-        return hash(cls.plain)
-
-    def __repr__(cls) -> str:
-        return repr(cls.plain)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plain, name)
 
 
 def _plain(kind: Any) -> Any:
     return kind
 
 
-copyreg.pickle(SeenClass, lambda kind: (_plain, (kind.plain,)))  # what is pickled inside is read outside
+copyreg.pickle(SeenMaker, lambda kind: (_plain, (kind.plain,)))  # what is pickled inside is read outside
 
 for _kind in (*KINDS, random.SystemRandom):
-    stands_for(type.__new__(SeenClass, _kind.__name__, (), {"plain": _kind, "__doc__": _kind.__doc__}), _kind)
+    stands_for(type.__new__(SeenMaker, _kind.__name__, (), {"plain": _kind, "__doc__": _kind.__doc__}), _kind)
 
 
 def _function(ours: Callable[..., Any]) -> None:

@@ -14,7 +14,7 @@ from ..arrays import namespace
 from ..core import lift
 from ..errors import ArgumentError, OptionError, describe
 from ..numpy_protocol import NUMPY, implements
-from ..tracer import Tracer
+from ..tracer import Tracer, is_traced
 from ..views import mark_contiguous
 from ._families import fit, match, of_one_rank, operand, trailing
 from ._ints import as_int, as_size, as_sizes
@@ -190,7 +190,7 @@ def asarray(
         x = a if dtype is None else NUMPY["cast"](a, dtype, copy=False)
         return NUMPY[np.copy](x) if copy and x is a else x
     if isinstance(a, (list, tuple)):
-        if _holds_tracer(a):
+        if is_traced(a):
             x = as_array(a, like)
             return x if dtype is None else NUMPY["cast"](x, dtype, copy=False)
         return made(library(like, device).array(a, dtype))
@@ -222,16 +222,12 @@ def array(
     return x if len(x.shape) >= ndmin else reshape_(x, (1,) * (ndmin - len(x.shape)) + x.shape)
 
 
-def _holds_tracer(nested: Any) -> bool:
-    return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in nested)
-
-
 @implements("as_array")
 def as_array(x: Any, like: Any = None) -> Any:
     """Returns an array or tracer as it is, and makes one of a number or of nested lists, of the library of `like`."""
     if hasattr(x, "shape"):
         return x
-    if isinstance(x, (list, tuple)) and _holds_tracer(x):
+    if isinstance(x, (list, tuple)) and is_traced(x):
         return np.stack([as_array(e, like) for e in x])
     return library(like).asarray(x)
 
