@@ -12,8 +12,7 @@ from ..rules.creation import as_array
 from ..tracer import is_traced
 from . import ivp
 from .calls import Result, SolverCall
-from .closures import Holder
-from .ivp import Given, Ivp, Solution
+from .ivp import Given, Ivp, OnDemand, Solution
 from .operations import PlainRun, Rule, no_derivative
 from .roots import Implicit
 from .schemes import Scheme
@@ -164,7 +163,7 @@ class WithEvents(Solution):
         return op(*self.ivp.leaves)[0]
 
 
-class Events(np.lib.mixins.NDArrayOperatorsMixin, Holder):
+class Events(OnDemand):
     """The times of an event, or the states: of rows perhaps some more and some less."""
 
     def __init__(self, solution: WithEvents, e: int, which: int) -> None:
@@ -194,13 +193,6 @@ class Events(np.lib.mixins.NDArrayOperatorsMixin, Holder):
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.whole(), name)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.asarray(self.whole(), dtype)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
-        args = tuple([x.whole() if isinstance(x, Events) else x for x in args])
-        return getattr(ufunc, method)(*args, **options)
 
 
 FUNCTIONS: dict[str, Callable[[SolverCall], Any]] = {"solve_ivp": solve_ivp}

@@ -287,7 +287,21 @@ class Solution(Holder):
         return values.reshape((values.shape[0], *t.shape))
 
 
-class Steps(np.lib.mixins.NDArrayOperatorsMixin, Holder):
+class OnDemand(np.lib.mixins.NDArrayOperatorsMixin, Holder):
+    """An array that is made where it is asked for: `whole()` makes it."""
+
+    def whole(self) -> Any:
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self.whole(), dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+        args = tuple([x.whole() if isinstance(x, OnDemand) else x for x in args])
+        return getattr(ufunc, method)(*args, **options)
+
+
+class Steps(OnDemand):
     """The times or states after the steps of a method, which are as many as it takes: the last ones are known."""
 
     def __init__(self, solution: Solution, which: int, last: Any) -> None:
@@ -314,15 +328,8 @@ class Steps(np.lib.mixins.NDArrayOperatorsMixin, Holder):
             raise AttributeError(name)
         return getattr(self.whole(), name)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.asarray(self.whole(), dtype)
-
     def __len__(self) -> int:
         return self._last.shape[0] if self._last.shape else len(self.whole())
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
-        args = tuple([x.whole() if isinstance(x, Steps) else x for x in args])
-        return getattr(ufunc, method)(*args, **options)
 
 
 class Component(Steps):
