@@ -131,3 +131,71 @@ def test_factors_from_outside():
     fun = lambda b: linalg.lu_solve(lu, b) + linalg.cho_solve(cho, b)  # noqa: E731
     check_call(fun, V)
     assert np.allclose(jit(vmap(grad(lambda b: fun(b).sum())))(V), vmap(grad(lambda b: fun(b).sum()))(V))
+
+
+BANDS = {"tridiagonal": (1, 1, 9), "wide": (2, 1, 6), "lower": (2, 0, 5), "upper": (0, 2, 5), "wider": (3, 2, 3)}
+
+
+@pytest.mark.parametrize("low, up, n", BANDS.values(), ids=BANDS)
+@pytest.mark.parametrize("kind", "fdD")
+def test_bands_of_many_rows_are_those_of_one(low, up, n, kind):
+    rng = np.random.default_rng(n)
+    ab, b = rng.normal(size=(1500, low + up + 1, n)).astype(kind), rng.normal(size=(1500, n, 2)).astype(kind)
+    ab[:, up] += 0.5
+    one_by_one = np.stack([linalg.solve_banded((low, up), *pair) for pair in zip(ab, b, strict=True)])
+    found = vmap(lambda ab, b: linalg.solve_banded((low, up), ab, b))(ab, b)
+    assert found.dtype == one_by_one.dtype
+    size = np.abs(one_by_one).max((1, 2), keepdims=True)
+    np.testing.assert_allclose(found / size, one_by_one / size, atol=1e4 * np.finfo(kind).eps)
+    shared = vmap(lambda b: linalg.solve_banded((low, up), ab[0], b))(b)
+    np.testing.assert_allclose(shared, np.stack([linalg.solve_banded((low, up), ab[0], x) for x in b]), rtol=1e-3)
+
+
+def test_bands_of_many_positive_rows():
+    half = RNG.normal(size=(900, 3, 7)) / 4 + np.array([0.0, 0, 3])[:, None]
+    b = RNG.normal(size=(900, 7))
+    found = vmap(lambda ab, b: linalg.solveh_banded(ab, b))(half, b)
+    np.testing.assert_allclose(found, [linalg.solveh_banded(*pair) for pair in zip(half, b, strict=True)], rtol=1e-10)
+    half[7, 2, 3] = -1.0
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        vmap(lambda ab, b: linalg.solveh_banded(ab, b))(half, b)
+
+
+@pytest.mark.parametrize("wrong, error", [(0.0, np.linalg.LinAlgError), (np.nan, ValueError)])
+def test_one_band_of_many_is_none(wrong, error):
+    ab, b = RNG.normal(size=(900, 3, 4)) + 4, RNG.normal(size=(900, 4))
+    ab[13, :, 2] = wrong
+    with pytest.raises(error):
+        linalg.solve_banded((1, 1), ab[13], b[13])
+    with pytest.raises(error):
+        vmap(lambda ab, b: linalg.solve_banded((1, 1), ab, b))(ab, b)
+
+
+def test_exponentials_of_many_rows_are_those_of_one():
+    rng = np.random.default_rng(3)
+    normal = rng.normal(size=(60, 4, 4))
+    far = np.array([[1.0, 1e6, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1e5], [1e-9, 0, 0, 0]])
+    upper, diagonal = np.triu(3 * normal), np.eye(4) * normal
+    kinds = [
+        normal,
+        10 * normal,
+        1e-4 * normal,
+        upper,
+        upper.swapaxes(1, 2),
+        diagonal,
+        0 * normal,
+        normal + 5j,
+        far[None],
+    ]
+    a = np.concatenate(kinds)
+    for some in (a, a[::40].real.astype(np.float32), a.real[:3]):
+        found = vmap(lambda a: linalg.expm(a))(some)
+        one_by_one = np.stack([linalg.expm(x) for x in some])
+        size = np.abs(one_by_one).max((1, 2), keepdims=True)
+        assert found.dtype == one_by_one.dtype
+        np.testing.assert_allclose(found / size, one_by_one / size, atol=3e4 * np.finfo(some.dtype).eps)
+    huge = np.full((20, 2, 2), 500.0)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(vmap(lambda a: linalg.expm(a))(huge), [linalg.expm(x) for x in huge])
+        huge[3] = np.nan
+        np.testing.assert_array_equal(vmap(lambda a: linalg.expm(a))(huge), [linalg.expm(x) for x in huge])

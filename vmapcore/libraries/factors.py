@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError
+from ..evals import bands, exponentials
 from ..ops import custom_op
 from ..rules._matrices import identity, transposed
 from ..rules.decompositions import eigh_jvp, eigh_vjp
@@ -39,6 +40,8 @@ def each(function: Callable[..., Any], dtype: Any, shape: Any, *args: Any, ranks
 def matrix_function(xp: Any, a: Any, *, name: str) -> Any:
     """The function of that name of square matrices."""
     function = getattr(scipy, name)
+    if name == "expm" and exponentials.pays(a) and (found := exponentials.exponentials(a)) is not None:
+        return found
 
     def of_one(a: Any) -> Any:
         out = function(a)
@@ -149,6 +152,12 @@ permuted.gufunc("(n)->(n)").def_vjp(None)
 @custom_op
 def banded_solve(xp: Any, ab: Any, b: Any, *, low: int, up: int, positive: bool = False) -> Any:
     """The `x` with a x = b, of a matrix by its band; `positive` if it is Hermitian and positive definite."""
+    if ab.ndim == 2 and b.ndim > 2:  # one matrix, and more columns
+        columns = np.moveaxis(b, -2, 0)
+        out = banded_solve.eval(xp, ab, columns.reshape(len(columns), -1), low=low, up=up, positive=positive)
+        return np.moveaxis(out.reshape(columns.shape), 0, -2)
+    if (found := bands.solved(ab, b, low, up, positive)) is not None:
+        return found
 
     def of_one(ab: Any, b: Any) -> Any:
         return scipy.solveh_banded(ab[: up + 1], b) if positive else scipy.solve_banded((low, up), ab, b)
