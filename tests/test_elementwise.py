@@ -182,3 +182,16 @@ def test_shapes_that_do_not_fit_are_those_of_an_example(call):
     assert "4" not in str(caught.value)
     with pytest.raises(ShapeError, match=r"np.mean: shapes \(2,\), \(3,\) do not broadcast together"):
         vmap(lambda x: np.mean(x, where=np.ones(2, bool)))(np.ones((5, 3)))
+
+
+@pytest.mark.parametrize("shape", [(9, 2), (4, 3), (130, 1), (3, 4), (5, 6), (1, 2)])
+def test_differences_of_all_points(shape):
+    x, y = np.random.default_rng(0).normal(size=(2, 60, *shape))
+
+    def apart(x, y):
+        d = x[:, None] - y[None]
+        return d, d * (d[..., :1] > 0), d + x[0], x[:, None, :1] * y, x.astype(np.float32)[:, None] + y
+
+    found = vmap(apart)(x, y)
+    for i, out in enumerate(found):
+        np.testing.assert_array_equal(out, np.stack([apart(*pair)[i] for pair in zip(x, y, strict=True)]), strict=True)

@@ -327,3 +327,17 @@ def test_a_mean_that_is_given_counts_for_the_dtype(function, dtype, mean):
     for found in (vmap(lambda row: function(row, mean=m))(x), jit(vmap(lambda row: function(row, mean=m)))(x)):
         assert found.dtype == expected.dtype
         np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(300, 2), (500, 3), (400, 4), (300, 5, 1), (200, 9, 2), (150, 40, 7), (130, 3, 2)])
+def test_short_rows_are_added_up_as_one_row_is(shape, dtype):
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    x[7 % len(x), ..., -1] = np.nan
+    for axis in range(1 - len(shape), 0):
+        for reduce in (np.sum, np.max, np.min, np.mean):
+            found = vmap(lambda x, axis=axis, reduce=reduce: reduce(x, axis=axis))(x)
+            want = np.stack([reduce(row, axis=axis) for row in x])
+            np.testing.assert_allclose(found, want, rtol=9 * np.finfo(dtype).eps, atol=99 * np.finfo(dtype).eps)
+            if shape[-1] <= 4 and len(shape) == 2:
+                np.testing.assert_array_equal(found, want)

@@ -149,6 +149,8 @@ def everywhere_written(z, w):
 
 
 MATRICES = [
+    lambda x, y: x[y[0] < x[:, 0]].sum() / (1 + len(x[y[0] < x[:, 0]])) + len(x[:, y > 0]),
+    lambda x, y: np.mean(x, axis=0, where=(x[:, :1] > -5)) + np.var(x, axis=0, where=x[:, :1] > y[0] - 5),
     lambda z, w: z[z[:, 0] > 0].mean(axis=0) + z[z[:, 0] > 0].max(axis=-2),
     lambda z, w: (z[z[:, 0] > 0] @ w).sum() + (z[z[:, 0] > 0] * w).sum(axis=1).max(),
     lambda z, w: z[z[:, 0] > 0].T @ z[z[:, 0] > 0] + z[z[:, 0] > 0].T @ z[z[:, 0] > 0, 1:2],

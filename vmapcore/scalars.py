@@ -112,7 +112,7 @@ def isinstance_(x: Any, kinds: Any, /) -> bool:
 
 @_builtin
 def len_(x: Any, /) -> Any:
-    return x.size if type(x) is Selection and x.ndim == 1 else len(x)
+    return x.length if type(x) is Selection else len(x)
 
 
 # Functions that compare, which choose by np.where.

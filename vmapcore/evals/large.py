@@ -1,19 +1,46 @@
 """Elementwise work on large arrays, where memory is what costs: tile by tile, on the worker threads.
 
-A tile stays in a core's cache between the steps of a function; NumPy alone would use one core, and fresh memory.
+A tile stays in a core's cache between the steps of a function; NumPy alone would use one core, and fresh memory. Where
+arrays broadcast along all but a short last axis, as those of the differences of all points do, NumPy spends 10 ns on
+starting each row of that: such work goes along the axis before, a coordinate at a time.
 """
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import memory, threads
-from ..thresholds import LARGE, TILE
+from ..thresholds import LARGE, MANY_ROWS, TILE
 
 PIECE = 8 * TILE
+
+COORDINATES = 4
+"""The length of an axis up to which rows along it are too short; and of two such, the square."""
+
+
+def by_coordinate(fun: Callable[..., Any], x: Any, y: Any) -> Any:
+    """Returns `fun(x, y)` of two arrays of as many axes, four or more."""
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    if shape[-1] > COORDINATES or x.shape == y.shape or x.size == y.size * shape[-1] or y.size == x.size * shape[-1]:
+        return fun(x, y)
+    rank = 2 if shape[-2] <= COORDINATES else 1
+    places = list(np.ndindex(shape[-rank:]))
+    if math.prod(shape[:-rank]) < MANY_ROWS:
+        return fun(x, y)
+
+    def at(a: Any, place: tuple[int, ...]) -> Any:
+        return a[(..., *[i if n > 1 else 0 for i, n in zip(place, a.shape[-rank:], strict=True)])]
+
+    first = fun(at(x, places[0]), at(y, places[0]))
+    out = memory.empty(np, shape, first.dtype)
+    out[(..., *places[0])] = first
+    for place in places[1:]:
+        fun(at(x, place), at(y, place), out=out[(..., *place)])
+    return out
 
 
 def elementwise(fun: Callable[..., Any], *args: Any) -> Any:

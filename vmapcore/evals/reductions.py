@@ -1,7 +1,8 @@
 """Shapes of reductions, and kernels for NumPy where what is reduced lies in many short rows.
 
-NumPy spends 20 to 150 ns on starting each row. `np.einsum` starts rows faster; extrema, whose order does not matter,
-are taken over rows turned into columns, a cacheful at a time. Only evals call these, on arrays.
+NumPy spends 20 to 150 ns on starting each row. So the shortest are taken element by element, each of all rows at once;
+`np.einsum` starts rows faster; extrema, whose order does not matter, are taken over rows turned into columns. All that
+goes a cacheful at a time. Only evals call these, on arrays.
 """
 
 import functools
@@ -17,6 +18,12 @@ LONGEST_SUM = 128
 
 LONGEST_EXTREMUM = 16
 """Rows up to this length have their extrema found faster as columns."""
+
+NARROW = 32
+"""The length of rows that are added up element by element, up to which `np.einsum` is faster."""
+
+SHORT = 4
+"""The length up to which rows are taken element by element."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -44,9 +51,13 @@ def total(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
         return x.sum(axis, keepdims=keepdims)
     rows = _rows(x, axis, LONGEST_SUM) if x.dtype.kind == "f" else None
     if rows is not None:
-        return np.einsum("ij->i", rows).reshape(reduced_shape(x.shape, axis, keepdims))
+        sums = _by_elements(np.add, rows) if rows.shape[1] <= SHORT else np.einsum("ij->i", rows)
+        return sums.reshape(reduced_shape(x.shape, axis, keepdims))
     at = long_axis(x.shape, x.strides, axis)
     if not at:
+        if axis == (-2,) and x.dtype.kind == "f" and 1 < x.shape[-1] <= NARROW and x.flags.c_contiguous:
+            sums = np.einsum("ijk->ik", x.reshape(-1, *x.shape[-2:]))  # one after the other, as NumPy
+            return sums.reshape(reduced_shape(x.shape, axis, keepdims))
         return x.sum(axis, keepdims=keepdims)
     if x.dtype.char == "e":  # whose rows NumPy adds up in single precision
         return total(xp, x.astype(np.float32), axis, keepdims).astype(np.float16)
@@ -99,10 +110,23 @@ def _extremum(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool, name: str,
     rows = _rows(x, axis, LONGEST_EXTREMUM) if by_columns else None
     if rows is None:
         return getattr(x, name)(axis, keepdims=keepdims)
+    shape = reduced_shape(x.shape, axis, keepdims)
+    if rows.shape[1] <= SHORT:
+        return _by_elements(larger, rows).reshape(shape)
     out = np.empty(len(rows), x.dtype)
     for i in range(0, len(rows), ROWS_AS_COLUMNS):
         larger.reduce(np.ascontiguousarray(rows[i : i + ROWS_AS_COLUMNS].T), 0, out=out[i : i + ROWS_AS_COLUMNS])
-    return out.reshape(reduced_shape(x.shape, axis, keepdims))
+    return out.reshape(shape)
+
+
+def _by_elements(ufunc: Any, rows: Any) -> Any:
+    """The elements of each row put together from the left, as NumPy does."""
+    out = np.empty(len(rows), rows.dtype)
+    for i in range(0, len(rows), 4 * ROWS_AS_COLUMNS):
+        first, *others = rows[i : i + 4 * ROWS_AS_COLUMNS].T
+        for x in others:
+            first = ufunc(first, x, out=out[i : i + 4 * ROWS_AS_COLUMNS])
+    return out
 
 
 def _rows(x: Any, axis: tuple[int, ...], longest: int) -> Any:

@@ -13,6 +13,7 @@ from ..arrays import UNTRACED
 from ..core import Primitive, Rule, primitive
 from ..core import multiple as several
 from ..errors import ShapeError
+from ..evals.large import by_coordinate
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
 from ..thresholds import LARGE
@@ -197,6 +198,8 @@ def elementwise(
 def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..., Any]:
     """The batching rule of an elementwise operation: itself on aligned arguments, and NumPy at once on plain ones."""
 
+    is_ufunc = isinstance(call, np.ufunc) and call.nout == 1
+
     def unary_vmap(size: int, mapped: Sequence[bool], x: Any) -> Any:
         return call(x) if type(x) is np.ndarray and x.size < LARGE else made(x)
 
@@ -205,6 +208,8 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
         try:
             if mapped[0] and mapped[1]:
                 if type(a) is type(b) is np.ndarray and a.ndim == b.ndim and a.size < LARGE:
+                    if a.ndim > 3 and a.shape != b.shape and is_ufunc:
+                        return by_coordinate(call, a, b)
                     return call(a, b)  # the common case, at once
                 if a.ndim != b.ndim:
                     a, b = align(mapped, (a, b))

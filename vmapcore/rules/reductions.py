@@ -15,7 +15,7 @@ from ..errors import DTypeError, OptionError, ShapeError
 from ..evals.reductions import kept_shape, largest, smallest, total
 from ..numpy_protocol import REDUCE, implements
 from ._axes import REDUCED, SUMMED, Labels
-from ._families import common_shape, into, linear, loop_dtype, operand, reduction, trailing
+from ._families import common_shape, into, linear, loop_dtype, of_rank, operand, reduction, trailing
 from ._ints import last_axes
 from ._work import nothing, per_input
 from .cumulative import converted, previous, scan_prod, single_axis
@@ -341,10 +341,11 @@ def mean_dtypes(found: Any, asked: Any) -> tuple[Any, Any]:
 
 
 def count_over(x: Any, axes: tuple[int, ...], keepdims: bool, where: Any = True) -> Any:
-    """How many elements are reduced: an int, or an array where the mask `where` decides."""
+    """How many elements are reduced: an int, or an array that broadcasts, where the mask `where` decides."""
+    shape = x.shape
     if where is True:
-        shape = x.shape
         return math.prod([shape[i] for i in axes])
-    mask = operand(where)
-    full = mask if mask.shape == x.shape else np.broadcast_to(mask, x.shape)
-    return reduce_sum(full, axis=axes, keepdims=bool(keepdims))
+    mask = of_rank(operand(where), len(shape))
+    repeated = math.prod([shape[i] for i in axes if mask.shape[i] == 1])
+    count = reduce_sum(mask, axis=axes, keepdims=bool(keepdims))
+    return count if repeated == 1 else repeated * count

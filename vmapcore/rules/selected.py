@@ -119,9 +119,17 @@ class Selection(Tracer):
 
     @property
     def size(self) -> Any:
-        """Of one axis, a traced number. It has a dtype, unlike Python's ints, so only where that is no matter."""
-        wide = self.dtype in (np.float64, np.complex128, np.int64, np.bool_)
-        return np.count_nonzero(self.parts.mask) if wide and self.ndim == 1 else become(self).size
+        """Of one axis, a traced number."""
+        return self.length if self.ndim == 1 else become(self).size
+
+    @property
+    def length(self) -> Any:
+        """Of the first axis, a traced number. It has a dtype, unlike Python's ints, so only where that is no matter."""
+        if self.parts.axis != -self.ndim:
+            return self.parts.whole.shape[0]
+        if self.dtype not in (np.float64, np.complex128, np.int64, np.bool_):
+            return len(become(self))
+        return np.count_nonzero(self.parts.mask)
 
     def padded(self) -> Masked:
         """The parts, not raw: two selections of one mask have in each place what they have where it chooses."""
