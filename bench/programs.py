@@ -15,13 +15,12 @@ FOLDER = Path(__file__).resolve().parent.parent / "examples" / "numpy_code"
 
 AS_ONE = {
     *("bateman_chain", "buffer_ph", "gp_regression", "kalman_track", "laser_pulse", "ray_transfer", "tree_likelihood"),
-    "truss_solve",
+    *("truss_solve", "wind_energy"),
 }
 """Those that ask for no value of a row: `vmap` needs to be told nothing."""
 
 NO_DERIVATIVES = {
     *("portfolio_risk", "spectral_peak"),  # functions of SciPy without any
-    "wind_energy",  # what it integrates has a traced distribution in an object of SciPy's
     "pipe_flow",  # its root is found by comparisons alone
     "transit_curve",  # a square root at 0 is infinitely steep, where the maximum that made the 0 is flat
 }

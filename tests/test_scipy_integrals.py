@@ -96,3 +96,38 @@ def test_options_that_are_not_known():
         vmap(integrate.romb)(Y)
     with pytest.raises(ShapeError, match="y has 6 samples"):
         vmap(lambda y: integrate.simpson(y, x=np.arange(4)))(Y)
+
+
+INTEGRANDS = {
+    "narrow": lambda x, c: np.exp(-((x - 1) ** 2) * c * 30),
+    "very narrow": lambda x, c: np.exp(-((x - 0.3) ** 2) * c * 3000),
+    "turning": lambda x, c: np.sin(20 * c * x) * x,
+    "kink": lambda x, c: np.abs(x - c / 2),
+    "step": lambda x, c: np.where(x > 0.5 + 0 * c, 1.0, c),
+    "root": lambda x, c: np.sqrt(np.abs(x)) * c,
+    "several": lambda x, c: np.exp(-((x - c) ** 2) * np.array([1.0, 60.0, 4000.0]))[1] + c,
+    "rounding": lambda x, c: np.round(c * x, 7),
+}
+
+
+@pytest.mark.parametrize("fun", INTEGRANDS.values(), ids=INTEGRANDS)
+@pytest.mark.parametrize("options", [{}, {"epsabs": 1e-11, "epsrel": 1e-11}, {"limit": 3}])
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
+def test_parts_are_those_that_quadpack_takes(fun, options):
+    c = np.linspace(0.1, 3.0, 23)
+    found = vmap(lambda c: integrate.quad(lambda x: fun(x, c), 0.0, 2.0 + c, **options))(c)
+    want = np.array([integrate.quad(lambda x, c=c: fun(x, c), 0.0, 2.0 + c, **options) for c in c]).T
+    np.testing.assert_allclose(found[0], want[0], rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found[1], want[1], rtol=1e-2, atol=1e-13)
+
+
+def test_a_frozen_distribution_may_be_closed_over():
+    stats = pytest.importorskip("scipy.stats")
+
+    def moment(shape, scale):
+        wind = stats.weibull_min(shape, scale=scale)
+        return integrate.quad(lambda v: v**3 * wind.pdf(v), 0, 30, limit=100)[0]
+
+    shape, scale = np.linspace(1.6, 2.6, 9), np.linspace(4.0, 9.0, 9)
+    np.testing.assert_allclose(vmap(moment)(shape, scale), [moment(*row) for row in zip(shape, scale, strict=True)])
+    np.testing.assert_allclose(jit(vmap(moment))(shape, scale), vmap(moment)(shape, scale))

@@ -62,7 +62,7 @@ class Closed:
         kind: Any = type(x)
         if kind in SIMPLE:
             return self.every and kind is np.ndarray
-        if isinstance(x, Tracer):
+        if issubclass(kind, Tracer):
             if id(x) not in self.places:
                 self.places[id(x)] = len(self.leaves)
                 self.leaves.append(x)
@@ -72,13 +72,13 @@ class Closed:
         self.met[id(x)] = x
         found = [self._look(part) for part in parts(x)]
         is_users = kind is FunctionType and type(x.__globals__) is SeenNames
-        if any(found) or is_users or (self.every and (isinstance(x, (list, dict)) or _has_parts(kind))):
+        if any(found) or is_users or (self.every and (issubclass(kind, (list, dict)) or _has_parts(kind))):
             self.holders[id(x)] = x
         return id(x) in self.holders
 
 
 def parts(x: Any) -> Iterator[Any]:
-    """What a value is made of, as far as traced values may be there."""
+    """What a value is made of, as far as traced values may be there. What passes for another is what it is."""
     kind: Any = type(x)
     if kind is FunctionType:
         yield from map(_content, x.__closure__ or ())
@@ -88,9 +88,9 @@ def parts(x: Any) -> Iterator[Any]:
         yield from (x.__func__, x.__self__)
     elif kind is functools.partial:
         yield from (x.func, *x.args, *x.keywords.values())
-    elif isinstance(x, dict):
+    elif issubclass(kind, dict):
         yield from () if NUMBERS.issuperset(map(type, x.values())) else x.values()
-    elif isinstance(x, (list, tuple)):
+    elif issubclass(kind, (list, tuple)):
         yield from () if NUMBERS.issuperset(map(type, x)) else x
     elif _has_parts(kind):
         yield from [getattr(x, name) for name in _attributes(x)]
@@ -138,7 +138,9 @@ class _Remade:
         if id(x) not in self.closed.holders:
             return x
         if id(x) not in self.made:
-            make = MAKE.get(type(x)) or next((m for kind, m in MAKE.items() if isinstance(x, kind)), _Remade._object)
+            make = MAKE.get(type(x)) or next(
+                (m for kind, m in MAKE.items() if issubclass(type(x), kind)), _Remade._object
+            )
             self.made[id(x)] = make(self, x)
         return self.made[id(x)]
 

@@ -14,6 +14,7 @@ from ..names import SEES, STAND_INS
 from ..numpy import Dispatching
 from ..rules._families import operand
 from . import laws
+from .closures import Holder
 from .laws import Law, at, at_whole, of_level
 
 PLACE = Parameter.POSITIONAL_OR_KEYWORD
@@ -61,7 +62,7 @@ DISCRETE = ANY | {
 }
 
 
-class Distribution:
+class Distribution(Holder):
     """Stands for a distribution, or for one with parameters that are frozen."""
 
     def __init__(self, theirs: Any, args: Any = (), kwds: Any = None) -> None:

@@ -1,13 +1,14 @@
 """`quad` and its kin: the derivative of an integral is that by its ends, and the integral of the derivative.
 
-Smooth integrands of all rows go together through the rule with which QUADPACK begins (Piessens and others, 1983); where
-its error estimate is not small enough, SciPy goes on, row by row.
+Integrands of all rows go together through the rule with which QUADPACK begins (Piessens and others, 1983); where its
+error estimate is not small enough, through that rule for halves and quarters, as far as QUADPACK takes their sum. Where
+it would extrapolate, SciPy goes on, row by row.
 """
 
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,12 +42,26 @@ GAUSS = np.polynomial.legendre.leggauss(10)[1]
 
 EPS, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 TOLERANCE = 1.49e-8
+FINEST = 4
+"""Parts, after which QUADPACK extrapolates."""
+
 FEW = 4
 """Rows for which SciPy's own, one by one, costs no more."""
 
 
-def kronrod(values: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
-    """The integral from values at the nodes, along axis 0, its error as estimated, and whether that is one."""
+class Estimate(NamedTuple):
+    """An integral by Kronrod's rule."""
+
+    whole: Any
+    error: Any
+    proven: Any
+    """Whether the error is one, and not the size of what was found."""
+    settled: Any
+    """Whether it is of rounding, which no finer rule makes smaller."""
+
+
+def kronrod(values: Any, a: Any, b: Any) -> Estimate:
+    """The integral from values at the nodes, along axis 0."""
     half = (b - a) / 2
     whole = np.tensordot(WEIGHTS, values, 1)
     rough = np.tensordot(GAUSS, values[1::2], 1)
@@ -57,7 +72,7 @@ def kronrod(values: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
         scaled = spread * np.minimum(1, (200 * error / spread) ** 1.5)
     error = np.where((spread != 0) & (error != 0), scaled, error)
     error = np.where(size > TINY / (50 * EPS), np.maximum(50 * EPS * size, error), error)
-    return whole * half, error, error != spread
+    return Estimate(whole * half, error, error != spread, error <= 100 * EPS * size)
 
 
 def nodes(a: Any, b: Any) -> Any:
@@ -87,7 +102,8 @@ class Integral:
         """Of one row; each element that is not done with the first rule by SciPy."""
         a, b = map(float, self.ends(leaves))
         if self.simple and np.isfinite(a) and np.isfinite(b):
-            whole, _, done = self.judged(self._values(nodes(np.float64(a), np.float64(b)), leaves), a, b)
+            values = self._values(nodes(np.float64(a), np.float64(b)), leaves)
+            whole, _, done = self.judged(kronrod(values, a, b))
         else:
             whole = np.zeros(np.shape(self.fun(np.float64(_inside(a, b)), leaves)))
             done = np.zeros(whole.shape, bool)
@@ -105,11 +121,13 @@ class Integral:
     def _values(self, x: Any, leaves: Sequence[Any]) -> Any:
         return by_rows(lambda x: (self.fun(x, leaves),), [0], len(x), [x])[0]
 
-    def judged(self, values: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
-        """The integral, its error, and where that is small enough, from values at the nodes."""
-        whole, error, proven = kronrod(values, a, b)
-        bound = np.maximum(self.options["epsabs"], self.options["epsrel"] * np.abs(whole))
-        return whole, error, ((error <= bound) & proven) | (error == 0)
+    def judged(self, found: Estimate) -> tuple[Any, Any, Any]:
+        """The integral, its error, and where that is small enough."""
+        whole, error, proven, _ = found
+        return whole, error, (self._is_small(whole, error) & proven) | (error == 0)
+
+    def _is_small(self, whole: Any, error: Any) -> Any:
+        return error <= np.maximum(self.options["epsabs"], self.options["epsrel"] * np.abs(whole))
 
     def together(self, size: int, mapped: Sequence[bool], leaves: Sequence[Any]) -> tuple[Any, Any, Any] | None:
         """The same of all rows at once; None where the integrand asks for values, or the ends are infinite."""
@@ -118,13 +136,50 @@ class Integral:
             a, b = vmap(lambda *xs: self.ends(xs), tuple(axes), axis_size=size)(*leaves)
             if not (self.simple and np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
                 return None
-            x = np.broadcast_to(nodes(np.asarray(a), np.asarray(b)), (len(NODES), size)).T
-            each = vmap(lambda x, *xs: vmap(lambda x: self.fun(x, xs))(x), (0, *axes), axis_size=size)
-            values = np.moveaxis(each(x, *leaves), 1, 0)
+            a, b = [np.broadcast_to(end, size) for end in (a, b)]
+            found = self._between(a, b, axes, leaves)
+            whole, error, done = self.judged(found)
+            open_ones = ~(done | found.settled) & (self.options.get("limit", FINEST + 1) > FINEST)
+            some = np.flatnonzero(open_ones.reshape(size, -1).any(1))
+            if len(some):
+                given = [x[some] if m else x for x, m in zip(leaves, mapped, strict=True)]
+                finer, its_error, close = self._by_parts(a[some], b[some], axes, given)
+                close &= open_ones[some]
+                for out, new in ((whole, finer), (error, its_error), (done, True)):
+                    out[some] = np.where(close, new, out[some])
         except ConcretizationError:
             return None
-        a, b = [np.reshape(end, np.shape(end) + (1,) * (values.ndim - 2 if np.ndim(end) else 0)) for end in (a, b)]
-        return self.judged(values, a, b)
+        return whole, error, done
+
+    def _between(self, a: Any, b: Any, axes: Sequence[int | None], leaves: Sequence[Any]) -> Estimate:
+        """Of rows with ends of their own."""
+        each = vmap(lambda x, *xs: vmap(lambda x: self.fun(x, xs))(x), (0, *axes), axis_size=len(a))
+        values = np.moveaxis(each(nodes(a, b).T, *leaves), 1, 0)
+        a, b = [end.reshape(-1, *(1,) * (values.ndim - 2)) for end in (a, b)]
+        return kronrod(values, a, b)
+
+    def _by_parts(self, a: Any, b: Any, axes: Sequence[int | None], leaves: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """The integral, its error, and where that is small enough, of halves, the worse of which are halved."""
+        places = np.linspace(0, 1, 5)
+        ends = [a + (b - a) * x for x in places]
+        halves = [self._between(ends[i], ends[i + 2], axes, leaves) for i in (0, 2)]
+        whole, error = halves[0].whole + halves[1].whole, halves[0].error + halves[1].error
+        done = self._is_small(whole, error)
+        if not done.all():
+            quarters = [self._between(ends[i], ends[i + 1], axes, leaves) for i in range(4)]
+            first = halves[0].error >= halves[1].error
+            kept, kept_error = [np.where(first, h[1], h[0]) for h in zip(*[h[:2] for h in halves], strict=True)]
+            parts = [[np.where(first, quarters[i][k], quarters[i + 2][k]) for i in (0, 1)] for k in (0, 1)]
+            errors = parts[1]
+            finer = kept + parts[0][0] + parts[0][1], kept_error + errors[0] + errors[1]
+            finest = sum(q.whole for q in quarters), sum(q.error for q in quarters)
+            close = self._is_small(*finer)
+            closer = (kept_error >= np.maximum(*errors)) & self._is_small(*finest)
+            for better, (its, its_error) in ((~close & closer, finest), (close, finer)):
+                better = better & ~done
+                whole, error = np.where(better, its, whole), np.where(better, its_error, error)
+            done = done | close | closer
+        return whole, error, done
 
     def _rows(self, size: int, mapped: Sequence[bool], *leaves: Any) -> Any:
         whole, _, done = (self.together(size, mapped, leaves) if size else None) or (None, None, np.zeros(size, bool))
