@@ -422,3 +422,57 @@ def test_a_tail_that_costs_more_than_a_loop(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PerformanceWarning)
         assert_same(vmap(fun, branches="split")(np.concatenate([n, n * 0])), np.concatenate([n, n * 0]) * 1.0)
+
+
+def between(x):
+    seen = []
+
+    def noted(v):
+        seen.append(v)
+        return v
+
+    inside = noted(-1.5) < x[0] + 0 < x[1] * 2 < noted(3.0)
+    outside = not x[2] - 1 < x[0] <= abs(x[1])
+    count = 0
+    for k in range(3):
+        if x.min() < x[k] < x.max():
+            count += k
+            break
+        if 0 != x[k] is not None:
+            count += 10
+    return count, 2.0 if inside else -1.0, outside, len(seen) > 0
+
+
+def test_operands_of_a_chain_that_are_no_names():
+    count, found = runs(between, VECTORS)
+    assert_same(found, looped(between, VECTORS))
+
+
+def test_operands_of_a_chain_are_evaluated_once_and_in_their_order():
+    def fun(x):
+        order = []
+
+        def at(k, v):
+            order.append(k)
+            return v
+
+        found = at(0, 1.0) < at(1, 2.0) < at(2, 1.5) < at(3, 9.0)
+        return x * 10 if found or order != [0, 1, 2] else x
+
+    assert_same(vmap(fun, branches="split")(X), X)
+    assert conversion.converted(fun.__code__) is not None
+
+
+def test_rows_part_at_a_chain_and_meet_again():
+    def fun(x):
+        total = 0.0
+        for k in range(3):
+            if x.min() < x[k] < x.max():
+                total += x[k]
+            if not 0 < x[k] + 0.5 < 1:
+                total -= 1
+        return total
+
+    count, found = runs(fun, VECTORS)
+    assert_same(found, looped(fun, VECTORS))
+    assert count == 1

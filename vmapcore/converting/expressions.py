@@ -83,19 +83,24 @@ class Expressions(ast.NodeTransformer):
         return self.called("choose", node, self.site(node), self.test(node.test), yes, no)
 
     def visit_Compare(self, node: Any) -> Any:
-        middle = node.comparators[:-1]
-        if middle and all(isinstance(x, (ast.Name, ast.Constant)) for x in middle):
-            operands = [node.left, *node.comparators]
-            pairs: list[Any] = [
-                ast.copy_location(ast.Compare(a, [op], [b]), node)
-                for a, op, b in zip(operands, node.ops, operands[1:], strict=False)
-            ]
-            return self.visit_BoolOp(ast.copy_location(ast.BoolOp(ast.And(), pairs), node))
-        if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
-            self.generic_visit(node)
-            node.left = self.called("decided", node, node.left)
-            return node
-        return self.generic_visit(node)
+        return self.chained(self.visit(node.left), node.ops, [self.visit(x) for x in node.comparators], node)
+
+    def chained(self, left: Any, ops: list[Any], right: list[Any], node: Any) -> Any:
+        """A comparison, each operand of which is evaluated once, and those after the first two by who asks for them."""
+        if len(ops) > 1 and not isinstance(right[0], (ast.Name, ast.Constant)):
+            names = [self.new("operand") for _ in "ab"]
+            a, b = [ast.Name(name, ast.Load()) for name in names]
+            given = ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+            bound = ast.Lambda(given, self.chained(a, ops, [b, *right[1:]], node))
+            return ast.fix_missing_locations(ast.copy_location(ast.Call(bound, [left, right[0]], []), node))
+        if isinstance(ops[0], (ast.Is, ast.IsNot)):
+            left = self.called("decided", node, left)
+        first = ast.copy_location(ast.Compare(left, ops[:1], right[:1]), node)
+        if len(ops) == 1:
+            return first
+        return self.called(
+            "both", node, self.site(node), first, self.later(self.chained(right[0], ops[1:], right[1:], node))
+        )
 
     def visit_Call(self, node: Any) -> Any:
         self.generic_visit(node)
