@@ -151,6 +151,7 @@ TILES = [
 WHOLE = [
     "argpartition_along",
     "argsort_along",
+    "by_python",
     "cholesky",
     "choose_from",
     "cofactors",
@@ -167,6 +168,7 @@ WHOLE = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "exact_sum",
     "extremum_of_chosen",
     "flip",
     "fold_in_order",
@@ -181,6 +183,7 @@ WHOLE = [
     "last_writes",
     "led",
     "linspace",
+    "made_by",
     "matching",
     "nonzero_positions",
     "overlap_add",

@@ -32,6 +32,7 @@ FLOORS = [
     {"converting"},
     {"names"},
     {"core"},
+    {"numbers"},
     {"graph"},
     {"evals"},
     {"rules"},

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import instead_of, is_array
-from .core import lift
+from .core import at_end, lift
 from .errors import ArgumentError, DTypeError, ShapeError, StructureError, describe
 from .parameters import named_arguments
 from .pytree import buffers, flatten, paths, unflatten
@@ -26,6 +26,7 @@ def check_callable(call: str, fun: Any) -> None:
 
 def check_differentiable(call: str, what: str, x: Any) -> Any:
     """Returns `x` as an array, or raises if it has no derivative."""
+    x = at_end(x)
     if isinstance(x, (float, complex)) and not isinstance(x, np.generic):
         return np.asarray(x)[()]
     if not (is_array(x) or isinstance(x, Tracer)):

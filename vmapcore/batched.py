@@ -10,8 +10,8 @@ import numpy as np
 
 from .arrays import is_plain_array
 from .core import AS_ARRAYS, Memory, Primitive, Trace, at_end
-from .errors import VmapcoreError, callers_line
-from .evals.places import OutOfRangeError, hangs_on
+from .errors import TooLargeError, VmapcoreError, callers_line
+from .evals.places import BY_VALUES, hangs_on
 from .outside import inside
 from .refusals import BY_EXAMPLE, OTHERWISE, refuse
 from .rows import Rows
@@ -126,7 +126,7 @@ def _is_place(index: Any, ndim: int) -> bool:
 
 def beside(trace: "BatchTrace", x: Any) -> Any:
     """An argument that is not mapped, as the function gets it: of an array, a box of its own to write into."""
-    if isinstance(x, Tracer):
+    if isinstance(x, Tracer) and x.kind is None:
         made = SharedTensor(trace, x.snapshot())
         return mark_contiguous(made) if is_contiguous(x) else made
     if not is_plain_array(x) or x.dtype.kind not in "biufc":
@@ -180,8 +180,8 @@ class BatchTrace(Trace):
                 if rule is None:
                     raise self._without_rule(primitive)
                 out = rule(self.size, mapped, *values, **params)
-        except (OutOfRangeError, np.linalg.LinAlgError) as error:
-            if self.rows is None:
+        except (ArithmeticError, IndexError, ValueError) as error:
+            if self.rows is None and (primitive.raises or isinstance(error, BY_VALUES)):
                 hangs_on(self, error)
             raise
         if primitive.multiple:
@@ -311,12 +311,12 @@ class SplitTrace(BatchTrace):
                 self.rows.busy += 1
                 return BatchTrace.process(self, primitive, args, params)
             except Exception as error:  # as of a matrix that has no inverse: of some rows, or of all
-                if isinstance(error, VmapcoreError) and not isinstance(error, OutOfRangeError):
+                if isinstance(error, VmapcoreError) and not isinstance(error, (*BY_VALUES, TooLargeError)):
                     raise
                 self.rows.busy -= 1
                 try:
                     if not self._some_raise(primitive, args, params):
-                        raise error
+                        raise self.rows.again() if isinstance(error, TooLargeError) else error
                 finally:
                     self.rows.busy += 1
             finally:

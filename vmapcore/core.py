@@ -92,6 +92,9 @@ class Primitive:
     spelled: Rule | None = None
     """What an author declared by its kind, as NumPy code: a recording takes down its steps instead, where it can."""
 
+    raises = False
+    """Whether it may raise for some values and not for others, as Python does and NumPy does not."""
+
     transparent = False
     """Whether `eval` is made of primitives itself, which a recording takes down in place of this one."""
 

@@ -90,6 +90,10 @@ class RandomnessError(VmapcoreError, RuntimeError):
     """Random numbers were drawn where nobody said whether rows, or calls, get the same or others."""
 
 
+class TooLargeError(VmapcoreError, OverflowError):
+    """A number of Python's that no traced one can be: an int of more than 64 bits, or of another type than others."""
+
+
 class PlanError(VmapcoreError, RuntimeError):
     """What planning made is not what was recorded: a mistake of this package's, never of its user's."""
 

@@ -44,7 +44,7 @@ PLAIN = (
     "float16 float32 float64 complex64 complex128 int_ uint single double half csingle cdouble "
     "integer signedinteger unsignedinteger inexact floating complexfloating number generic "
     "dtype ndarray finfo iinfo isdtype issubdtype promote_types broadcast_shapes errstate s_ index_exp ndindex "
-    "isscalar from_dlpack __array_namespace_info__ __array_api_version__"
+    "from_dlpack __array_namespace_info__ __array_api_version__"
 )
 """Names taken over from NumPy as they are: constants, dtypes, and functions of no array."""
 
@@ -230,6 +230,10 @@ class _Joined:
         return np.concatenate([x if x.shape else x.reshape((1,)) for x in arrays], self.axis)
 
 
+def isscalar(element: Any) -> bool:
+    return element._is_scalar if isinstance(element, Tracer) else np.isscalar(element)
+
+
 def _making(name: str, ours: Callable[..., Any]) -> Any:
     return stands_for(Making(getattr(np, name), ours), getattr(np, name))
 
@@ -239,6 +243,7 @@ for _name in ("zeros_like", "ones_like", "empty_like", "full_like"):
     _FUNCTIONS[_name] = _making(_name, _made_here(_FUNCTIONS[_name]))
 for _name in ("ascontiguousarray", "asfortranarray"):
     _FUNCTIONS[_name] = _making(_name, _laid_out(getattr(np, _name)))
+_FUNCTIONS["isscalar"] = stands_for(functools.update_wrapper(isscalar, np.isscalar), np.isscalar)
 _FUNCTIONS["asanyarray"] = _making("asanyarray", asarray)
 globals().update(_FUNCTIONS)
 

@@ -4,6 +4,7 @@ It is the outermost trace, so what it sees is batched and differentiated already
 decide anything: a later run of the graph has others.
 """
 
+import functools
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from .arrays import as_number, is_array, namespace
 from .core import AS_ARRAYS, PRIMITIVES, Dynamic, Primitive, Trace, at_end
 from .errors import ArgumentError, VmapcoreError, callers_line, describe
-from .evals.places import OutOfRangeError, hangs_on
+from .evals.places import BY_VALUES, hangs_on
 from .graph import Atom, Graph, Literal, Step, Var
 from .opaque import AnewError, Opaque
 from .pytree import flatten
@@ -52,17 +53,19 @@ class RecordTracer(Tracer):
 class RecordTrace(Trace):
     """One run being recorded."""
 
-    __slots__ = ("anew", "kept", "literals", "steps")
+    __slots__ = ("anew", "checked", "expected", "kept", "literals", "steps")
 
     tracer = RecordTracer
     randomness = "recorded"
     records = True
 
-    def __init__(self, call: str) -> None:
+    def __init__(self, call: str, checked: bool = False) -> None:
         Trace.__init__(self, call)
+        self.checked = checked
         self.steps: list[Step] = []
         self.literals: dict[int, tuple[Any, Literal]] = {}
         self.anew = False  # each call is to run the function, as rows were asked for what they have in this one
+        self.expected: list[Any] = []  # truth values without which a plan's results are of no use
         self.kept: list[Any] = []  # results of an author's code, which may have them too
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -86,8 +89,9 @@ class RecordTrace(Trace):
                 inputs.append(self.literal(value))
         try:
             out = primitive.eval(namespace(values), *values, **params)
-        except (OutOfRangeError, np.linalg.LinAlgError) as error:
-            hangs_on(self, error)
+        except (ArithmeticError, IndexError, ValueError) as error:
+            if primitive.raises or isinstance(error, BY_VALUES):
+                hangs_on(self, error)
             raise
         if primitive.pure and all(type(atom) is Literal for atom in inputs):
             return self._constant(out)
@@ -170,8 +174,20 @@ class RecordTrace(Trace):
             self.literals[id(value)] = (value, found)
         return found
 
+    def expect(self, fine: Callable[[], Any]) -> None:
+        """Notes what has to be true of other values, where the function would do something else if it were not."""
+        truth = fine() if self.checked else None
+        if isinstance(truth, RecordTracer) and isinstance(truth.atom, Var):
+            self.expected.append(truth)
+
+    def results(self, leaves: Sequence[Any]) -> list[tuple[Any, Atom]]:
+        """The values and atoms of the results; in the end, whether all is true that has to be, if anything has."""
+        more = [functools.reduce(np.logical_and, self.expected)] if self.expected else []
+        return [self.result(x) for x in (*leaves, *more)]
+
     def result(self, x: Any) -> tuple[Any, Atom]:
         """The value of a leaf of what the function returned, and what the graph returns for it."""
+        x = at_end(x)
         if isinstance(x, RecordTracer) and x._trace is self:
             return x.value, x.atom
         if isinstance(x, (Iterator, Awaitable)):
@@ -233,19 +249,25 @@ def _bits(x: Any) -> Any:
 
 
 def record(
-    call: str, run: Callable[[list[Any]], Sequence[Any]], arrays: Sequence[Any], names: Sequence[str]
-) -> tuple[Graph, list[Any], list[Any]]:
-    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph, the results' values, and
-    what an author's code returned on the way.
+    call: str,
+    run: Callable[[list[Any]], Sequence[Any]],
+    arrays: Sequence[Any],
+    names: Sequence[str],
+    checked: bool = False,
+) -> tuple[Graph, list[Any], list[Any], bool]:
+    """Runs `run(tracers)`, which returns leaves, on tracers of `arrays`; returns the graph, the results' values, what
+    an author's code returned on the way, and whether a truth value is added to the results.
+
+    It is that if `checked` and something has to be true of the values of a call: else results are of no use.
 
     Where rows ask that are not all arguments of a split vmap alone, the graph has one step, which is all of `run`.
     Values may share memory with `arrays`, with one another, with constants of the graph and with what was returned.
     """
-    trace = RecordTrace(call)
+    trace = RecordTrace(call, checked)
     inputs = [Var(x.shape, x.dtype) for x in arrays]
     tracers = [RecordTracer(trace, x, v) for x, v in zip(arrays, inputs, strict=True)]
     try:
-        pairs = trace.run(lambda: [trace.result(x) for x in run(tracers)])
+        pairs = trace.run(lambda: trace.results(run(tracers)))
     except (AnewError, Exception):
         if not trace.anew:
             raise
@@ -253,4 +275,4 @@ def record(
         whole = Opaque(call, lambda given: [x.copy() if is_array(x) else x for x in run(given)], tracers)
         return record(call, lambda tracers: whole(*tracers), arrays, names)
     graph = Graph(tuple(inputs), tuple(trace.steps), tuple([atom for _, atom in pairs]), tuple(names))
-    return graph, [value for value, _ in pairs], trace.kept
+    return graph, [value for value, _ in pairs], trace.kept, bool(trace.expected)

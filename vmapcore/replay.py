@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .arguments import check_callable, separate
-from .arrays import instead_of
+from .arrays import instead_of, is_plain_array
 from .core import RUNNING
 from .errors import ArgumentError, describe, name_of, warn_caller
 from .executors import build
@@ -174,7 +174,7 @@ class Replayed(Remade):
             return call_user(self.fun, args, kwargs)
         self._check(key, args, kwargs)
         static = positions(self.static, len(args))
-        recorded = Recorded(self.call, self.fun, args, kwargs, static, self.names)
+        recorded = Recorded(self.call, self.fun, args, kwargs, static, self.names, True)
         replay = build(recorded.graph, recorded.arrays, recorded.donated(positions(self.donated, len(args))))
         self.plans.setdefault(key, _Plan(replay, recorded))
         self._count(key)
@@ -237,6 +237,7 @@ class Recorded:
         kwargs: dict[str, Any],
         static: Collection[int] = (),
         names: Collection[str] = (),
+        checked: bool = False,
     ) -> None:
         dynamic = [x for i, x in enumerate(args) if i not in static]
         options = {name: x for name, x in kwargs.items() if name in names}
@@ -262,11 +263,17 @@ class Recorded:
             return results
 
         labels = [name for name, _ in leaves_of(fun, args, kwargs, static)]
-        self.graph, self.values, self.kept = record(call, run, self.arrays, [labels[i] for i in self.places])
+        found = record(call, run, self.arrays, [labels[i] for i in self.places], checked)
+        self.graph, self.values, self.kept, self.expects = found
+        if self.expects:
+            self.values.pop()
+        given = {i: isinstance(leaves[i], np.generic) for i in self.places}
+        others = [None if i in given else x for i, x in enumerate(leaves)]
+        self.eager = Eager(fun, tree, others, given, {i: args[i] for i in static}, options)
 
     def donated(self, positions: Collection[int]) -> list[bool]:
-        """For every array, whether it is part of an argument at one of these positions."""
-        return [self.owners[i] in positions for i in self.places]
+        """For every array, whether it is part of an argument at one of these positions, and not wanted once more."""
+        return [not self.expects and self.owners[i] in positions for i in self.places]
 
     def results(self) -> Any:
         """What the function returned, in memory that nothing else has: no argument, no constant of the graph, and
@@ -274,33 +281,70 @@ class Recorded:
         atoms = [a for step in self.graph.steps for a in step.inputs] + list(self.graph.outputs)
         constants = [a.value for a in atoms if isinstance(a, Literal)]
         results = separate(self.values, [*self.arrays, *constants, *self.kept])
-        return unflatten(self.out_tree, _as_scalars(results, scalars_of(self.graph)))
+        return unflatten(self.out_tree, _as_scalars(results, scalars_of(self.graph, self.expects)))
+
+
+class Eager(NamedTuple):
+    """The function as it is, for a call with values for which it does something else than when it was recorded."""
+
+    fun: Callable[..., Any]
+    tree: Any
+    leaves: list[Any]
+    given: dict[int, bool]
+    """The places of arrays, with whether each is a scalar."""
+    static: dict[int, Any]
+    options: dict[str, Any]
+
+    def __call__(self, arrays: Sequence[Any]) -> Any:
+        leaves = list(self.leaves)
+        for (i, is_scalar), x in zip(self.given.items(), arrays, strict=True):
+            leaves[i] = x[()] if is_scalar else x.copy()
+        rest, named = unflatten(self.tree, leaves)
+        others = iter(rest)
+        args = [self.static[i] if i in self.static else next(others) for i in range(len(self.static) + len(rest))]
+        found, tree = flatten(self.fun(*args, **named, **self.options))
+        return unflatten(tree, [_as_result(x) for x in found])
+
+
+def _as_result(x: Any) -> Any:
+    """What a plan returns of a result."""
+    if isinstance(x, (int, float, complex)):
+        return np.asarray(x)[()]
+    return x.copy() if is_plain_array(x) else x
 
 
 class _Plan:
     """What a call does when its key is known."""
 
-    __slots__ = ("places", "replay", "scalars", "structured")
+    __slots__ = ("eager", "places", "replay", "scalars", "structured")
 
     def __init__(self, replay: Callable[[list[Any]], list[Any]], recorded: Recorded) -> None:
         places = recorded.order
         self.replay = replay
+        self.eager = recorded.eager if recorded.expects else None
         self.places = None if places == sorted(places) else places
-        self.scalars = scalars_of(recorded.graph)
+        self.scalars = scalars_of(recorded.graph, recorded.expects)
         self.structured = itemgetter(0) if recorded.out_tree.is_leaf() else recorded.out_tree.unflatten
 
     def __call__(self, arrays: list[Any]) -> Any:
         if self.places is not None:
             arrays = [arrays[i] for i in self.places]
-        results = self.replay(arrays)
+        if self.eager is None:
+            results = self.replay(arrays)
+        else:
+            with np.errstate(all="ignore"):  # of numbers for which Python raises, and does not warn
+                results = self.replay(arrays)
+            if not results.pop():
+                return self.eager(arrays)
         if self.scalars:
             results = _as_scalars(results, self.scalars)
         return self.structured(results)
 
 
-def scalars_of(graph: Graph) -> list[int]:
-    """Which outputs are NumPy scalars: those without axes, as what NumPy computes is, but for constants."""
-    return [i for i, a in enumerate(graph.outputs) if isinstance(a, Var) and a.shape == ()]
+def scalars_of(graph: Graph, expects: bool) -> list[int]:
+    """Which results are NumPy scalars: those without axes, as what NumPy computes is, but for constants."""
+    outputs = graph.outputs[:-1] if expects else graph.outputs
+    return [i for i, a in enumerate(outputs) if isinstance(a, Var) and a.shape == ()]
 
 
 def _as_scalars(results: list[Any], scalars: Sequence[int]) -> list[Any]:

@@ -8,21 +8,24 @@ import cmath
 import copyreg
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .arrays import on_host
+from .core import at_end
 from .errors import ArgumentError, describe
 from .names import INSTEAD, STAND_INS, stands_for
-from .refusals import TRUTH
+from .numbers import RANK, Number, bound_of, kind_of, number
+from .refusals import TEXT, TRUTH
 from .rules._families import as_scalar
-from .rules.chosen import require
+from .rules.numbers import convert
+from .rules.operators import checked
+from .rules.pythons import exact_sum
 from .rules.selected import Selection
 from .seen_classes import SeenClass
-from .tracer import Tracer, innermost
+from .tracer import Tracer
 
 
 def _builtin(ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,11 +44,11 @@ def one(call: str, x: Any) -> Any:
 # Types, which are called, compared, asked for instances, and serve as dtypes.
 
 
-def kind_of(x: Any) -> Any:
-    """The type of `x`; of a tracer, that of the array or scalar it stands for."""
+def type_of(x: Any) -> Any:
+    """The type of `x`; of a tracer, that of the array, the scalar or the number that it stands for."""
     if not isinstance(x, Tracer):
         return x.__class__ if type(x) in STAND_INS else type(x)
-    return x.dtype.type if x._is_scalar else np.ndarray
+    return x.kind or (x.dtype.type if x._is_scalar else np.ndarray)
 
 
 class SeenType(SeenClass):
@@ -60,7 +63,7 @@ class SeenType(SeenClass):
         return isinstance(x, Tracer) or self.plain is type
 
     def __instancecheck__(self, x: Any) -> bool:
-        return issubclass(kind_of(x), self.plain)
+        return issubclass(type_of(x), self.plain)
 
 
 def _named(name: str) -> Any:
@@ -78,36 +81,56 @@ def _kind(plain: Any, of: Callable[[Any], Any]) -> Any:
     return stands_for(type.__new__(SeenType, plain.__name__, (base,), body), plain)
 
 
-def _number(plain: Any) -> Callable[[Any], Any]:
-    """What `plain(tracer)` is: a Python number where the value is known, else a tracer of that dtype."""
+def _number(plain: Any, wanted: str) -> Callable[[Any], Any]:
+    """What `plain(tracer)` is: a number of Python's, traced where the value is not known."""
 
-    def number(x: Any) -> Any:
-        known = x._known(f"one {plain.__name__}")
-        if known is not None:
-            return number(known) if isinstance(known, Tracer) else plain(known)
-        return one(plain.__name__, x).astype(plain)
+    def made(x: Any) -> Any:
+        if type(x) is not Number:
+            known = x._known(wanted)
+            if known is not None:
+                return made(known) if isinstance(known, Tracer) else plain(known)
+            one(plain.__name__, x)
+        return convert(plain, x)
 
-    return number
+    return made
 
 
 def truth(x: Any) -> Any:
-    """`bool(x)`, of a traced value that is not known a tracer."""
+    """The truth value of `x`; of a traced value that is not known NumPy's, traced."""
     if not isinstance(x, Tracer):
         return bool(x)
     known = x._known(TRUTH)
-    return truth(known) if known is not None else one("bool", x) != 0
+    return truth(known) if known is not None else one("bool", at_end(x)) != 0
 
 
-_kind(float, _number(float))
-_kind(int, _number(int))
-_kind(complex, _number(complex))
-_kind(bool, truth)
-_kind(type, lambda x: INSTEAD.get(kind_of(x), kind_of(x)))
+_kind(float, _number(float, "one float"))
+_kind(int, _number(int, "one int"))
+_kind(complex, _number(complex, "one complex"))
+_kind(bool, _number(bool, TRUTH))
+_kind(type, lambda x: INSTEAD.get(type_of(x), type_of(x)))
 
 
 @_builtin
 def isinstance_(x: Any, kinds: Any, /) -> bool:
-    return isinstance(x, kinds) or (isinstance(x, Tracer) and issubclass(kind_of(x), kinds))
+    if not isinstance(x, Tracer):
+        return isinstance(x, kinds)
+    ours = isinstance(kinds, type) and issubclass(kinds, Tracer)
+    return isinstance(x, kinds) if ours else issubclass(type_of(x), kinds)
+
+
+@_builtin
+def hasattr_(x: Any, name: str, /) -> bool:
+    return hasattr(type_of(x) if isinstance(x, Tracer) else x, name)
+
+
+@_builtin
+def print_(*values: Any, **options: Any) -> None:
+    print(*[repr(x) if type(x) is Number else x for x in values], **options)
+
+
+@_builtin
+def repr_(x: Any, /) -> str:
+    return repr(x.plain("repr", TEXT)) if type(x) is Number else repr(x)
 
 
 @_builtin
@@ -125,14 +148,22 @@ def _extremum(theirs: Any, better: Any) -> None:
         ranks = items if key is None else [key(x) for x in items]
         if not any(isinstance(r, Tracer) for r in ranks):
             return theirs(*(args if len(args) > 1 else (items,)), **options)
-        best, rank = items[0], ranks[0]
-        for x, r in zip(items[1:], ranks[1:], strict=True):
+        kinds = [kind_of(x) for x in items]
+        values = [x.value if type(x) is Number else x for x in items]
+        best, rank, which = values[0], ranks[0], 0
+        for i, (x, r) in enumerate(zip(values[1:], ranks[1:], strict=True), 1):
             yes = truth(better(r, rank))
             if isinstance(yes, Tracer):
-                best, rank = as_scalar(np.where(yes, x, best)), as_scalar(np.where(yes, r, rank))
+                best, rank = as_scalar(np.where(yes, x, best)), as_scalar(np.where(yes, *map(at_end, (r, rank))))
+                which = -1
             elif yes:
-                best, rank = x, r
-        return best
+                best, rank, which = x, r, i
+        if which >= 0:
+            return items[which]
+        if None in kinds:
+            return best
+        kind = max(kinds, key=RANK.__getitem__)
+        return number(kind, best, bound_of(*items) if kind is int else None)
 
     stands_for(functools.update_wrapper(extremum, theirs), theirs)
 
@@ -150,7 +181,7 @@ def _until(theirs: Any, decided: bool, join: Any) -> None:
                 return decided
             if isinstance(yes, Tracer):
                 found = join(found, yes)
-        return found
+        return number(bool, found)
 
     stands_for(functools.update_wrapper(until, theirs), theirs)
 
@@ -163,7 +194,7 @@ _until(all, False, np.logical_and)
 def round_(number: Any, ndigits: Any = None) -> Any:
     if not isinstance(number, Tracer) or ndigits is not None or number._known("one int") is not None:
         return round(number, ndigits)
-    return np.rint(one("round", number)).astype(int)
+    return convert(int, one("round", number), "round")
 
 
 @_builtin
@@ -171,7 +202,10 @@ def sorted_(iterable: Iterable[Any], /, **options: Any) -> list[Any]:
     items = list(iterable)
     if options.get("key") is not None or not any(isinstance(x, Tracer) for x in items):
         return sorted(items, **options)
+    kinds = {kind_of(x) for x in items}
     found = list(np.sort(np.stack([one("sorted", x) for x in items])))
+    if None not in kinds:
+        found = [number(max(kinds, key=RANK.__getitem__), x) for x in found]
     return found[::-1] if options.get("reverse") else found
 
 
@@ -184,16 +218,13 @@ SAME = (
 """What NumPy has under the same name."""
 
 OTHER: dict[str, Callable[..., Any]] = {
-    "ceil": lambda x: np.ceil(x).astype(int),
     "dist": lambda p, q: np.sqrt(sum([(a - b) ** 2 for a, b in zip(p, q, strict=True)])),
-    "floor": lambda x: np.floor(x).astype(int),
-    "fsum": sum,
+    "fsum": lambda items: exact_sum(np.stack([INSTEAD[float](x) for x in items])),
     "log": lambda x, *base: np.log(x) / np.log(base[0]) if base else np.log(x),
     "phase": np.angle,
     "polar": lambda z: (np.abs(z), np.angle(z)),
     "prod": lambda items, *, start=1: functools.reduce(lambda a, b: a * b, items, start),
     "rect": lambda r, phi: r * np.exp(1j * phi),
-    "trunc": lambda x: np.trunc(x).astype(int),
 }
 """What it has not, or returns another type."""
 
@@ -210,24 +241,25 @@ CHECKED = frozenset(
 )
 """Functions of `math` that raise, for numbers that they are not for and for results that are too large."""
 
-SINGULAR = frozenset(["atanh", "log", "log10", "log1p", "log2"])
-"""Those of them that are infinite at such numbers."""
+TYPES: dict[str, Any] = {
+    **dict.fromkeys(("isclose", "isfinite", "isinf", "isnan"), bool),
+    **dict.fromkeys(WHOLE, int),
+    "frexp": (float, int),
+    "modf": (float, float),
+    "phase": float,
+    "polar": (float, float),
+}
+"""What they return, where it is no number of the type that the module is of."""
+
+WAYS = ("ceil", "floor", "trunc")
+"""Functions that make ints."""
 
 
-def _in_domain(name: str, args: Sequence[Any], made: Any) -> Any:
-    """Returns a result of `math`, unless Python would raise: then rows do for whom it would, or an error says so."""
-    if np.isfinite(on_host(innermost(made))).all():
-        return made
-    numbers = functools.reduce(np.logical_and, [np.logical_not(np.isnan(x)) for x in args])
-    finite = functools.reduce(np.logical_and, [np.isfinite(x) for x in args])
-    domain, too_large = ValueError("math domain error"), OverflowError("math range error")
-    require(np.logical_not(np.isnan(made) & numbers), domain, f"math.{name}")
-    require(np.logical_not(np.isinf(made) & finite), domain if name in SINGULAR else too_large, f"math.{name}")
-    return made
-
-
-def _of_numbers(theirs: Any, ours: Callable[..., Any], number: Any) -> Any:
+def _of_numbers(theirs: Any, ours: Callable[..., Any], kind: Any) -> Any:
     name = theirs.__name__
+    as_given = INSTEAD[int if name in WHOLE else kind]
+    made_of = TYPES.get(name, kind)
+    most = 1 if name == "ldexp" else math.inf  # whose second argument is an int
 
     def function(*args: Any, **options: Any) -> Any:
         given: Iterable[Any]
@@ -235,27 +267,45 @@ def _of_numbers(theirs: Any, ours: Callable[..., Any], number: Any) -> Any:
             args = tuple([list(a) if isinstance(a, (Tracer, Iterator)) else a for a in args])
             given = [x for a in args if isinstance(a, (list, tuple)) for x in a]
         else:
-            given = args = tuple([number(a) if isinstance(a, Tracer) else a for a in args])
+            given = args = tuple([as_given(a) if isinstance(a, Tracer) and i < most else a for i, a in enumerate(args)])
         if not any(isinstance(x, Tracer) for x in given):
             return theirs(*args, **options)
-        if number is INSTEAD[complex] or name not in CHECKED:
-            return ours(*args, **options)
-        with np.errstate(all="ignore"):  # Python raises, and does not warn
-            return _in_domain(name, args, ours(*args, **options))
+        if name in SEVERAL:
+            made = ours(*args, **options)
+            return made if isinstance(made, Number) else convert(float, made)
+        values = [at_end(x) for x in args]
+        if kind is float and name in CHECKED:
+            kinds = tuple([kind_of(x) or kind for x in args])
+            return number(float, checked(theirs, ours, kinds, *values))
+        made = ours(*values, **options)
+        if isinstance(made_of, tuple):
+            return tuple([number(*pair) for pair in zip(made_of, made, strict=True)])
+        return number(made_of, made)
 
     return stands_for(functools.update_wrapper(function, theirs), theirs)
 
 
-def _form_of(module: ModuleType, number: Any) -> None:
+def _as_int(theirs: Any) -> Any:
+    """The form of a function that makes ints of floats."""
+
+    def function(x: Any, /) -> Any:
+        return convert(int, one(theirs.__name__, x), theirs.__name__) if isinstance(x, Tracer) else theirs(x)
+
+    return stands_for(functools.update_wrapper(function, theirs), theirs)
+
+
+def _form_of(module: ModuleType, kind: Any) -> None:
     """Declares the form of `math` or `cmath`."""
     made = ModuleType(module.__name__, module.__doc__)
     made.__dict__.update(vars(module))
     for name, theirs in vars(module).items():
         ours = OTHER.get(name) or (getattr(np, name) if name in SAME.split() else None)
-        if ours is not None:
-            setattr(made, name, _of_numbers(theirs, ours, INSTEAD[int] if name in WHOLE else number))
+        if name in WAYS:
+            setattr(made, name, _as_int(theirs))
+        elif ours is not None:
+            setattr(made, name, _of_numbers(theirs, ours, kind))
     stands_for(made, module)
 
 
-_form_of(math, INSTEAD[float])
-_form_of(cmath, INSTEAD[complex])
+_form_of(math, float)
+_form_of(cmath, complex)

@@ -66,6 +66,9 @@ class Tracer(Questioned):
     value: Any
     beside: Any
     storage: Storage | None
+    kind: Any = None
+    """Python's type, of what stands for a number of it."""
+
     __array_priority__ = 1000.0
 
     def __init__(self, trace: Any, value: Any, beside: Any = None) -> None:

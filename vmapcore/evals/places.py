@@ -23,6 +23,10 @@ class OutOfRangeError(IndexingError):
         self.traces: list[Any] = []  # on whose values it hangs
 
 
+BY_VALUES = (OutOfRangeError, np.linalg.LinAlgError)
+"""What any operation raises for some values and not for others."""
+
+
 def hangs_on(trace: Any, error: Exception) -> None:
     """Notes that an error hangs on values of `trace`, which other examples or calls have not: not to be caught."""
     if isinstance(error, OutOfRangeError):

@@ -13,12 +13,13 @@ import numpy as np
 
 from ..batched import BatchedTensor, SplitTrace
 from ..converting import APART, FRAMES, OFF
-from ..core import RUNNING
+from ..core import RUNNING, at_end
+from ..numbers import Number, number
 from ..rows import Rows
 from ..scopes import joined
 from ..tracer import Tracer
 from .effects import is_pure
-from .meeting import MISSING, Undecided, freeze, may_join, merged, spread, undecided
+from .meeting import MISSING, Undecided, freeze, inner, may_join, merged, of_python, spread, undecided
 
 __all__ = ["APART", "Frame"]
 
@@ -189,6 +190,8 @@ class Frame:
     def answers(self, test: Any, site: int) -> Any:
         """The truth of `test`: one for all rows, or an array of those of each."""
         rows = self.rows
+        if type(test) is Number:
+            test = test.value
         if type(test) is not BatchedTensor or rows is None or test._trace is not rows.trace:
             return bool(test)
         if test.shape or site in OFF or rows.busy or rows.trace.ended or RUNNING.get()[-1] is not rows.trace:
@@ -206,9 +209,9 @@ class Frame:
 
     def no(self, x: Any) -> Any:
         """`not x`."""
-        rows = self.rows
-        ours = type(x) is BatchedTensor and rows is not None and x._trace is rows.trace and not x.shape
-        return np.logical_not(x) if ours else not x
+        rows, value = self.rows, at_end(x) if type(x) is Number else x
+        ours = type(value) is BatchedTensor and rows is not None and value._trace is rows.trace and not value.shape
+        return number(bool, np.logical_not(value)) if ours else not x
 
     def both(self, site: int, first: Any, then: Callable[[], Any]) -> Any:
         """`first and then()`."""
@@ -294,7 +297,7 @@ class Frame:
 
     def in_place(self, x: Any) -> None:
         """Checks a variable that an operator may write to."""
-        if self.deep and isinstance(x, (list, dict, set, np.ndarray, Tracer)):
+        if self.deep and isinstance(x, (list, dict, set, np.ndarray, Tracer)) and type(x) is not Number:
             self.target(x)
 
     def iterated(self, x: Any) -> Any:
@@ -343,6 +346,8 @@ class Frame:
         if not self.deep or old is value:
             return value
         rows, scope = self.rows, self.scope
+        kind = of_python(rows, [old, value])
+        old, value = inner(kind, old), inner(kind, value)
         was, home = rows.before(old) if type(old) is BatchedTensor else (old, rows.root)
         others = np.setdiff1d(home.ids, scope.ids)
         if scope.places_in(home) is None or not may_join(rows, [old, value]):
@@ -358,7 +363,7 @@ class Frame:
         if made.shape:
             for x in (old, value, made):
                 freeze(x, lambda: rows.again(scope.site))
-        return made
+        return made if kind is None else number(kind, made)
 
 
 FRAMES.append(Frame)

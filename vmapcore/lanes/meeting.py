@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import BatchedTensor, SharedTensor
+from ..numbers import DTYPES, Number, bound_of, is_int64, number
 from ..rows import Rows
 from ..scopes import joined, places_among
 
@@ -63,9 +64,28 @@ def merged(rows: Rows, parts: list[tuple[Any, Any]], site: int) -> Any:
         return first
     if kinds == {tuple} and len({len(x) for _, x in parts}) == 1:
         return tuple([merged(rows, [(ids, x[i]) for ids, x in parts], site) for i in range(len(first))])
-    if may_join(rows, [x for _, x in parts]):
-        return of_all(rows, parts, site)
-    return undecided(rows, site)
+    values = [x for _, x in parts]
+    kind = of_python(rows, values)
+    bound = bound_of(*values) if kind is int else None
+    parts = [(ids, inner(kind, x)) for ids, x in parts]
+    if not may_join(rows, [x for _, x in parts]):
+        return undecided(rows, site)
+    made = of_all(rows, parts, site)
+    return made if kind is None else number(kind, made, bound)
+
+
+def of_python(rows: Rows, values: list[Any]) -> Any:
+    """The type of numbers that are all Python's, and traced here or not at all; None of others."""
+    kinds = {x.kind if type(x) is Number else type(x) if type(x) in NUMBERS else None for x in values}
+    if len(kinds) > 1 and any(type(x) is Number for x in values):
+        rows.of_numbers = True
+    kind = kinds.pop() if len(kinds) == 1 else None
+    return None if kind is int and any(type(x) is int and not is_int64(x) for x in values) else kind
+
+
+def inner(kind: Any, x: Any) -> Any:
+    """What is traced of a number, or NumPy's scalar of it."""
+    return x.value if type(x) is Number else x if kind is None or type(x) is not kind else DTYPES[kind].type(x)
 
 
 def may_join(rows: Rows, values: list[Any]) -> bool:

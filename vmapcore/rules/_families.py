@@ -37,7 +37,9 @@ Partial = Callable[..., Any] | Over | int | None
 
 def operand(x: Any) -> Any:
     """Returns `x` if it is an array or tracer, else NumPy's array of it, as functions do to each array argument."""
-    return x if hasattr(x, "shape") else np.asarray(x)
+    if not hasattr(x, "shape"):
+        return np.asarray(x)
+    return x if getattr(x, "kind", None) is None else x.value
 
 
 def link(base: Any, view: Any, *how: Any, **options: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core import Memory, Primitive, Trace, surely_equal
 from ..errors import ConcretizationError, IndexingError, VmapcoreError, describe
+from ..numbers import number
 from ..numpy_protocol import NUMPY, array_function, array_ufunc
 from ..refusals import Questioned, refuse
 from ..tracer import METHODS, Tracer
@@ -124,12 +125,10 @@ class Selection(Tracer):
 
     @property
     def length(self) -> Any:
-        """Of the first axis, a traced number. It has a dtype, unlike Python's ints, so only where that is no matter."""
+        """Of the first axis, a traced number."""
         if self.parts.axis != -self.ndim:
             return self.parts.whole.shape[0]
-        if self.dtype not in (np.float64, np.complex128, np.int64, np.bool_):
-            return len(become(self))
-        return np.count_nonzero(self.parts.mask)
+        return number(int, np.count_nonzero(self.parts.mask), float(self.parts.mask.shape[-1]))
 
     def padded(self) -> Masked:
         """The parts, not raw: two selections of one mask have in each place what they have where it chooses."""
