@@ -195,3 +195,17 @@ def test_differences_of_all_points(shape):
     found = vmap(apart)(x, y)
     for i, out in enumerate(found):
         np.testing.assert_array_equal(out, np.stack([apart(*pair)[i] for pair in zip(x, y, strict=True)]), strict=True)
+
+
+@pytest.mark.parametrize("function", [np.sin, np.arccos, np.hypot, np.remainder, "expit", "xlogy"])
+def test_heavy_functions_of_many_rows_are_shared_and_the_same(function):
+    special = pytest.importorskip("scipy.special")
+    function = getattr(special, function) if isinstance(function, str) else function
+    x = np.random.default_rng(0).uniform(0.1, 0.9, size=(2, 700, 130))
+    args = x[: function.nin]
+    np.testing.assert_array_equal(vmap(function)(*args), function(*args))
+    np.testing.assert_array_equal(vmap(function)(*[a.swapaxes(1, 0) for a in args]), function(*args).swapaxes(1, 0))
+    if function.nin == 2:
+        np.testing.assert_array_equal(vmap(function, in_axes=(0, None))(x[0], x[1, 0]), function(x[0], x[1, 0]))
+    with pytest.raises(FloatingPointError), np.errstate(all="raise"):
+        vmap(np.arccos)(np.full((1000, 60), 2.0))

@@ -444,7 +444,7 @@ def between(x):
 
 
 def test_operands_of_a_chain_that_are_no_names():
-    count, found = runs(between, VECTORS)
+    _, found = runs(between, VECTORS)
     assert_same(found, looped(between, VECTORS))
 
 

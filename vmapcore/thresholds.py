@@ -128,6 +128,9 @@ LARGE = _size(1 << 18, 8)
 TILE = _size(1 << 15, 3)
 """Elements of such a tile; 8 are a piece for a thread."""
 
+HEAVY, HEAVY_PIECE = _size(3 << 14, 8), _size(1 << 14, 3)
+"""The same of functions that take 5 ns for an element and more, as sines do; and a piece of theirs."""
+
 REORDERED = _size(1 << 12, 1)
 """Numbers from which a copy in another order is compiled, and columns of a matrix that are turned together."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import memory, threads
-from ..thresholds import LARGE, MANY_ROWS, TILE
+from ..thresholds import HEAVY, HEAVY_PIECE, LARGE, MANY_ROWS, TILE
 
 PIECE = 8 * TILE
 
@@ -43,12 +43,20 @@ def by_coordinate(fun: Callable[..., Any], x: Any, y: Any) -> Any:
     return out
 
 
-def elementwise(fun: Callable[..., Any], *args: Any) -> Any:
-    """Returns `fun(*args)`, an elementwise function of NumPy arrays and scalars, one array of them large.
+def heavy(fun: Callable[..., Any], *args: Any) -> Any:
+    """Returns `fun(*args)`, an elementwise function that takes several nanoseconds for each element."""
+    for a in args:
+        if type(a) is np.ndarray and a.size >= HEAVY:
+            return elementwise(fun, *args, least=HEAVY, piece=HEAVY_PIECE)
+    return fun(*args)
+
+
+def elementwise(fun: Callable[..., Any], *args: Any, least: int = LARGE, piece: int = PIECE) -> Any:
+    """Returns `fun(*args)`, an elementwise function of NumPy arrays and scalars, one array of them of `least` elements.
 
     Tiles need arrays of one shape that lie in memory in order; `fun` gets others as they are.
     """
-    shape = next(a.shape for a in args if type(a) is np.ndarray and a.size >= LARGE)
+    shape = next(a.shape for a in args if type(a) is np.ndarray and a.size >= least)
     for a in args:
         if type(a) is np.ndarray and not (a.shape == shape and a.flags.c_contiguous) and a.ndim:
             return fun(*args)
@@ -56,7 +64,7 @@ def elementwise(fun: Callable[..., Any], *args: Any) -> Any:
     dtype = fun(*_cut(flat, 0, 0)).dtype
     out = memory.empty(np, shape, dtype)
     into = out.reshape(-1)
-    ends = [*range(0, into.size, PIECE), into.size]
+    ends = [*range(0, into.size, piece), into.size]
     tasks = [functools.partial(_piece, fun, flat, into, a, b) for a, b in itertools.pairwise(ends)]
     threads.run(tasks, lambda: None)
     return out

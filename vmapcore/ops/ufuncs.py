@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import LIBRARIES
 from ..errors import ArgumentError
+from ..evals.large import heavy
 from ..numpy_protocol import MAKERS, NUMPY, full_name
 from ..rules._axes import EACH
 from ..rules._work import each
@@ -58,7 +59,7 @@ class UfuncOp(CustomOp):
                 fact = f"got an array of {xp.__name__}"
                 remedy = f"Say what does it there: vmapcore.custom_op({path}).def_eval({xp.__name__}=...)"
                 raise ArgumentError(path, fact, f"it computes on arrays of {home} alone", remedy)
-            return ufunc(*args)
+            return heavy(ufunc, *args) if self.ufunc is not None else ufunc(*args)
 
         names = ["x"] if ufunc.nin == 1 else [f"x{i + 1}" for i in range(ufunc.nin)]
         parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]

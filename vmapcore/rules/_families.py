@@ -13,10 +13,10 @@ from ..arrays import UNTRACED
 from ..core import Primitive, Rule, primitive
 from ..core import multiple as several
 from ..errors import ShapeError
-from ..evals.large import by_coordinate
+from ..evals.large import by_coordinate, heavy
 from ..evals.large import elementwise as in_tiles
 from ..numpy_protocol import assign, implements
-from ..thresholds import LARGE
+from ..thresholds import HEAVY, LARGE
 from ..tracer import Tracer
 from ..views import View, mark_contiguous, view_of
 from ._axes import EACH, REDUCED
@@ -168,6 +168,12 @@ def add_tangents(terms: Sequence[Any]) -> Any:
 
 # Families.
 
+HEAVY_ONES = {
+    *(np.sin, np.cos, np.arcsin, np.arccos, np.hypot, np.arctan2, np.fmod, np.remainder, np.floor_divide),
+    *(np.logaddexp, np.logaddexp2),
+}
+"""What NumPy computes element by element, several nanoseconds each."""
+
 
 def elementwise(
     ufunc: Any, *partials: Partial, listed: bool = True, on_numpy: Any = None, work: Count = each
@@ -178,10 +184,13 @@ def elementwise(
     the same of NumPy arrays, faster. `work` counts its operations.
     """
     call = on_numpy or ufunc
+    is_heavy = ufunc in HEAVY_ONES
 
     def evaluate(xp: Any, *args: Any) -> Any:
         if xp is not np:
             return getattr(xp, ufunc.__name__)(*args)
+        if is_heavy:
+            return heavy(call, *args)
         for a in args:
             if type(a) is np.ndarray and a.size >= LARGE and ufunc.nout == 1:
                 return in_tiles(call, *args)
@@ -191,25 +200,26 @@ def elementwise(
     made = pointwise(Primitive(evaluate, name=ufunc.__name__, multiple=ufunc.nout > 1), *partials)
     made.def_facts(axes=EACH, work=work, formula=ufunc.nout == 1)
     made.ufunc = call
-    made.vmap = _reissue(call, made, ufunc.nin)
+    made.vmap = _reissue(call, made, ufunc.nin, HEAVY if is_heavy else LARGE)
     if listed:
         implements(ufunc)(made)
     return made
 
 
-def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..., Any]:
-    """The batching rule of an elementwise operation: itself on aligned arguments, and NumPy at once on plain ones."""
+def _reissue(call: Callable[..., Any], made: Primitive, nin: int, large: int) -> Callable[..., Any]:
+    """The batching rule of an elementwise operation: itself on aligned arguments, and NumPy at once on plain ones, of
+    less than `large` elements."""
 
     is_ufunc = isinstance(call, np.ufunc) and call.nout == 1
 
     def unary_vmap(size: int, mapped: Sequence[bool], x: Any) -> Any:
-        return call(x) if type(x) is np.ndarray and x.size < LARGE else made(x)
+        return call(x) if type(x) is np.ndarray and x.size < large else made(x)
 
     def binary_vmap(size: int, mapped: Sequence[bool], x: Any, y: Any) -> Any:
         a, b = x, y
         try:
             if mapped[0] and mapped[1]:
-                if type(a) is type(b) is np.ndarray and a.ndim == b.ndim and a.size < LARGE:
+                if type(a) is type(b) is np.ndarray and a.ndim == b.ndim and a.size < large:
                     if a.ndim > 3 and a.shape != b.shape and is_ufunc:
                         return by_coordinate(call, a, b)
                     return call(a, b)  # the common case, at once
@@ -220,7 +230,7 @@ def _reissue(call: Callable[..., Any], made: Primitive, nin: int) -> Callable[..
                 rank_b = getattr(b, "ndim", 0) - mapped[1]
                 if rank_a != rank_b and (mapped[0] if rank_a < rank_b else mapped[1]):
                     a, b = align(mapped, (a, b))
-            if type(a) in UNTRACED and type(b) in UNTRACED and (a if mapped[0] else b).size < LARGE:
+            if type(a) in UNTRACED and type(b) in UNTRACED and (a if mapped[0] else b).size < large:
                 return call(a, b)
             return made(a, b)
         except ValueError:
