@@ -332,8 +332,11 @@ class _Plan:
         if self.eager is None:
             results = self.replay(arrays)
         else:
-            with np.errstate(all="ignore"):  # of numbers for which Python raises, and does not warn
-                results = self.replay(arrays)
+            try:
+                with np.errstate(all="ignore"):  # of numbers for which Python raises, and does not warn
+                    results = self.replay(arrays)
+            except (ArithmeticError, LookupError, ValueError):  # which may come of what Python does not get to
+                return self.eager(arrays)
             if not results.pop():
                 return self.eager(arrays)
         if self.scalars:

@@ -198,6 +198,13 @@ def round_(number: Any, ndigits: Any = None) -> Any:
 
 
 @_builtin
+def pow_(base: Any, exp: Any, mod: Any = None) -> Any:
+    if mod is None:
+        return pow(base, exp)
+    return pow(*[x.plain("pow", "one int") if type(x) is Number else x for x in (base, exp, mod)])
+
+
+@_builtin
 def sorted_(iterable: Iterable[Any], /, **options: Any) -> list[Any]:
     items = list(iterable)
     if options.get("key") is not None or not any(isinstance(x, Tracer) for x in items):
@@ -239,7 +246,7 @@ CHECKED = frozenset(
         *("log", "log10", "log1p", "log2", "pow", "sin", "sinh", "sqrt", "tan"),
     }
 )
-"""Functions of `math` that raise, for numbers that they are not for and for results that are too large."""
+"""Functions of `math` and `cmath` that raise, of numbers that they are not for and where results are too large."""
 
 TYPES: dict[str, Any] = {
     **dict.fromkeys(("isclose", "isfinite", "isinf", "isnan"), bool),
@@ -274,9 +281,9 @@ def _of_numbers(theirs: Any, ours: Callable[..., Any], kind: Any) -> Any:
             made = ours(*args, **options)
             return made if isinstance(made, Number) else convert(float, made)
         values = [at_end(x) for x in args]
-        if kind is float and name in CHECKED:
+        if name in CHECKED or (kind is complex and name in ("atan", "tanh")):
             kinds = tuple([kind_of(x) or kind for x in args])
-            return number(float, checked(theirs, ours, kinds, *values))
+            return number(kind, checked(theirs, ours, kinds, *values))
         made = ours(*values, **options)
         if isinstance(made_of, tuple):
             return tuple([number(*pair) for pair in zip(made_of, made, strict=True)])

@@ -78,8 +78,9 @@ def scaled(name: str, formula: Callable[..., Any], *parameters: str) -> Family:
         whole = shape != () or bound.arguments["size"] is not None
         values = d(name, *[given[p] for p in parameters], size=shape if whole else None)
         if type(values) is float:
-            values = np.float64(values)  # which is not weak, as what NumPy returns is not
-        return formula(values, *[given[p.name] for p in known])
+            values = np.float64(values)  # by which what NumPy would make of numbers is made of arrays
+        found = formula(values, *[given[p.name] for p in known])
+        return found if whole or not isinstance(found, Tracer) else NUMPY["number"](float, found)  # as NumPy's is
 
     return drawn
 

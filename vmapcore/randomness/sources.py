@@ -8,6 +8,7 @@ import numpy as np
 from ..core import RUNNING
 from ..errors import MissingRuleError, RandomnessError, VmapcoreError, callers_line, warn_caller
 from ..methods import RUN
+from ..numbers import number
 from ..refusals import ARRAY, Differentiated, refuse
 from ..rules import creation
 from ..tracer import Tracer
@@ -226,8 +227,24 @@ def draw(source: Source, call: str, name: Any, *args: Any, **options: Any) -> An
     if any(lane.ended for lane in lanes):
         raise lanes[0].leaked()
     if sharing:
-        return traced(sharing[0].draws.draw(source, made_call, sharing), lanes)
-    return traced(made_call.of_all(source.over(lanes)), lanes)
+        return as_drawn(name, traced(sharing[0].draws.draw(source, made_call, sharing), lanes))
+    return as_drawn(name, traced(made_call.of_all(source.over(lanes)), lanes))
+
+
+INTS = frozenset(
+    {
+        *("binomial", "geometric", "hypergeometric", "logseries", "negative_binomial", "poisson", "zipf", "randint"),
+        *("random_integers", "randrange", "getrandbits", "binomialvariate"),
+    }
+)
+"""What draws an int of Python's, and none of NumPy's."""
+
+
+def as_drawn(name: Any, x: Any) -> Any:
+    """What is drawn by a method of that name: a single float is Python's."""
+    if x.shape or name == "choice":
+        return x
+    return number(float, x) if x.dtype == np.float64 else number(int, x) if name in INTS else x
 
 
 def _settle(source: Source, sharing: list[Any], lane: Any, call: str) -> None:

@@ -157,7 +157,9 @@ def iscomplex(x: Any) -> Any:
 
 
 def _typed(x: Any) -> Any:
-    """The dtype in place of an array or tracer."""
+    """The dtype in place of an array or tracer; a number of Python's has none."""
+    if isinstance(x, Tracer) and x.kind is not None:
+        return x.kind(0)
     return x.dtype if isinstance(x, Tracer) or is_array(x) else x
 
 
@@ -173,7 +175,7 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
 
 @implements(np.min_scalar_type)
 def min_scalar_type(a: Any, /) -> Any:
-    return a.dtype if isinstance(a, Tracer) else np.min_scalar_type(a)
+    return a.dtype if isinstance(a, Tracer) and not a._is_scalar else np.min_scalar_type(np.asarray(a)[()])
 
 
 @implements(np.common_type)

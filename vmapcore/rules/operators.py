@@ -94,6 +94,8 @@ def _takes(name: str, xs: Sequence[Any]) -> bool:
 def _of_ints(name: str, *xs: Any) -> Any:
     values = [x.value if type(x) is Number else in_kind(int, x) for x in xs]
     if _takes(name, xs):
+        if name == "**" and type(xs[1]) is Number:
+            values[1] = np.maximum(values[1], 0)  # in calls of a plan that do not count, NumPy raises of others
         for least in (ROOM, SMALL, 1.0):  # as far as has to be
             bound = BOUNDS[name](*_sizes(xs, least))
             if bound < ROOM:
@@ -217,15 +219,6 @@ def _invert(self: Any) -> Any:
     return number(int, np.invert(in_kind(int, self)))
 
 
-def _power(self: Any, other: Any, modulus: Any = None) -> Any:
-    if modulus is None:
-        return _raised(self, other)
-    numbers = [x.plain("pow", "one int") if type(x) is Number else x for x in (self, other, modulus)]
-    return pow(*numbers)
-
-
 _unary("neg")
 _unary("abs")
-_raised: Any = getattr(Number, "__pow__")  # noqa: B009
 setattr(Number, "__invert__", _invert)  # noqa: B010
-setattr(Number, "__pow__", _power)  # noqa: B010
