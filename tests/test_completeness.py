@@ -32,6 +32,7 @@ NO_ARRAY = {
     "namespace": "returns a module",
     "as_array": "makes an array of lists",
     "in_dtypes": "returns the arguments of an operation",
+    "in_dtype": "takes a number of Python's",
     "number": "makes a number of Python's",
     "rounded": "makes a number of Python's",
     np.nonzero: "its results differ in length",

@@ -1,5 +1,6 @@
 """Python's numbers, traced: what functions do with them is what a loop over the rows does, or an error that says so."""
 
+import cmath
 import math
 import numbers
 
@@ -210,6 +211,17 @@ IDIOMS = [
     ("P", lambda x: np.roll(np.arange(4), int(x))),
     ("P", lambda x: np.arange(5)[int(x)]),
     ("F", lambda x: float(x) * 2 + round(x)),
+    ("S", lambda x: min(float(x), 0.25)),
+    ("P", lambda x: np.allclose(x, 1.0) + np.allclose(x, 1.0)),
+    ("Z", lambda x: 1 / np.asarray(float(x))),
+    ("B", lambda x: np.full(2, int(x), np.int8)),
+    ("B", lambda x: np.array(int(x) * 5, np.int8)),
+    ("P", lambda x: pow(3, int(x), 5)),
+    ("Z", lambda x: cmath.log(complex(x))),
+    ("S", lambda x: np.result_type(x, float(x)) == np.float32),
+    ("I", lambda x: (-1) ** int(x)),
+    ("J", lambda x: math.ldexp(1.0, int(x))),
+    ("U", lambda x: int(x) * 300 - 5),
 ]
 
 
@@ -242,7 +254,13 @@ def drawn_in(x):
     return total
 
 
-IDIOMS += [("Z", caught), ("Z", counted), ("P", bisected), ("P", drawn_in)]
+def small(x):
+    a = np.array([100, 27], np.int8)
+    a[0] = int(x) * 5
+    return a
+
+
+IDIOMS += [("B", small), ("Z", caught), ("Z", counted), ("P", bisected), ("P", drawn_in)]
 
 
 def looped(fun, rows):

@@ -962,3 +962,31 @@ def test_what_is_seeded_is_of_the_transforms_around_it():
     with pytest.raises(RandomnessError, match="draws"):
         vmap(shared)(X)
     assert_same(vmap(grad(lambda x: seeds_both(x, 0)))(X) > 1, np.ones(len(X), bool))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda rng, x: rng.normal(),
+        lambda rng, x: rng.normal(x),
+        lambda rng, x: rng.random(),
+        lambda rng, x: rng.poisson(3.0),
+        lambda rng, x: rng.integers(5),
+        lambda rng, x: rng.uniform(0, x),
+        lambda rng, x: rng.choice([1.5, 2.5]),
+    ],
+)
+def test_single_numbers_are_of_the_types_that_numpy_returns(drawn, dtype):
+    rows = np.array([1.0, 2.0], dtype)
+
+    def f(x):
+        d = drawn(rng, x)
+        return np.ones(2, np.float32) * d, isinstance(d, float), isinstance(d, int), d
+
+    rng = np.random.default_rng(0)
+    found = vmap(f, randomness="different")(rows)
+    rng = np.random.default_rng(0)
+    for x, y in zip(found, zip(*[f(x) for x in rows], strict=True), strict=True):
+        assert x.dtype == np.stack(y).dtype
+        np.testing.assert_allclose(x, np.stack(y), rtol=1e-6)

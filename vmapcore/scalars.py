@@ -149,7 +149,7 @@ def _extremum(theirs: Any, better: Any) -> None:
         if not any(isinstance(r, Tracer) for r in ranks):
             return theirs(*(args if len(args) > 1 else (items,)), **options)
         kinds = [kind_of(x) for x in items]
-        values = [x.value if type(x) is Number else x for x in items]
+        values = [x.value if type(x) is Number and None not in kinds else x for x in items]
         best, rank, which = values[0], ranks[0], 0
         for i, (x, r) in enumerate(zip(values[1:], ranks[1:], strict=True), 1):
             yes = truth(better(r, rank))

@@ -46,6 +46,8 @@ def cast(x: Any, dtype: Any, casting: Any = "unsafe", copy: bool = False) -> Any
     target = np.dtype(dtype)
     if not hasattr(x, "shape"):
         return _cast_plain(x, target, casting)
+    if getattr(x, "kind", None) is not None:
+        return NUMPY["in_dtype"](x, target)
     if x.dtype == target and not copy:
         return x
     if casting != "unsafe" and not np.can_cast(x.dtype, target, casting):

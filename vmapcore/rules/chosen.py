@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import on_host
-from ..core import Trace
+from ..core import Trace, at_end
 from ..errors import callers_line
 from ..evals.reductions import kept_shape
 from ..refusals import BOOL, TRUTH, refuse
@@ -109,6 +109,7 @@ def require(fine: Any, error: Exception, call: str) -> None:
     Where nobody can be asked, it is an error that no function can catch and go on from. In other calls of a plan, it is
     the operation that needs it who raises.
     """
+    fine = at_end(fine)
     values = on_host(innermost(fine))
     if values.all():
         return

@@ -188,6 +188,8 @@ def asarray(
     """`np.asarray`, also of a tracer and of nested lists that hold tracers."""
     if isinstance(a, Tracer):
         x = a if dtype is None else NUMPY["cast"](a, dtype, copy=False)
+        if a.kind is not None:  # of a number an array of no axes
+            return mark_contiguous(operand(x).snapshot())
         return NUMPY[np.copy](x) if copy and x is a else x
     if isinstance(a, (list, tuple)):
         if is_traced(a):

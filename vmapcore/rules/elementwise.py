@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, describe
+from ..numbers import number
 from ..numpy_protocol import implements
-from ..tracer import Tracer
 from ._axes import EACH
 from ._families import into, operand, pointwise, trailing
 from ._ints import as_int
@@ -80,8 +80,7 @@ def array_equiv(a1: Any, a2: Any) -> Any:
 
 def _verdict(each: Any) -> Any:
     """Whether all are true: a bool, or a tracer where there are as many answers as examples."""
-    every = np.all(each)
-    return every if isinstance(every, Tracer) else bool(every)
+    return number(bool, np.all(each))
 
 
 def _implement_infinite(function: Any, infinity: float) -> None:

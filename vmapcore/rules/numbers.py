@@ -37,7 +37,10 @@ def in_dtypes(primitive: Primitive, args: Sequence[Any]) -> Sequence[Any]:
     wanted = _loop(primitive, kinds)
     if wanted is None:
         return args
-    return [_cast(a, dtype) if type(a) is Number else a for a, dtype in zip(args, wanted, strict=True)]
+    return [
+        cast_number(a, dtype) if type(a) is Number and a.kind is not bool else a
+        for a, dtype in zip(args, wanted, strict=True)
+    ]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -57,10 +60,12 @@ def _loop(primitive: Primitive, kinds: tuple[Any, ...]) -> Any:
 COMPARISONS = frozenset(ours for _, ours in COMPARED.values())
 
 
-def _cast(x: Any, dtype: Any) -> Any:
-    if x.kind is bool or x.value.dtype == dtype:
+@implements("in_dtype")
+def cast_number(x: Any, dtype: Any) -> Any:
+    """A number's value in a dtype that NumPy makes of it, which raises of an int that is out of its bounds."""
+    if x.value.dtype == dtype:
         return x.value
-    if dtype.kind in "iu":
+    if x.kind is int and dtype.kind in "iu":
         limits = np.iinfo(dtype)
         if not surely(functools.partial(_within, limits.min, limits.max), x.value):
             return by_python(x.value, function=in_dtype(dtype), dtype=dtype)
