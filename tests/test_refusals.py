@@ -90,7 +90,7 @@ ASKS = {
     "mask": lambda x: X[x > X],
     "masks": lambda x: np.ones((3, 3))[x > X, x > X],
     "write by a mask": lambda x: (x * X).__setitem__(x > X, X[:2]),
-    "slice": lambda x: x.reshape(1)[: x.astype(int)],
+    "slice": lambda x: np.diff(x.reshape(1)[: x.astype(int)]),
     "bins": lambda x: np.bincount(x.astype(int).reshape(1)),
     "thread": lambda x: ThreadPoolExecutor(1).submit(lambda: float(x)).result(),
 }

@@ -114,7 +114,7 @@ def require(fine: Any, error: Exception, call: str) -> None:
     if values.all():
         return
     answer = fine._asked(BOOL, TRUTH) if isinstance(fine, Tracer) else fine
-    if answer is None and (values.any() or _is_recorded(fine)):
+    if answer is None and (values.any() or is_recorded(fine)):
         fact = f"NumPy raises for some of the examples and not for others ({error}), at {callers_line()}"
         raise refuse(fine._trace, call, fact, "", f"Use where= and initial=, or np.where{fine.apart}")
     if answer is None or not on_host(innermost(answer)).all():
@@ -126,10 +126,10 @@ def agreed(x: Any) -> bool:
     values = on_host(innermost(x))
     if not values.any():
         return False
-    return True if values.all() and values.size and not _is_recorded(x) else bool(x)
+    return True if values.all() and values.size and not is_recorded(x) else bool(x)
 
 
-def _is_recorded(x: Any) -> bool:
+def is_recorded(x: Any) -> bool:
     """Whether `x` is a value of which other calls have others."""
     while isinstance(x, Tracer):
         trace: Trace = x._trace

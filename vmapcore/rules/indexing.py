@@ -23,6 +23,8 @@ from .gather import gather, scatter_set
 from .joining import flat
 from .selected import Selection, places, together
 from .slicing import slice_read, slice_write
+from .spans import Span, span_of, window
+from .spans import selection as selected_span
 
 
 @implements("getitem")
@@ -32,6 +34,8 @@ def getitem(x: Any, index: Any) -> Any:
     if pattern is not None:
         out = read_view(x, plan(pattern, x.shape))
         return out if x.shape or Ellipsis not in pattern else as_new_array(out)
+    if (span := span_of(index, len(x.shape))) is not None:
+        return read_span(x, span)
     chosen = split(index)
     p = plan(chosen.pattern, x.shape)
     if chosen.mask is not None:
@@ -42,12 +46,35 @@ def getitem(x: Any, index: Any) -> Any:
         return out
     out = read(x, p, chosen)
     if (out.shape or Ellipsis in chosen.pattern) and all(map(stands_for_scalar, chosen.arrays)):  # a view, as by ints
-        row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
-        if not isinstance(x, Tracer):
-            return _of_plain(out)
-        inner = x._trace is not out._trace
-        return view_of(x, out, View(row.read, row.refuse)) if inner else link(x, out, row.read, row.write)
+        return _view(x, out, p, chosen)
     return out
+
+
+def _view(x: Any, out: Any, p: IndexPlan, chosen: Chosen) -> Any:
+    """What was read of `x` at traced ints, linked to it."""
+    row = Row(p, chosen._replace(arrays=tuple([i.snapshot() for i in chosen.arrays])))
+    if not isinstance(x, Tracer):
+        return _of_plain(out)
+    inner = x._trace is not out._trace
+    return view_of(x, out, View(row.read, row.refuse)) if inner else link(x, out, row.read, row.write)
+
+
+def read_span(x: Any, span: Span) -> Any:
+    """`x[index]` where one slice has traced bounds."""
+    z = x if span.rest is None else getitem(x, span.rest)
+    chosen = window(z, span)
+    if chosen.mask is not None:
+        return selected_span(z, span, chosen)
+    p = plan(chosen.pattern, z.shape)
+    return _view(z, read(z, p, chosen), p, chosen)
+
+
+def write_span(x: Any, span: Span, value: Any) -> Any:
+    """What `x` is after `x[index] = value` where one slice has traced bounds."""
+    z = x if span.rest is None else getitem(x, span.rest)
+    chosen = window(z, span)
+    z = write(z, plan(chosen.pattern, z.shape), chosen, as_value(value, z.dtype))
+    return z if span.rest is None else setitem(x, span.rest, z)
 
 
 def _of_plain(row: Any) -> Any:
@@ -108,6 +135,8 @@ def setitem(x: Any, index: Any, value: Any, overwrite: bool = False) -> Any:
     """What `x` is after `x[index] = value`. If `overwrite`, the caller has no use for what it was."""
     x = operand(x)
     pattern = basic_pattern(index)
+    if pattern is None and (span := span_of(index, len(x.shape))) is not None:
+        return write_span(x, span, value)
     chosen = split(index) if pattern is None else Chosen(pattern)
     p = plan(chosen.pattern, x.shape)
     if _is_own_view(x, value, p, chosen.arrays):

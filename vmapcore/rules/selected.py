@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import Memory, Primitive, Trace, surely_equal
-from ..errors import ConcretizationError, IndexingError, VmapcoreError, describe
+from ..errors import ConcretizationError, IndexingError, MutationError, VmapcoreError, describe
 from ..numbers import number
 from ..numpy_protocol import NUMPY, array_function, array_ufunc
 from ..refusals import Questioned, refuse
@@ -23,6 +23,8 @@ from ._axes import EACH
 from .brackets import CALL, basic_pattern
 from .chosen import place_chosen, repeat_chosen, require
 from .gather import gather, scatter_set
+
+SLICE = "x[i:j]"
 
 LAWS: dict[Any, Callable[..., Any]] = {}
 """NumPy function -> what it is of selections, `law(function, args, options)`; NotImplemented where nobody knows."""
@@ -43,13 +45,16 @@ def unknown_count(call: str, mask: Any) -> VmapcoreError:
     """The error for asking for the length of what `call` made by a mask that differs between the examples."""
     fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
     remedy = "Use np.where(mask, x, other), or where= of reductions"
-    if call != CALL:
+    if call not in (CALL, SLICE):
         fact, remedy = (
             f"the length of its result {mask.differs}",
             f"Use {call}(..., size=n) of vmapcore.numpy",
         )
+    if call == SLICE:
+        fact = f"a slice from or to a value that {mask.differs}, and its length might differ too"
+        remedy = "Index with start + np.arange(length), or use np.where with a mask"
     allowed = "what is chosen may be written back, reduced, and used element by element, but its length is not known"
-    kind = IndexingError if call == CALL else ConcretizationError
+    kind = IndexingError if call in (CALL, SLICE) else ConcretizationError
     return refuse(mask._trace, call, fact, allowed, remedy + mask.apart, kind)
 
 
@@ -91,6 +96,8 @@ class Masked(NamedTuple):
     """Whether what is not chosen may be anything, and not only what `repeat_chosen` puts there."""
     call: str
     """What the user called."""
+    live: bool = False
+    """Whether the whole is what this is a view of, so that writes go there."""
 
     def along(self) -> Any:
         """The mask, as it broadcasts with the whole."""
@@ -110,8 +117,10 @@ class Selection(Tracer):
     _is_scalar = False
     parts = Tracer.beside  # type: ignore[misc]  # that slot, by its name here
 
-    def __init__(self, whole: Any, mask: Any, axis: int, raw: bool = False, call: str = CALL) -> None:
-        self.parts = Masked(whole, mask, axis, raw, call)
+    def __init__(
+        self, whole: Any, mask: Any, axis: int, raw: bool = False, call: str = CALL, live: bool = False
+    ) -> None:
+        self.parts = Masked(whole, mask, axis, raw, call, live)
         self.storage = None
 
     dtype = property(lambda self: self.parts.whole.dtype)
@@ -132,14 +141,17 @@ class Selection(Tracer):
 
     def padded(self) -> Masked:
         """The parts, not raw: two selections of one mask have in each place what they have where it chooses."""
-        if self.parts.raw:
-            whole, axis = self.parts.whole, self.parts.axis
-            self.parts = self.parts._replace(whole=repeat_chosen(whole, self.parts.along(), axis=axis), raw=False)
-        return self.parts
+        if not self.parts.raw:
+            return self.parts
+        whole = repeat_chosen(self.parts.whole, self.parts.along(), axis=self.parts.axis)
+        padded = self.parts._replace(whole=whole, raw=False, live=False)
+        if not self.parts.live:
+            self.parts = padded
+        return padded
 
     def with_whole(self, whole: Any, axis: int | None = None, raw: bool = False) -> "Selection":
         """Another of the same mask."""
-        _, mask, own, _, call = self.parts
+        _, mask, own, _, call, _ = self.parts
         return Selection(whole, mask, own if axis is None else axis, raw, call)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -167,7 +179,7 @@ class Selection(Tracer):
 
     @property
     def T(self) -> Any:
-        if self.ndim > 2 or not isinstance(self.parts.whole, Tracer):
+        if self.ndim > 2 or not isinstance(self.parts.whole, Tracer) or (self.parts.live and self.ndim > 1):
             return become(self).T
         return self if self.ndim == 1 else self.with_whole(self.padded().whole.T, -3 - self.parts.axis)
 
@@ -192,12 +204,14 @@ class Selection(Tracer):
         if _chooses(self, index):
             whole = self.parts.whole
             return Selection(np.copy(whole), self.parts.mask & index.padded().whole, self.parts.axis, raw=True)
-        found, (whole, mask, *_) = _basic(self, index), self.padded()
+        found, (whole, mask, _, raw, call, live) = _basic(self, index), self.parts if self.parts.live else self.padded()
         if found is None or not isinstance(whole, Tracer):
             return become(self)[index]
         entries, axis = found
         flipped = entries[len(entries) + axis] != EVERY
-        return Selection(whole[_as_slices(entries)], mask[::-1] if flipped else mask, _kept_after(entries, axis))
+        return Selection(
+            whole[_as_slices(entries)], mask[::-1] if flipped else mask, _kept_after(entries, axis), raw, call, live
+        )
 
     def _element(self, k: int) -> Any:
         """The `k`-th element that is chosen."""
@@ -212,6 +226,8 @@ class Selection(Tracer):
 
     def _written(self, index: Any, value: Any) -> bool:
         """Whether `value` could be written without the length."""
+        if self.parts.live:
+            return self._written_through(index, value)
         whole = self.padded().whole
         if not isinstance(whole, Tracer):
             return False
@@ -235,9 +251,30 @@ class Selection(Tracer):
         whole[_as_slices(entries)] = given.args[1]
         return True
 
+    def _written_through(self, index: Any, value: Any) -> bool:
+        basic, found = _basic(self, index), together([self, value])
+        if basic is None or any(e != EVERY for e in basic[0]) or found is None:
+            return False
+        self._assign_whole("x[i] = v", NUMPY["cast"](found.args[1], self.dtype), self.parts.along())
+        return True
+
+    def _assign_whole(self, call: str, value: Any, mask: Any) -> None:
+        """Writes to what this is a view of."""
+        whole = self.parts.whole
+        if not isinstance(whole, Tracer):
+            fact = "the array is none of those that are traced"
+            raise MutationError(
+                call, fact, "a slice of it with traced bounds is read alone", "Write to a .copy() of it"
+            )
+        whole._assign(call, value, mask)
+
     def _assign(self, call: str, value: Any, where: Any = True) -> None:
+        if self.parts.live and (given := together([self, value, where])) is not None:
+            mask = self.parts.along()
+            self._assign_whole(call, given.args[1], mask if where is True else np.logical_and(mask, given.args[2]))
+            return
         found = together([self, value, where])
-        if found is None or not isinstance(found.args[0], Tracer):
+        if found is None or self.parts.live or not isinstance(found.args[0], Tracer):
             become(self)._assign(call, value, where)
         else:
             found.args[0]._assign(call, *found.args[1:])
@@ -247,7 +284,7 @@ def become(x: Any) -> Any:
     """Returns `x`; a selection as the tracer of `x[mask]`, which it is from now on."""
     if type(x) is not Selection:
         return x
-    whole, mask, axis, _, call = x.parts
+    whole, mask, axis, _, call, live = x.parts
     found = places(mask)
     if found is None:
         raise unknown_count(call, mask)
@@ -258,13 +295,28 @@ def become(x: Any) -> Any:
     x._trace = taken._trace
     x.rebind(taken)
     x._trace.note(x)
-    if getattr(whole, "storage", None) is not None:  # there are views, of which this is to be one
+    if live:
+        _link(whole, x, found, params)
+    elif getattr(whole, "storage", None) is not None:  # there are views, of which this is to be one
 
         def written(base: Any, value: Any) -> Any:
             return repeat_chosen(scatter_set(base, value, *found, **params), along, axis=axis)
 
         view_of(whole, x, View(lambda base: gather(base, *found, **params), written))
     return x
+
+
+def _link(whole: Any, x: Any, found: Any, params: dict[str, Any]) -> None:
+    """Notes that `x`, what was found at some places, is a view of the whole."""
+    if not isinstance(whole, Tracer):  # which has no place for what would be written
+        view_of(x.snapshot(), x, View(lambda base: base, None))
+        return
+
+    def written(base: Any, value: Any) -> Any:
+        return scatter_set(base, value, *found, **params)
+
+    inner = whole._trace is not x._trace
+    view_of(whole, x, View(lambda base: gather(base, *found, **params), None if inner else written))
 
 
 def apply(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
