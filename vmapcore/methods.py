@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from itertools import islice
 from opcode import opmap
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,13 @@ class Method:
         run = RUN.get()
         if run is None:
             return self.theirs.__get__(instance, owner)
-        if instance is not None:
+        if instance is not None and id(instance) not in run.objects:
             run.meet_parts(instance)
-        return _seen(self.theirs, run.seen).__get__(instance, owner)
+        theirs = self.theirs
+        if type(theirs) is FunctionType:  # the common case
+            seen = run.function(theirs)
+            return seen if instance is None else MethodType(seen, instance)
+        return _seen(theirs, run.seen).__get__(instance, owner)
 
 
 class Property(Method):
@@ -151,14 +155,16 @@ def _asks(code: CodeType) -> bool:
     return bool(code.co_freevars) or opmap["LOAD_GLOBAL"] in code.co_code[::2] or any(map(_asks, inner))
 
 
-LENT: dict[type, int] = {}
-"""By how many runs a class is lent."""
+LENT: dict[type, tuple[int, list[tuple[str, Method]]]] = {}
+"""By how many runs a class is lent, and what stands for its methods as the last of them found these."""
 
 HELD: dict[tuple[type, str], int] = {}
 """By how many runs an attribute of its instances."""
 
 KNOWN: weakref.WeakKeyDictionary[type, tuple[int, list[tuple[str, Method]], set[str]]] = weakref.WeakKeyDictionary()
 """How many names a class has, what stands for its methods while it is lent, and which names these may index."""
+
+NOTHING: tuple[int, list[tuple[str, Method]], set[str]] = 0, [], set()
 
 SUBSCRIPT = opmap.get("BINARY_SUBSCR", opmap["BINARY_OP"])
 
@@ -186,6 +192,10 @@ class Loans:
 
     def seen(self, value: Any) -> Any:
         """What a value is to the run."""
+        raise NotImplementedError
+
+    def function(self, fun: FunctionType) -> Any:
+        """What a user's function is to the run."""
         raise NotImplementedError
 
     def is_users(self, cls: type) -> bool:
@@ -231,16 +241,17 @@ class Loans:
     def meet(self, x: Any) -> None:
         """Borrows a class, or that of an object."""
         kind = type(x)
-        if kind in SIMPLE or isinstance(x, Tracer):
+        if kind in self.users and not self.ended:
+            self.meet_parts(x)
+            return
+        if kind in SIMPLE or self.ended or isinstance(x, Tracer):
             return
         kind = x if isinstance(x, type) else kind
-        if self.ended:
-            return
         if kind not in self.kinds:
             for cls in kind.__mro__:
                 if cls is not object and cls not in self.kinds:
                     self.kinds[cls] = False  # which its methods may refer to
-                    if self.is_users(cls):
+                    if cls in KNOWN or self.is_users(cls):
                         self.users.add(cls)
                         self.kinds[cls] = self._borrow(cls)
         if kind in self.users and kind is not x:
@@ -262,8 +273,9 @@ class Loans:
     def _borrow(self, cls: type) -> bool:
         names = vars(cls)
         with LENDING:
-            size, methods, indexed = KNOWN.get(cls, (0, [], set()))
-            if size != len(names) or not all((x := names.get(n)) is ours.theirs or x is ours for n, ours in methods):
+            size, methods, indexed = KNOWN.get(cls, NOTHING)
+            there = [(n, ours) for n, ours in methods if (x := names.get(n)) is ours.theirs or x is ours]
+            if size != len(names) or len(there) != len(methods):
                 methods = [(n, ours) for n, x in list(names.items()) if (ours := self._standing_for(n, x))]
                 kinds = [*names.values(), *[ours.theirs for _, ours in methods]]
                 functions = [f for x in kinds if type(x) in KINDS for f in _functions(x)]
@@ -274,7 +286,7 @@ class Loans:
                 if names[name] is not ours:
                     type.__setattr__(cls, name, ours)
             if methods:
-                LENT[cls] = LENT.get(cls, 0) + 1
+                LENT[cls] = (LENT[cls][0] if cls in LENT else 0) + 1, methods
         return bool(methods)
 
     def _standing_for(self, name: str, x: Any) -> Method | None:
@@ -297,10 +309,11 @@ class Loans:
         for cls, borrowed in self.kinds.items():
             if borrowed:
                 with LENDING:
-                    LENT[cls] -= 1
-                    if not LENT[cls]:
-                        del LENT[cls]
-                        self._restore(cls)
+                    runs, methods = LENT.pop(cls)
+                    if runs > 1:
+                        LENT[cls] = runs - 1, methods
+                    else:
+                        self._restore(cls, methods)
         for cls, name in self.held:
             with LENDING:
                 HELD[cls, name] -= 1
@@ -308,9 +321,9 @@ class Loans:
                     del HELD[cls, name]
                     self._let_go(cls, name)
 
-    def _restore(self, cls: type) -> None:
+    def _restore(self, cls: type, methods: list[tuple[str, Method]]) -> None:
         names = vars(cls)
-        for name, ours in KNOWN[cls][1]:
+        for name, ours in methods:
             if names.get(name) is ours:
                 type.__setattr__(cls, name, ours.theirs)
 

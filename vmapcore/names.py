@@ -69,6 +69,9 @@ class NamesRun(Loans):
     def seen(self, value: Any) -> Any:
         return given(value)
 
+    def function(self, fun: FunctionType) -> Any:
+        return INSTEAD.get(fun) or _function(fun)
+
     def is_users(self, cls: type) -> bool:
         return not is_library(cls.__module__, getattr(sys.modules.get(cls.__module__), "__file__", None))
 
@@ -180,7 +183,7 @@ class SeenNames(dict[str, Any]):
     def __init__(self, module: dict[str, Any]) -> None:
         self.module = module
         self.found: dict[str, tuple[Any, Any]] = {}
-        self.functions: dict[tuple[str, bool], tuple[FunctionType, FunctionType, Any]] = {}
+        self.functions: dict[tuple[str, int, bool], tuple[FunctionType, FunctionType, Any]] = {}
         self.proxy: UsersModule | None = None
         self.update({name: module.get(name) for name in PASSED_ON})
         self["__builtins__"], self["__warningregistry__"] = Builtins(self), module.get("__warningregistry__", {})
@@ -299,7 +302,8 @@ def _function(fun: FunctionType) -> Any:
         return fun
     apart = APART.get()
     if fun.__closure__ is None and isinstance(names, SeenNames):
-        known = names.functions.get((fun.__name__, apart))
+        key = fun.__qualname__, fun.__code__.co_firstlineno, apart  # methods and lambdas have names of others
+        known = names.functions.get(key)
         if (
             known is None
             or known[0] is not fun
@@ -307,16 +311,16 @@ def _function(fun: FunctionType) -> Any:
             or known[2] is not _given(fun)
         ):
             known = fun, _with_names(fun, names, None, apart), _given(fun)
-            names.functions[fun.__name__, apart] = known
+            names.functions[key] = known
         return known[1]
     run = RUN.get()
     if run is None:
         return fun
-    key = id(fun), apart
-    if key not in run.functions:
+    each = id(fun), apart
+    if each not in run.functions:
         cells = tuple([_cell(run, cell) for cell in fun.__closure__ or ()]) or None
-        run.functions.setdefault(key, (fun, _with_names(fun, names, cells, apart)))  # a cell may have had it
-    return run.functions[key][1]
+        run.functions.setdefault(each, (fun, _with_names(fun, names, cells, apart)))  # a cell may have had it
+    return run.functions[each][1]
 
 
 def _with_names(fun: FunctionType, names: dict[str, Any], cells: Any, apart: bool = False) -> FunctionType:
