@@ -578,6 +578,38 @@ def test_names_may_be_changed_between_calls():
         f(X)
 
 
+def test_functions_may_be_changed_between_calls():
+    names = {"__name__": "of_a_notebook", "np": np}
+    exec("def f(x):\n    return g(x)\ndef g(x, k=2.0, *, c=1.0):\n    return np.sin(x) * k + c", names)
+    exec("def other(x, k=2.0, *, c=1.0):\n    return np.cos(x) * k + c", names)
+    f, g = vmap(names["f"]), names["g"]
+    for change in (
+        lambda: None,
+        lambda: setattr(g, "__defaults__", (5.0,)),
+        lambda: g.__kwdefaults__.update(c=3.0),
+        lambda: setattr(g, "__kwdefaults__", {"c": 4.0}),
+        lambda: setattr(g, "__code__", names["other"].__code__),
+    ):
+        change()
+        assert_same(f(X), looped(names["f"])(X))
+        assert_same(vmap(g)(X), looped(g)(X))
+
+
+def test_methods_of_one_name_stay_what_they_are():
+    class Twice:
+        def of(self, x):
+            return np.sin(x) * 2
+
+    class Thrice(Twice):
+        def of(self, x):
+            return super().of(x) + np.sin(x)
+
+    twice, thrice = Twice(), Thrice()
+    for _ in range(2):
+        assert_same(vmap(lambda x: (twice.of(x), thrice.of(x)))(X), looped(lambda x: (twice.of(x), thrice.of(x)))(X))
+    assert not LENT
+
+
 def test_namespaces_go_with_their_functions():
     names = {"__name__": "gone", "np": np}
     exec("def f(x):\n    return np.array([g(x)])\ndef g(x):\n    return x", names)

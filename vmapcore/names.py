@@ -199,7 +199,9 @@ class SeenNames(dict[str, Any]):
             return outside(value)
         if value is ABSENT:
             return BUILTINS[name] if name in BUILTINS else self._builtin(name)
-        if kind not in KINDS or kind is type or (kind is FunctionType and (value.__closure__ or APART.get())):
+        if kind is FunctionType:  # whose code and defaults may be set to others
+            return INSTEAD.get(value) or _function(value)
+        if kind not in KINDS or kind is type:
             return seen(value)  # by each run anew
         found = self.found.get(name)
         if found is None or found[0] is not value:
@@ -297,7 +299,7 @@ def _names_for(fun: FunctionType) -> dict[str, Any] | None:
 
 
 def _function(fun: FunctionType) -> Any:
-    names = _names_for(fun)
+    names = VIEWS.get(id(fun.__globals__)) or _names_for(fun)
     if names is None:
         return fun
     apart = APART.get()
@@ -308,10 +310,12 @@ def _function(fun: FunctionType) -> Any:
             known is None
             or known[0] is not fun
             or known[1].__code__ is not code_of(fun.__code__, apart)
-            or known[2] is not _given(fun)
+            or known[2] is not fun.__defaults__
         ):
-            known = fun, _with_names(fun, names, None, apart), _given(fun)
+            known = fun, _with_names(fun, names, None, apart), fun.__defaults__
             names.functions[key] = known
+        elif fun.__kwdefaults__ or known[1].__kwdefaults__:
+            known[1].__kwdefaults__ = _given_by_name(fun)
         return known[1]
     run = RUN.get()
     if run is None:
@@ -327,8 +331,7 @@ def _with_names(fun: FunctionType, names: dict[str, Any], cells: Any, apart: boo
     """The same function, with other globals and cells."""
     defaults = fun.__defaults__ and tuple(map(given, fun.__defaults__))
     made = FunctionType(code_of(fun.__code__, apart), names, fun.__name__, defaults, cells)
-    if fun.__kwdefaults__:
-        made.__kwdefaults__ = {name: given(x) for name, x in fun.__kwdefaults__.items()}
+    made.__kwdefaults__ = _given_by_name(fun)
     made.__qualname__, made.__doc__, made.__dict__ = fun.__qualname__, fun.__doc__, fun.__dict__
     if isinstance(names, SeenNames) and _assigns(fun.__code__):
         ASSIGNED[id(names)] = names
@@ -340,9 +343,8 @@ def given(value: Any) -> Any:
     return outside(value) if type(value) is np.ndarray else seen(value)
 
 
-def _given(fun: FunctionType) -> Any:
-    """The defaults of a function, which may be set to others."""
-    return fun.__defaults__ or fun.__kwdefaults__
+def _given_by_name(fun: FunctionType) -> Any:
+    return fun.__kwdefaults__ and {name: given(x) for name, x in fun.__kwdefaults__.items()}
 
 
 def _assigns(code: CodeType) -> bool:
