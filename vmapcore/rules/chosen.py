@@ -10,13 +10,16 @@ import numpy as np
 
 from ..arrays import on_host
 from ..core import Trace, at_end
-from ..errors import callers_line
+from ..errors import ConcretizationError, IndexingError, VmapcoreError, callers_line, describe
 from ..evals.reductions import kept_shape
 from ..refusals import BOOL, TRUTH, refuse
 from ..tracer import Tracer, innermost
 from ._families import match, trailing
 from ._work import each, per_input
+from .brackets import CALL
 from .reductions import reduce_sum
+
+SLICE = "x[i:j]"
 
 SAFE = {"b": True, "f": 0.5, "c": 0.5}
 """What stands where nothing is chosen: no ufunc of NumPy's has a pole there. For integers, 1."""
@@ -98,6 +101,37 @@ def place_chosen(xp: Any, mask: Any, *, k: int, reducing: str = "") -> Any:
     if k < 0:
         return mask.shape[-1] - 1 - place_chosen.eval(xp, mask[..., ::-1], k=-1 - k)
     return xp.argmax(mask & (xp.cumsum(mask, -1) == k + 1), -1)
+
+
+# Where all are, if rows choose as many.
+
+
+def places(mask: Any) -> tuple[Any, ...] | None:
+    """Where a traced mask is true, an array per axis; None if that are not as many for all who go on from here."""
+    flat = mask.reshape(-1)
+    count = np.count_nonzero(flat)
+    known = count._asked("index", "one int") if isinstance(count, Tracer) else count
+    if known is None:
+        return None
+    first = np.argsort(~flat, stable=True)[: int(known)]
+    return (first,) if len(mask.shape) == 1 else tuple(np.unravel_index(first, mask.shape))
+
+
+def unknown_count(call: str, mask: Any) -> VmapcoreError:
+    """The error for asking for the length of what `call` made by a mask that differs between the examples."""
+    fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
+    remedy = "Use np.where(mask, x, other), or where= of reductions"
+    if call not in (CALL, SLICE):
+        fact, remedy = (
+            f"the length of its result {mask.differs}",
+            f"Use {call}(..., size=n) of vmapcore.numpy",
+        )
+    if call == SLICE:
+        fact = f"a slice from or to a value that {mask.differs}, and its length might differ too"
+        remedy = "Index with start + np.arange(length), or use np.where with a mask"
+    allowed = "what is chosen may be written back, reduced, and used element by element, but its length is not known"
+    kind = IndexingError if call in (CALL, SLICE) else ConcretizationError
+    return refuse(mask._trace, call, fact, allowed, remedy + mask.apart, kind)
 
 
 # What only some rows can do.

@@ -18,10 +18,11 @@ from ..tracer import Tracer
 from ..views import View, view_of
 from ._families import as_new_array, link, operand
 from .brackets import CALL, Chosen, IndexPlan, basic_pattern, out_of_range, plan, split, stands_for_scalar
+from .chosen import places
 from .creation import as_array
 from .gather import gather, scatter_set
 from .joining import flat
-from .selected import Selection, places, together
+from .selected import Selection, together
 from .slicing import slice_read, slice_write
 from .spans import Span, span_of, window
 from .spans import selection as selected_span

@@ -13,49 +13,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import Memory, Primitive, Trace, surely_equal
-from ..errors import ConcretizationError, IndexingError, MutationError, VmapcoreError, describe
+from ..errors import MutationError
 from ..numbers import number
 from ..numpy_protocol import NUMPY, array_function, array_ufunc
-from ..refusals import Questioned, refuse
+from ..refusals import Questioned
 from ..tracer import METHODS, Tracer
 from ..views import View, view_of
 from ._axes import EACH
 from .brackets import CALL, basic_pattern
-from .chosen import place_chosen, repeat_chosen, require
+from .chosen import place_chosen, places, repeat_chosen, require, unknown_count
 from .gather import gather, scatter_set
-
-SLICE = "x[i:j]"
 
 LAWS: dict[Any, Callable[..., Any]] = {}
 """NumPy function -> what it is of selections, `law(function, args, options)`; NotImplemented where nobody knows."""
-
-
-def places(mask: Any) -> tuple[Any, ...] | None:
-    """Where a traced mask is true, an array per axis; None if that are not as many for all who go on from here."""
-    flat = mask.reshape(-1)
-    count = np.count_nonzero(flat)
-    known = count._asked("index", "one int") if isinstance(count, Tracer) else count
-    if known is None:
-        return None
-    first = np.argsort(~flat, stable=True)[: int(known)]
-    return (first,) if len(mask.shape) == 1 else tuple(np.unravel_index(first, mask.shape))
-
-
-def unknown_count(call: str, mask: Any) -> VmapcoreError:
-    """The error for asking for the length of what `call` made by a mask that differs between the examples."""
-    fact = f"the mask {describe(mask)} {mask.differs}, and so would the number of elements it chooses"
-    remedy = "Use np.where(mask, x, other), or where= of reductions"
-    if call not in (CALL, SLICE):
-        fact, remedy = (
-            f"the length of its result {mask.differs}",
-            f"Use {call}(..., size=n) of vmapcore.numpy",
-        )
-    if call == SLICE:
-        fact = f"a slice from or to a value that {mask.differs}, and its length might differ too"
-        remedy = "Index with start + np.arange(length), or use np.where with a mask"
-    allowed = "what is chosen may be written back, reduced, and used element by element, but its length is not known"
-    kind = IndexingError if call in (CALL, SLICE) else ConcretizationError
-    return refuse(mask._trace, call, fact, allowed, remedy + mask.apart, kind)
 
 
 class Selecting(Trace):

@@ -11,8 +11,8 @@ import numpy as np
 from ..arrays import on_host
 from ..tracer import Tracer, innermost
 from .brackets import ARRAY, Chosen, concrete
-from .chosen import is_recorded
-from .selected import SLICE, Selection
+from .chosen import SLICE, is_recorded
+from .selected import Selection
 from .slicing import ALL
 
 WHOLE = slice(None)
