@@ -196,6 +196,28 @@ ARITHMETIC = {
 }
 for _method, _name in ARITHMETIC.items():
     _install(_method, functools.partial(_arithmetic, _name))
+
+
+def _at_once(method: str) -> None:
+    """Has an operator that raises for no floats make one of two at once, and otherwise do what it does."""
+    numpy = NUMPY[INTS[ARITHMETIC[method]][1]]
+
+    def between(before: Any, turned: bool) -> Any:
+        def apply(self: Any, other: Any) -> Any:
+            kind = type(other)
+            y = other.value if kind is Number and other.kind is float else other if kind in (float, int) else None
+            if self.kind is not float or y is None:
+                return before(self, other)
+            return number(float, numpy(y, self.value) if turned else numpy(self.value, y))
+
+        return apply
+
+    for name, turned in ((method, False), (f"i{method}", False), (f"r{method}", True)):
+        setattr(Number, f"__{name}__", between(getattr(Number, f"__{name}__"), turned))
+
+
+for _method in ("add", "sub", "mul"):
+    _at_once(_method)
 for _method, _name in {"and": "&", "or": "|", "xor": "^"}.items():
     _install(_method, functools.partial(_bits, _name))
 for _method, _name in {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}.items():
