@@ -20,7 +20,7 @@ AS_ONE = {
 """Those that ask for no value of a row: `vmap` needs to be told nothing."""
 
 NO_DERIVATIVES = {
-    *("portfolio_risk", "spectral_peak"),  # functions of SciPy without any
+    "portfolio_risk",  # a function of SciPy without any
     "pipe_flow",  # its root is found by comparisons alone
     "transit_curve",  # a square root at 0 is infinitely steep, where the maximum that made the 0 is flat
 }

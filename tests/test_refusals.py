@@ -269,7 +269,7 @@ def test_a_parameter_that_is_no_key():
 ASKING = {
     "scipy.ndimage.grey_dilation": lambda x: ndimage.grey_dilation(x, 3),
     "scipy.spatial.distance.directed_hausdorff": lambda x: distance.directed_hausdorff(x[:, None], x[:, None])[0],
-    "scipy.signal.find_peaks": lambda x: signal.find_peaks(x, 0.0)[1]["peak_heights"],
+    "scipy.signal.argrelmax": lambda x: signal.argrelmax(x)[0],
     "scipy.stats.kruskal": lambda x: stats.kruskal(x, x + 1).pvalue,  # within a decorator of SciPy's
     "scipy.stats.gaussian_kde": lambda x: stats.gaussian_kde(x)(0.0),
     "scipy.sparse.csr_matrix": lambda x: sparse.csr_matrix(x),  # which has an error of its own

@@ -130,3 +130,44 @@ def test_what_is_refused():
         vmap(lambda x: signal.savgol_filter(x, 4, 2))(X)
     with pytest.raises(OptionError, match=r"padlen is 9 for 4 numbers"):
         vmap(lambda x: signal.filtfilt([1.0], [1.0, 0.2, 0.1], x))(Y)
+
+
+def peaks_of(options):
+    def fun(x, level):
+        given = {name: level if value is None else value for name, value in options.items()}
+        places, found = signal.find_peaks(x, **given)
+        sums = [x[places].sum(), places.sum(), *[found[name].sum() for name in sorted(found)]]
+        return np.stack([len(places), *sums])
+
+    return fun
+
+
+PEAKS = [{}, {"height": None}, {"height": (0.0, 1.5)}, {"threshold": None}, {"height": -9, "threshold": (None, 2.0)}]
+
+
+@pytest.mark.parametrize("options", PEAKS)
+def test_peaks_are_not_counted(options):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(30, 25)), rng.integers(0, 3, size=(30, 25)), np.zeros((1, 25))])
+    x[3, 7], level = np.nan, rng.uniform(-0.5, 0.7, size=61)
+    fun = peaks_of(options)
+    want = np.stack([fun(*row) for row in zip(x, level, strict=True)])
+    for options in ({}, {"branches": "split"}):
+        np.testing.assert_allclose(vmap(fun, **options)(x, level), want)
+        replayed = jit(vmap(fun, **options))
+        replayed(x[::-1].copy(), level)
+        np.testing.assert_allclose(replayed(x, level), want)
+
+
+@pytest.mark.filterwarnings("ignore::vmapcore.PerformanceWarning")
+def test_peaks_at_a_distance_are_those_of_each_row():
+    x = np.random.default_rng(0).normal(size=(12, 25))
+
+    def fun(x):
+        places, _ = signal.find_peaks(x, distance=3)
+        return places.sum(), len(places)
+
+    found = vmap(fun, branches="split")(x)
+    np.testing.assert_array_equal(found, np.transpose([fun(row) for row in x]))
+    with pytest.raises(OptionError, match="distance"):
+        vmap(fun)(x)

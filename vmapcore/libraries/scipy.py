@@ -19,6 +19,7 @@ from . import (
     ivp,
     linalg,
     minima,
+    peaks,
     quadrature,
     roots,
     samples,
@@ -62,7 +63,7 @@ FORMS: dict[str, dict[str, Callable[..., Any]]] = {
     "scipy.linalg": linalg.FUNCTIONS,
     "scipy.interpolate": interpolate.FUNCTIONS,
     "scipy.ndimage": interpolate.OF_IMAGES | images.FUNCTIONS,
-    "scipy.signal": signals.FUNCTIONS | spectra.FUNCTIONS,
+    "scipy.signal": signals.FUNCTIONS | spectra.FUNCTIONS | peaks.FUNCTIONS,
     "scipy.spatial.distance": distances.FUNCTIONS,
     "scipy.stats": statistics.FUNCTIONS,
 }
