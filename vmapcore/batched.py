@@ -237,6 +237,7 @@ class AloneTrace(BatchTrace):
     adopts = False
 
 
+FLOAT = np.dtype(float)
 OF_NUMBERS = tuple(map(np.dtype, (bool, int, float, complex)))
 DIVIDES = frozenset({np.divide, np.floor_divide, np.remainder, np.divmod})
 GROWS = frozenset({np.add, np.subtract, np.multiply, np.square, np.power, np.left_shift, np.negative, np.absolute})
@@ -244,10 +245,17 @@ GROWS = frozenset({np.add, np.subtract, np.multiply, np.square, np.power, np.lef
 
 def check_numbers(rows: Rows, primitive: Primitive, args: Sequence[Any]) -> None:
     """Ends the run where Python's numbers would raise, or grow larger, or bools be numbers, and arrays are not."""
-    if any(hasattr(a, "dtype") and a.dtype.kind in "iufc" and a.dtype not in OF_NUMBERS for a in args):
-        raise rows.again()  # whose dtype wins over a number's, and not over an array's
     ufunc = primitive.ufunc
-    if ufunc not in DIVIDES and ufunc not in GROWS:
+    floats = True
+    for a in args:
+        dtype = getattr(a, "dtype", None)
+        if dtype is None:
+            floats = floats and type(a) is float
+        elif dtype is not FLOAT:
+            floats = False
+            if dtype.kind in "iufc" and dtype not in OF_NUMBERS:
+                raise rows.again()  # whose dtype wins over a number's, and not over an array's
+    if (floats and ufunc not in DIVIDES and ufunc is not np.power) or (ufunc not in DIVIDES and ufunc not in GROWS):
         return
     values = [innermost(a.row if type(a) is SharedTensor else a) for a in args]
     if any(np.ndim(x) > 1 for x in values):  # arrays, which are none

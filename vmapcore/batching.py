@@ -11,7 +11,7 @@ from .arguments import check_callable
 from .arrays import is_plain_array
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
 from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace, beside
-from .branches import AGAIN, MOST, Part, Paths, check_branches, each_row
+from .branches import AGAIN, MOST, SAMPLED, Part, Paths, check_branches, each_row
 from .core import lift
 from .errors import ArgumentError, VmapcoreError, describe, name_of
 from .lanes import APART
@@ -182,6 +182,12 @@ class _SplitDoor(_Door):
     loops = False
     in_vain = 0
     """For how many calls rows run one by one, since it did not pay that they run together."""
+    most_in_vain = 0
+    """How many rows there were."""
+    calls = 0
+    """How many have run rows together, from the first of those that paid on."""
+    doubtful = False
+    """Whether it should be measured, in the second of these and in some later ones, that this pays."""
 
     def _applied(self, leaves: list[Any], treedef: Any, axes: list[int | None], size: int) -> Any:
         if not size:
@@ -246,12 +252,16 @@ class _SplitDoor(_Door):
         traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
         alone = _Alone(self, leaves, mapped, size, traced, None if simple else treedef)
         every = Paths(self.call, together, alone, self.most, self.out_axes is list)
-        if self.loops or (self.in_vain and not traced):
+        if self.loops or (self.in_vain and not traced and size <= 4 * self.most_in_vain):
             self.in_vain = max(self.in_vain - 1, 0)
             every.loop(range(size))
         else:
-            every.run(size, traced)
-            self.in_vain = AGAIN * every.vain
+            measures = self.doubtful and self.calls % AGAIN == 1 and not traced and size >= SAMPLED
+            every.run(size, traced, measures)
+            self.calls = 1 if every.vain else self.calls + 1
+            self.in_vain, self.most_in_vain = AGAIN * every.vain, size
+            single = isinstance(self.out_axes, int) or self.out_axes is list  # alone, nothing is one for all rows
+            self.doubtful = every.doubtful and self.randomness == "error" and single
         if report is not None:
             report.tell()
         if self.out_axes is list:

@@ -5,6 +5,8 @@ some rows take, and none is done twice. Where too few take one for that to pay, 
 """
 
 import heapq
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from .errors import ArgumentError, OptionError, ShapeError, StructureError, Vmap
 from .pytree import flatten, unflatten
 from .rows import OneByOneError, Rows, TooFewError
 from .scopes import AgainError
+from .thresholds import LOSS
 from .tracer import Tracer
 from .words import meant
 
@@ -30,6 +33,9 @@ LATELY = 4
 
 AGAIN = 16
 """Calls after one in vain, of a function that `vmap` has made, until it is tried again to run rows together."""
+
+SAMPLED, MOST_SAMPLED = 32, 16
+"""Of so many rows one runs alone where it is measured whether rows cost less together; and how many do at most."""
 
 WORTH_A_WORD = 50
 """Rows that ran one by one, from which a warning says so, if they are more than half of all."""
@@ -76,22 +82,46 @@ class Paths:
         self.error: tuple[int, Exception] | None = None
         self.results: dict[int, Any] = {}  # of rows that ran one by one already
         self.unable: Exception | None = None  # raised by rows together, and by none alone
-        self.vain = False  # whether most rows ran one by one, after all
+        self.vain = False  # whether most rows ran one by one, after all, or it is measured that they should have
+        self.doubtful = False  # whether rows went apart, and took so long that it should be measured
 
-    def run(self, size: int, traced: bool) -> None:
-        """Runs all rows; raises what the first raises, in their order, that does."""
+    def run(self, size: int, traced: bool, measured: bool) -> None:
+        """Runs all rows; raises what the first raises, in their order, that does.
+
+        If it is `measured` whether that pays, a few rows run alone, and a clock says what the others would have taken.
+        """
+        rows = np.arange(size)
+        chosen = rows[:: max(SAMPLED, -(-size // MOST_SAMPLED))] if measured else rows[:0]
         try:
-            self._run_all(size, traced)
+            alone = self._seconds_alone(chosen) * (size - len(chosen)) if measured else math.inf
+            start = time.perf_counter()
+            self._run_all(np.delete(rows, chosen), chosen.tolist(), traced)
+            taken = time.perf_counter() - start
+            self.doubtful = self.doubtful and taken > 1e-6 * LOSS
+            self.vain = self.vain or taken - alone > max(1e-6 * LOSS, 0.1 * alone)
         except OneByOneError as end:
             if end.rows.lines is not self.lines:
                 raise
+            self.doubtful = False
+            self.results.clear()
             self.parts.clear()
             self.error = None
             self.loop(range(size))
 
-    def _run_all(self, size: int, traced: bool) -> None:
-        waiting = [(-size, 0, np.arange(size))]
-        left: list[int] = []
+    def _seconds_alone(self, rows: Any) -> float:
+        """How long one of these rows takes, which run alone."""
+        start = time.perf_counter()
+        for row in rows.tolist():
+            try:
+                self.results[row] = self.alone(row)
+            except Exception as error:
+                self.error = row, error
+                break
+        return (time.perf_counter() - start) / len(rows)
+
+    def _run_all(self, rows: Any, left: list[int], traced: bool) -> None:
+        size = len(rows) + len(left)
+        waiting = [(-len(rows), 0, rows)]
         lately: list[int] = []  # how many rows came through together, in each run
         few = 0
         while waiting:
@@ -113,6 +143,7 @@ class Paths:
                 else:
                     left += rows.tolist()
                 continue
+            self.doubtful = self.doubtful or bool(run.sites or run.gone)
             left += [] if came_through else run.here.tolist()
             lately.append(len(run.here) * came_through)
             few = run.few()

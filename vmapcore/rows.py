@@ -71,12 +71,12 @@ class Rows:
         self.steps += 1
         self.light += light
         self.add(tracer)
-        if self.scope is not self.root:
-            alone = STEP_OF_ROW if tracer.shape and not light else STEP_OF_NUMBER
-            self.balance += alone * len(self.scope.ids) - STEP_OF_SCOPE
-            if self.balance < -LOSS and not self.traced:
-                self.ended = True
-                raise TooFewError(self)
+        alone = STEP_OF_ROW if tracer.shape and not light else STEP_OF_NUMBER
+        apart = self.scope is not self.root
+        self.balance += alone * len(self.scope.ids) - (STEP_OF_SCOPE if apart else STEP_OF_ROWS)
+        if apart and self.balance < -LOSS and not self.traced:
+            self.ended = True
+            raise TooFewError(self)
 
     def few(self) -> int:
         """How many rows cost no less together than one by one."""

@@ -40,9 +40,14 @@ class Scope:
 
 
 def places_among(ids: Any, some: Any) -> Any:
-    """Where some rows are among those of `ids`, which are in order; None if these lack some."""
-    places = np.minimum(np.searchsorted(ids, some), len(ids) - 1)
-    return places if len(ids) and (ids[places] == some).all() else None
+    """Where some rows are among those of `ids`, both in order; None if these lack some."""
+    if not len(ids):
+        return None
+    last = len(ids) - 1
+    if ids[last] == last:  # all rows up to one, each in its own place
+        return some if not len(some) or some[-1] <= last else None
+    places = np.minimum(ids.searchsorted(some), last)
+    return places if (ids[places] == some).all() else None
 
 
 def gathered(x: Any, places: Any) -> Any:
@@ -55,8 +60,9 @@ def joined(parts: list[tuple[Any, Any]], ids: Any) -> Any:
     arrays = [x for _, x in parts]
     if all(type(x) is np.ndarray for x in arrays):
         out = np.empty((len(ids), *arrays[0].shape[1:]), arrays[0].dtype)
+        whole = len(ids) > 0 and ids[-1] == len(ids) - 1
         for some, x in parts:
-            out[np.searchsorted(ids, some)] = x
+            out[some if whole else ids.searchsorted(some)] = x
         return out
     order = np.argsort(np.concatenate([some for some, _ in parts]), kind="stable")
     return np.concatenate(arrays)[order]

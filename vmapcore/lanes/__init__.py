@@ -240,8 +240,8 @@ class Frame:
         rows.leave(scope)
         if not parts:
             raise Left
-        ids = parts[0][0] if len(parts) == 1 else np.sort(np.concatenate([ids for ids, _ in parts]))
-        if len(ids) < len(scope.ids):
+        if sum(len(ids) for ids, _ in parts) < len(scope.ids):
+            ids = parts[0][0] if len(parts) == 1 else np.sort(np.concatenate([ids for ids, _ in parts]))
             rows.enter(ids, site)
         if len(parts) == 1:
             return self.complete(names, parts[0][1], site)
