@@ -942,3 +942,19 @@ def test_a_list_of_results_needs_no_branches():
     assert made == [{"a": 0.0, "b": "c"}, {"a": 2.0, "b": "c"}, {"a": 4.0, "b": "c"}]
     with pytest.raises(ArgumentError, match="in_axes has the entry"):
         vmap(halves, in_axes=list)
+
+
+def test_a_view_that_some_rows_have_written_keeps_the_rows_that_go_on(cheap):
+    def fun(x, n):
+        x = x.copy()
+        v = x[:2]
+        if x[0] > 0:
+            v[0] = 1.5
+        n = len(range(n))  # rows part for good
+        if x[2] > 0:
+            v[1] = n
+        return x
+
+    x, n = rng().normal(size=(40, 3)), np.arange(40) % 3
+    wanted = np.stack([fun(*xs) for xs in zip(x, n, strict=True)])
+    assert_same(vmap(fun, branches="split")(x, n), wanted)

@@ -160,6 +160,7 @@ class Rows:
         root = getattr(x.storage, "root", None)
         if root is not None and root.home is inner and x.storage.path(x) == ():
             x.storage.root = self.trace.tracer(self.trace, x.value)
+            self.add(x.storage.root)  # so that it keeps the rows that go on, too
             x.storage.root.home = x.home
 
     def again(self, site: int | None = None) -> AgainError:
