@@ -168,4 +168,4 @@ STEP_OF_SCOPE, STEP_OF_NUMBER = _size(14.0, 0.01), 0.03
 """An operation of some of the rows, which takes their values along; and one of a row that runs alone, on numbers."""
 
 LOSS = _size(3000.0, 1e9)
-"""How much more rows may have cost together, where they go apart and meet again, before they run one by one."""
+"""How much more rows may have cost together, all operations counted, before they run one by one."""
