@@ -476,3 +476,39 @@ def test_rows_part_at_a_chain_and_meet_again():
     count, found = runs(fun, VECTORS)
     assert_same(found, looped(fun, VECTORS))
     assert count == 1
+
+
+class Tank:
+    def __init__(self, level, room):
+        self.level, self.room, self.spilled = level, room, 0.0
+
+    def fill(self, amount):
+        self.level = self.level + amount
+        over = self.level - self.room
+        if over <= 0:
+            return over * 0.0
+        self.level = self.room
+        self.spilled += over
+        return over
+
+    def share(self):
+        return self.level / self.room
+
+    def take(self, amount):
+        self.level -= amount
+
+
+def filled(level, rain):
+    tank, total = Tank(level, 2.0), 0.0
+    for _ in range(4):
+        total = total + tank.fill(rain)
+        if tank.level > 1.0:
+            tank.take(0.25 * tank.share())
+    return total, tank.level, tank.spilled
+
+
+def test_methods_that_read_no_names_of_a_module(monkeypatch):
+    level, rain = rng(1).uniform(0, 2, 60), rng(2).uniform(-0.5, 1.5, 60)
+    count, found = runs(filled, level, rain)
+    assert_same(found, looped(filled, level, rain))
+    assert count == 1

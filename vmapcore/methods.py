@@ -149,10 +149,18 @@ def _functions(method: Any) -> tuple[Any, ...]:
     return (method.func if type(method) is functools.cached_property else method.__func__,)
 
 
+ASKING = frozenset(
+    op
+    for name, op in opmap.items()
+    if name in ("LOAD_GLOBAL", "STORE_ATTR", "STORE_SUBSCR") or "CALL" in name or "JUMP_IF" in name or "_IF_" in name
+)
+"""What reads names that are not a function's own, and what rows may do apart: branch, write, call."""
+
+
 def _asks(code: CodeType) -> bool:
-    """Whether a function reads names that are not its own."""
+    """Whether a function may do otherwise while a transform runs: not one that has its variables and operators alone."""
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
-    return bool(code.co_freevars) or opmap["LOAD_GLOBAL"] in code.co_code[::2] or any(map(_asks, inner))
+    return bool(code.co_freevars) or not ASKING.isdisjoint(code.co_code[::2]) or any(map(_asks, inner))
 
 
 LENT: dict[type, tuple[int, list[tuple[str, Method]]]] = {}

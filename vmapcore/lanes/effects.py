@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..converting import CONVERTED
+from ..converting import CONVERTED, converted
 from ..tracer import Tracer
 from .meeting import PLAIN
 
@@ -30,7 +30,8 @@ def is_pure(rows: Any, f: Any) -> bool:
     if getattr(f, "__name__", "") in EFFECTS:
         return False
     if isinstance(f, FunctionType):
-        return f.__code__ in CONVERTED or _is_library(f.__module__)
+        code = f.__code__
+        return code in CONVERTED or _is_library(f.__module__) or (converted(code) is None and code in CONVERTED)
     if isinstance(f, MethodType):
         return isinstance(f.__self__, Tracer) or is_pure(rows, f.__func__)
     sharing = getattr(getattr(f, "source", None), "lanes", None)  # of a method of a generator
