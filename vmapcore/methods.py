@@ -158,7 +158,7 @@ ASKING = frozenset(
 
 
 def _asks(code: CodeType) -> bool:
-    """Whether a function may do otherwise while a transform runs: not one that has its variables and operators alone."""
+    """Whether a function may do otherwise while a transform runs: not one of variables and operators alone."""
     inner = [c for c in code.co_consts if isinstance(c, CodeType)]
     return bool(code.co_freevars) or not ASKING.isdisjoint(code.co_code[::2]) or any(map(_asks, inner))
 
