@@ -20,6 +20,18 @@ class Box:
         self.w = w
         self.n = 0
 
+    def room(self, u):
+        return u - self.w * 0.5
+
+    def fill(self, u):
+        self.w = self.w + u
+        if self.w > 1:
+            over = self.w - 1
+            self.w = 1.0
+            self.n += 1
+            return over
+        return u * 0.25
+
 def helper(u, k):
     if u > k:
         return u - k
@@ -37,6 +49,7 @@ def recurse(u, k):
 def f(a, b, n, x):
     c, flag, count, total, box = 0.5, False, 0, [], Box(a)
     y = np.zeros(3)
+    last = None
     x = x.copy()
     def inner(u, z):
         if u > z[0]:
@@ -78,6 +91,8 @@ class Writer:
                 lambda: f"({self.real(d)} if {self.test(d)} else {self.real(d)})",
                 lambda: f"helper({self.real(d)}, {self.whole(d)})",
                 lambda: f"np.tanh({array}.sum() - {self.real(d)})",
+                lambda: f"box.room({self.real(d)})",
+                lambda: f"{array}[:{r.choice(['2', 'n % 4'])}].sum()",
             ]
         )()
 
@@ -172,6 +187,9 @@ class Writer:
                 lambda: r.choice([f"x[1:] += {self.real(1)}", "y *= 0.5", "v = x[:2]; v[0] = 1.5", "x[:2] = y[1:]"]),
                 lambda: r.choice(["n += 1", "count += 1", "box.n += 1", f"bump({self.whole(0)})", "total.append(a)"]),
                 lambda: f"box.w = {self.real(1)}",
+                lambda: f"{r.choice('abc')} = box.fill({self.real(1)})",
+                lambda: r.choice([f"last = {self.real(1)}", "last = None", "a = 0.5 if last is None else last"]),
+                lambda: f"b = sum(u * {self.real(0)} for u in {r.choice('xy')})",
                 lambda: f"a, b = {self.real(1)}, {self.real(1)}",
             ]
         )()
