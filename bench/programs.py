@@ -14,10 +14,32 @@ import numpy as np
 FOLDER = Path(__file__).resolve().parent.parent / "examples" / "numpy_code"
 
 AS_ONE = {
-    *("bateman_chain", "buffer_ph", "gp_regression", "kalman_track", "laser_pulse", "ray_transfer", "tree_likelihood"),
-    *("truss_solve", "wind_energy"),
+    "bateman_chain",
+    "battery_pack",
+    "bootstrap_ci",
+    "buffer_ph",
+    "cosmic_distance",
+    "energy_balance",
+    "gp_regression",
+    "implied_vol",
+    "kalman_track",
+    "kepler_orbit",
+    "laser_pulse",
+    "lennard_jones",
+    "lotka_volterra",
+    "lqr_tracking",
+    "median_denoise",
+    "motif_scan",
+    "raman_fit",
+    "ray_transfer",
+    "robot_arm",
+    "seismic_trigger",
+    "tree_likelihood",
+    "truss_solve",
+    "two_compartment",
+    "wind_energy",
 }
-"""Those that ask for no value of a row: `vmap` needs to be told nothing."""
+"""Those that ask for no value of a row, under `jit` either: `vmap` needs to be told nothing."""
 
 NO_DERIVATIVES = {
     "portfolio_risk",  # a function of SciPy without any

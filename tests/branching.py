@@ -12,6 +12,14 @@ def collatz(n):
     return steps
 
 
+def checked(x):
+    """Not in a test's file, whose asserts are not the ones that are written."""
+    if x < -2:
+        raise ValueError(f"x is {x}")
+    assert x < 9, "too large"
+    return x * x
+
+
 HEAD = """import math
 import numpy as np
 
@@ -62,6 +70,25 @@ def f(a, b, n, x):
         if k > 1:
             count += k
 """
+
+
+CHOICES = """import math
+import numpy as np
+
+def helper(u, k):
+    if u > k:
+        return u - k
+    for j in range(3):
+        u = u + 0.3 if u * j > 1 else u - 0.1
+    return u * 0.5
+
+def f(a, b, n, x):
+    c, flag, count = 0.5, False, 0
+    y = np.zeros(3)
+    x = x.copy()
+"""
+
+LAST = "return a + b * c, count + n, x + y"
 
 
 class Writer:
@@ -195,13 +222,70 @@ class Writer:
         )()
 
 
+class ChoiceWriter(Writer):
+    """Writes one program that does nothing but compute: no loops without an end, and nothing done to others."""
+
+    OTHERS = ("bump", "append", "box", "v =", "return", "recurse", "inner")
+
+    def __init__(self, seed):
+        Writer.__init__(self, seed)
+        self.lines = CHOICES.splitlines()
+
+    def real(self, depth=2):
+        text = Writer.real(self, depth).replace("box.w", "a")
+        return f"{text} / (0.1 + abs(a))" if self.r.random() < 0.15 else text
+
+    def whole(self, depth=2):
+        return Writer.whole(self, depth).replace("box.n", "n")
+
+    def statement(self, depth, indent, loop):
+        r = self.r
+        if not depth or r.random() < 0.45:
+            self.write(indent, self.simple(indent, loop))
+        elif r.random() < 0.7:
+            self.write(indent, f"if {self.test()}:")
+            self.block(depth, indent, loop)
+            if r.random() < 0.6:
+                self.write(indent, "else:")
+                self.block(depth, indent, loop)
+        else:
+            self.loops += 1
+            self.write(indent, f"for i{self.loops} in range({r.choice('23')}):")
+            self.write(indent + 1, f"a = a * 0.9 + i{self.loops}")
+            self.block(depth, indent, True)
+
+    def simple(self, indent, loop):
+        r = self.r
+        if indent > 1 and loop and r.random() < 0.1:
+            return r.choice(["continue", "break"])
+        if indent > 1 and r.random() < 0.1:
+            return LAST
+        while True:
+            text = Writer.simple(self, indent, False)
+            if not any(word in text for word in self.OTHERS):
+                return text
+
+
+def choices(seed):
+    """The function of a random program that does nothing but compute."""
+    writer = ChoiceWriter(seed)
+    for _ in range(writer.r.randrange(2, 6)):
+        writer.statement(3, 1, False)
+    writer.write(1, LAST)
+    return _function(writer.lines, f"<choices {seed}>")
+
+
 def program(seed):
     """The function of a random program, which `inspect` and tracebacks find the source of."""
     writer = Writer(seed)
     for _ in range(writer.r.randrange(2, 6)):
         writer.statement(3, 1, False)
     writer.write(1, "return (a, n, x)" if writer.returns else "return a + b * c, count + n, x + y, box.w, len(total)")
-    source, name = "\n".join(writer.lines) + "\n", f"<program {seed}>"
+    return _function(writer.lines, f"<program {seed}>")
+
+
+def _function(lines, name):
+    source = "\n".join(lines) + "\n"
     linecache.cache[name] = len(source), None, source.splitlines(True), name
     names = {"__name__": "branching_program"}
     exec(compile(source, name, "exec"), names)

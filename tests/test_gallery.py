@@ -54,7 +54,7 @@ def test_what_is_needed_is(name):
     """A program that has come to need nothing is one of `programs.AS_ONE`."""
     program = programs.load(name)
     with pytest.raises(VmapcoreError):
-        vmap(program.fun, program.in_axes)(*[x[:4] for x in program.sweep], *program.fixed)
+        jit(vmap(program.fun, program.in_axes))(*program.sweep, *program.fixed)
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -663,3 +663,15 @@ def test_comparisons_where_no_transform_runs():
             return pool.submit(lambda: np.where(x > 1, x, 2 * x)).result()
 
     assert grad(f)(3.0) == 1.0 and grad(f)(0.5) == 2.0
+
+
+def test_rows_that_are_scalars_are_no_arrays_to_grad_either():
+    def f(x0):
+        x = x0
+        x -= 1  # of a scalar, another one
+        return x * x0
+
+    x = np.array([2.0, 3.0])
+    values, slopes = vmap(value_and_grad(f))(x)
+    assert_same(values, np.stack([f(v) for v in x]))
+    assert_same(slopes, 2 * x - 1)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from . import errors, libraries, numpy, ops, rules, scalars  # noqa: F401
+from . import errors, lanes, libraries, numpy, ops, rules, scalars, selects  # noqa: F401
 from .batching import vmap
 from .custom import custom_jvp, custom_vjp
 from .derivatives import grad, stop_gradient, value_and_grad, vjp

@@ -12,9 +12,9 @@ from .arrays import is_plain_array
 from .axes import REDUCTIONS, InAxes, check_entries, move_axis, placed, spread_prefix
 from .batched import AloneTrace, BatchedTensor, BatchTrace, SplitTrace, TangentTrace, beside
 from .branches import AGAIN, MOST, SAMPLED, Part, Paths, check_branches, each_row
+from .converting import APART
 from .core import lift
 from .errors import ArgumentError, VmapcoreError, describe, name_of
-from .lanes import APART
 from .methods import RUN
 from .names import call_user
 from .opaque import Opaque, anew_if_asked, reaches_tracer, recording, run_anew
@@ -247,6 +247,16 @@ class _SplitDoor(_Door):
             report = trace.report
             return part
 
+        every = self._run(together, leaves, treedef, mapped, size)
+        if report is not None:
+            report.tell()
+        if self.out_axes is list:
+            return every.listed()
+        tree, found = every.merged()
+        return self._placed(size, unflatten(tree, [x for x, _ in found]), tree, found)
+
+    def _run(self, together: Any, leaves: list[Any], treedef: Any, mapped: list[bool], size: int) -> Paths:
+        """Runs rows together, or in a loop where that has paid."""
         args, kwargs = unflatten(treedef, leaves)
         simple = not kwargs and len(args) == len(leaves) and all(map(operator.is_, args, leaves))
         traced = RUN.get() is not None or any(isinstance(x, Tracer) for x in leaves)
@@ -262,12 +272,7 @@ class _SplitDoor(_Door):
             self.in_vain, self.most_in_vain = AGAIN * every.vain, size
             single = isinstance(self.out_axes, int) or self.out_axes is list  # alone, nothing is one for all rows
             self.doubtful = every.doubtful and self.randomness == "error" and single
-        if report is not None:
-            report.tell()
-        if self.out_axes is list:
-            return every.listed()
-        tree, found = every.merged()
-        return self._placed(size, unflatten(tree, [x for x, _ in found]), tree, found)
+        return every
 
 
 class _Alone:

@@ -2,7 +2,8 @@
 
 All of it stands here, as measured (docs/performance.md), and is read when modules are imported. With the environment
 variable VMAPCORE_TINY=1 the sizes are tiny instead, so that arrays of a few numbers take every way there is: for tests.
-Results depend on these sizes, by rounding, and on nothing else: never on how many threads there are.
+Results depend on these sizes, by rounding, never on how many threads there are; and where rows part at branches, on
+whether they were faster together or one by one, as measured.
 """
 
 import os

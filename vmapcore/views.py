@@ -184,4 +184,5 @@ def is_contiguous(x: Any) -> bool:
 
 def as_argument(x: Any, tracer: Any) -> Any:
     """Returns `tracer`, of the argument `x`, after noting where needed that it is an array of no axes, not a scalar."""
-    return mark_contiguous(tracer) if x.shape == () and not isinstance(x, np.generic) else tracer
+    is_array = x.shape == () and not (isinstance(x, np.generic) or getattr(x, "_is_scalar", False))
+    return mark_contiguous(tracer) if is_array else tracer

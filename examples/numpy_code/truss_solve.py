@@ -22,7 +22,7 @@ def truss(load, area, young, yield_stress):
         K[np.ix_(dofs, dofs)] += np.block([[k, -k], [-k, k]])
     f = np.zeros(ndof)
     f[[8, 9]] = load
-    f[11] = -10e3
+    f[[3, 11]] = -1e3, -10e3
     free = [d for d in range(ndof) if d not in FIXED]
     u = np.zeros(ndof)
     u[free] = np.linalg.solve(K[np.ix_(free, free)], f[free])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vmapcore.rules.chosen import extremum_of_chosen, place_chosen, repeat_chosen
+from vmapcore.rules.chosen import extremum_of_chosen, place_chosen, repeat_chosen, repeat_taken
 
 from . import Arg, row
 
@@ -25,7 +25,13 @@ def where_chosen(x, m, axis):
     return np.where(along, repeat_chosen(x, along, axis=axis), 0)
 
 
+def where_taken(x, m):
+    return np.where(m, repeat_taken(x, m), 0)
+
+
 ROWS = [
+    row("repeat_taken", where_taken, (), Arg((), "b"), kinds="fcib"),
+    row("repeat_taken of rows", lambda x, m: where_taken(x, m[0]), (4, 2), MASK),
     row("repeat_chosen", lambda x, m: where_chosen(x, m, -1), (4,), MASK, kinds="fcib"),
     row("repeat_chosen of rows", lambda x, m: where_chosen(x, m, -2), (4, 2), MASK),
     row("extremum_of_chosen", extremum(True), SPREAD, MASK, loop=largest_of_rows),

@@ -1,11 +1,16 @@
-"""Functions of a user's as `lanes` runs them: the same statements, with branches and loops at which rows go apart.
+"""Functions of a user's as transforms run them: the same statements, with branches that are more than Python's own.
 
-The code of a function is compiled once more, from its source, in which `if`, `while`, `and`, `or`, `a if b else c`,
-`break`, `continue` and `return` ask the frame that a call keeps, which is also told of what is done to anything but
-variables. A function is left as it is if its source does not compile to its code, or has what is not known here.
+Branches that only compute become choices (`selecting`), for which both arms run. Where rows may go apart, all `if`,
+`while`, `and`, `or`, `a if b else c`, `break`, `continue` and `return` ask the frame that a call keeps, which is also
+told of what is done to anything but variables (`statements`, for `lanes`).
+
+The code of a function is compiled once more, from its source. A function is left as it is if its source does not
+compile to its code, or has what is not known here.
 """
 
 import ast
+import copy
+import dis
 import functools
 import linecache
 import warnings
@@ -13,17 +18,19 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Any
 
-from .expressions import FRAME, NEW_FRAME, OFF, SITES
-from .statements import Statements, fields_of
+from .expressions import NEW_FRAME, OFF, SITES
+from .selecting import SELECTS, ChoiceWriter
+from .statements import Statements
 from .walks import COMPREHENSIONS, FUNCTIONS, leaves, names_in
+from .writing import FRAME, fields_of
 
-__all__ = ["APART", "CONVERTED", "FRAMES", "OFF", "SITES", "code_of"]
+__all__ = ["APART", "CONSTANTS", "CONVERTED", "FRAME", "NEW_FRAME", "OFF", "SELECTS", "SITES", "code_of", "source_of"]
 
 APART: ContextVar[bool] = ContextVar("apart", default=False)
 """Whether functions run as those whose rows go apart at branches and meet again."""
 
-FRAMES: list[Any] = []
-"""What makes the frames of converted functions, which `lanes` says."""
+CONSTANTS: dict[str, Any] = {}
+"""What stands in converted functions in the place of a constant: `lanes` and `selects` say."""
 
 CONVERTED: set[CodeType] = set()
 """The code of converted functions, and of those within."""
@@ -34,23 +41,53 @@ UNKNOWN_STATEMENTS = (ast.Delete, ast.Match, ast.TryStar)
 
 def code_of(code: CodeType, apart: bool) -> CodeType:
     """What a function of this code runs, where rows may go apart and meet again, or may not."""
-    return (apart and converted(code)) or code
+    return (converted(code) if apart else choosing(code)) or code
+
+
+@functools.cache
+def choosing(code: CodeType) -> CodeType | None:
+    """The code as it runs with choices for branches; None where that is not known, or there are none."""
+    if not _branches(code):
+        return None
+    try:
+        node = source_of(code)
+        if node is None:
+            return None
+        writer = ChoiceWriter()
+        made = _code(writer.function(copy.deepcopy(node)), code)
+    except (SyntaxError, RecursionError, ValueError):
+        return None
+    return made if writer.changes and made.co_freevars == code.co_freevars else None
+
+
+def _branches(code: CodeType) -> bool:
+    """Whether the code, or that of a function inside, has a branch."""
+    return any("JUMP_IF" in dis.opname[op] or "JUMP_FORWARD" in dis.opname[op] for op in code.co_code[::2]) or any(
+        _branches(x) for x in code.co_consts if isinstance(x, CodeType)
+    )
+
+
+def source_of(code: CodeType) -> Any:
+    """The function whose code it is, as it was written; None where that is not known."""
+    lines = tuple(linecache.getlines(code.co_filename))
+    key = code.co_name, code.co_firstlineno
+    node = _functions(lines).get(key)
+    if node is None or not _is_known(node) or _as_compiled(code) not in _codes(lines).get(key, ()):
+        return None
+    return node
 
 
 @functools.cache
 def converted(code: CodeType) -> CodeType | None:
     """The code as it runs where rows go apart and meet again; None where that is not known, or has no branches."""
     try:
-        lines = tuple(linecache.getlines(code.co_filename))
-        node = _functions(lines).get((code.co_name, code.co_firstlineno))
-        if node is None or not _is_known(node):
-            return None
-        if _as_compiled(code) not in _codes(lines).get((code.co_name, code.co_firstlineno), ()):
+        node = source_of(code)
+        if node is None:
             return None
         if _is_formula(node):
             CONVERTED.add(code)
             return None
-        made = _code(Statements(code.co_filename).function(node), code)
+        made = _code(Statements(code.co_filename).function(copy.deepcopy(node)), code)
     except (SyntaxError, RecursionError, ValueError):
         return None
     if made.co_freevars != code.co_freevars:
@@ -146,13 +183,17 @@ def _code(node: Any, code: CodeType) -> CodeType:
         warnings.simplefilter("ignore", SyntaxWarning)  # that a constant is called
         whole = compile(module, code.co_filename, "exec", flags, dont_inherit=True)
     around = next(x for x in whole.co_consts if isinstance(x, CodeType))
-    made = _with_frames(next(x for x in around.co_consts if isinstance(x, CodeType)))
+    made = _with_constants(next(x for x in around.co_consts if isinstance(x, CodeType)))
     return made.replace(co_name=code.co_name, co_qualname=code.co_qualname, co_firstlineno=code.co_firstlineno)
 
 
-def _with_frames(code: CodeType) -> CodeType:
-    constants = [_with_frames(x) if isinstance(x, CodeType) else x for x in code.co_consts]
-    return code.replace(co_consts=tuple([FRAMES[0] if x == NEW_FRAME else x for x in constants]))
+def _with_constants(code: CodeType) -> CodeType:
+    def constant(x: Any) -> Any:
+        if isinstance(x, CodeType):
+            return _with_constants(x)
+        return CONSTANTS.get(x, x) if type(x) is str else x
+
+    return code.replace(co_consts=tuple(map(constant, code.co_consts)))
 
 
 def _without_defaults(args: Any) -> Any:

@@ -3,44 +3,31 @@
 import ast
 from typing import Any
 
+from .writing import FRAME, Writer
+
 OFF: set[int] = set()
 """Branches at which rows do not go apart to meet again."""
 
 SITES: list[str] = []
 """Of all branches, where they are."""
 
-FRAME = "_vmapcore_"
 NEW_FRAME = "a frame of vmapcore's"
 """The constant of a code in whose place stands what makes its frames: names hang on who calls."""
 
 
-class Expressions(ast.NodeTransformer):
+class Expressions(Writer):
     """Makes the expressions of one function those that are run."""
 
     def __init__(self, file: str) -> None:
+        Writer.__init__(self)
         self.file = file
-        self.count = 0
         self.loops: list[str | None] = []
         self.elsewhere: set[str] = set()
         self.in_init = False
 
-    # Sources of what is put in.
-
     def site(self, node: Any) -> int:
         SITES.append(f"{self.file}:{node.lineno}")
         return len(SITES) - 1
-
-    def new(self, kind: str) -> str:
-        self.count += 1
-        return f"{FRAME}{kind}{self.count}"
-
-    def parsed(self, text: str, node: Any) -> list[Any]:
-        """Statements of a text, at the place of a node."""
-        made = ast.parse(text).body
-        for statement in made:
-            for x in ast.walk(statement):
-                ast.copy_location(x, node)
-        return made
 
     def called(self, method: str, node: Any, *args: Any) -> Any:
         """A call of a method of the frame."""
@@ -48,10 +35,6 @@ class Expressions(ast.NodeTransformer):
         values: list[Any] = [ast.Constant(a) if isinstance(a, (int, tuple)) else a for a in args]  # type: ignore[arg-type]
         made = ast.Call(function, values, [])
         return ast.fix_missing_locations(ast.copy_location(made, node))
-
-    def taken(self, names: tuple[str, ...], variables: str) -> str:
-        lines = [f"{name} = {variables}[{name!r}]" for name in names]
-        return "; ".join(lines) or "pass"
 
     # Expressions.
 
@@ -63,13 +46,6 @@ class Expressions(ast.NodeTransformer):
 
     def visit_UnaryOp(self, node: Any) -> Any:
         return self.test(node) if isinstance(node.op, ast.Not) else self.generic_visit(node)
-
-    def later(self, node: Any) -> Any:
-        """An expression to be evaluated by some rows."""
-        if any(isinstance(x, ast.NamedExpr) for x in ast.walk(node)):
-            raise SyntaxError("an assignment inside of an expression")
-        nothing = ast.arguments([], [], None, [], [], None, [])
-        return ast.fix_missing_locations(ast.copy_location(ast.Lambda(nothing, node), node))
 
     def visit_BoolOp(self, node: Any) -> Any:
         method = "both" if isinstance(node.op, ast.And) else "either"

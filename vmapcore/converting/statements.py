@@ -3,8 +3,9 @@
 import ast
 from typing import Any
 
-from .expressions import FRAME, NEW_FRAME, Expressions
+from .expressions import NEW_FRAME, Expressions
 from .walks import assigned, leaves, walk_body
+from .writing import FRAME, fields_of, listed
 
 
 class Statements(Expressions):
@@ -61,7 +62,7 @@ except Exception:
     def statements(self, nodes: list[Any]) -> list[Any]:
         made: list[Any] = []
         for node in nodes:
-            made += _listed(self.visit(node))
+            made += listed(self.visit(node))
         return made
 
     def visit_If(self, node: Any) -> Any:
@@ -120,7 +121,7 @@ if {arms}.split:
         """A loop and what is done after it by those who did not break it."""
         flag = self.new("broken")
         note = self.parsed(f"{flag} = True", node)[0]
-        loop.body = [x for s in loop.body for x in ([s] if s is stop else _listed(_Noting(note).visit(s)))]
+        loop.body = [x for s in loop.body for x in ([s] if s is stop else listed(_Noting(note).visit(s)))]
         start = self.parsed(f"{flag} = False", node)[0]
         rest = ast.If(ast.UnaryOp(ast.Not(), ast.Name(flag, ast.Load())), node.orelse, [])
         ast.fix_missing_locations(ast.copy_location(rest, node))
@@ -275,7 +276,7 @@ class _Noting(ast.NodeTransformer):
         return [self.note, node]
 
     def visit_For(self, node: Any) -> Any:
-        node.orelse = [x for s in node.orelse for x in _listed(self.visit(s))]  # all other breaks are its own
+        node.orelse = [x for s in node.orelse for x in listed(self.visit(s))]  # all other breaks are its own
         return node
 
     def visit_While(self, node: Any) -> Any:
@@ -283,11 +284,3 @@ class _Noting(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: Any) -> Any:
         return node
-
-
-def _listed(x: Any) -> list[Any]:
-    return x if isinstance(x, list) else [x]
-
-
-def fields_of(node: Any) -> dict[str, Any]:
-    return {name: getattr(node, name) for name in node._fields if hasattr(node, name)}

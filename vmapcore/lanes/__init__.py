@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..batched import BatchedTensor, SplitTrace
-from ..converting import APART, FRAMES, OFF
+from ..converting import CONSTANTS, NEW_FRAME, OFF
 from ..core import RUNNING, at_end
 from ..numbers import Number, number
 from ..rows import Rows
@@ -21,7 +21,7 @@ from ..tracer import Tracer
 from .effects import is_pure
 from .meeting import MISSING, Undecided, freeze, inner, may_join, merged, of_python, spread, undecided
 
-__all__ = ["APART", "Frame"]
+__all__ = ["Frame"]
 
 RETURN, BREAK, CONTINUE = "return", "break", "continue"
 
@@ -366,4 +366,4 @@ class Frame:
         return made if kind is None else number(kind, made)
 
 
-FRAMES.append(Frame)
+CONSTANTS[NEW_FRAME] = Frame

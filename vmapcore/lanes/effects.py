@@ -20,7 +20,7 @@ EFFECTS = frozenset(
 )
 
 
-def _is_library(module: Any) -> bool:
+def is_library(module: Any) -> bool:
     module = module or ""
     return module.partition(".")[0] in LIBRARIES and "random" not in module
 
@@ -31,7 +31,7 @@ def is_pure(rows: Any, f: Any) -> bool:
         return False
     if isinstance(f, FunctionType):
         code = f.__code__
-        return code in CONVERTED or _is_library(f.__module__) or (converted(code) is None and code in CONVERTED)
+        return code in CONVERTED or is_library(f.__module__) or (converted(code) is None and code in CONVERTED)
     if isinstance(f, MethodType):
         return isinstance(f.__self__, Tracer) or is_pure(rows, f.__func__)
     sharing = getattr(getattr(f, "source", None), "lanes", None)  # of a method of a generator
@@ -43,9 +43,9 @@ def is_pure(rows: Any, f: Any) -> bool:
             return f.__name__ in READS or id(owner) in rows.scope.fresh
         if isinstance(owner, np.ndarray):
             return f.__name__ not in WRITES
-        return type(owner) in VALUES or _is_library(f.__module__) or f.__module__ == "builtins"
+        return type(owner) in VALUES or is_library(f.__module__) or f.__module__ == "builtins"
     if isinstance(f, functools.partial):
         return is_pure(rows, f.func)
     if isinstance(f, type):
         return f in VALUES or f in (list, dict, set, range, enumerate, zip, map) or issubclass(f, Exception)
-    return isinstance(f, np.ufunc) or (_is_library(type(f).__module__) and _is_library(f.__module__))
+    return isinstance(f, np.ufunc) or (is_library(type(f).__module__) and is_library(f.__module__))

@@ -10,6 +10,7 @@ from ..batched import BatchedTensor, SharedTensor
 from ..numbers import DTYPES, Number, bound_of, is_int64, number
 from ..rows import Rows
 from ..scopes import joined, places_among
+from ..tracer import Tracer
 
 
 class Undecided:
@@ -140,7 +141,7 @@ def spread(x: Any, count: int) -> Any:
 
 def freeze(x: Any, again: Callable[[], BaseException]) -> None:
     """Ends the run where an array is written to that some rows have under another name than others."""
-    if isinstance(x, BatchedTensor):
+    if isinstance(x, Tracer):
         for ref, _ in list(getattr(x.storage, "members", {}).values()):
             if (other := ref()) is not None:
                 other.storage = Frozen(again)

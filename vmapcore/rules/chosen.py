@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import on_host
-from ..core import Trace, at_end
+from ..core import Trace, at_end, primitive
 from ..errors import ConcretizationError, IndexingError, VmapcoreError, callers_line, describe
 from ..evals.reductions import kept_shape
 from ..refusals import BOOL, TRUTH, refuse
 from ..tracer import Tracer, innermost
-from ._families import match, trailing
+from ._families import match, spread, trailing
 from ._work import each, per_input
 from .brackets import CALL
 from .reductions import reduce_sum
@@ -44,6 +44,35 @@ def repeat_chosen(xp: Any, x: Any, mask: Any, *, axis: int) -> Any:
 
 repeat_chosen.def_vjp(lambda g, out, x, mask, *, axis: match(np.where(mask, g, 0), x), None)
 repeat_chosen.def_jvp(lambda tangents, out, x, mask, *, axis: np.where(mask, tangents[0], 0))
+
+
+@primitive
+def repeat_taken(xp: Any, x: Any, mask: Any) -> Any:
+    """`x` for the rows in `mask`, whose axes are the first of `x`; for others what the first of those rows has.
+
+    Of numbers that no row has, what `repeat_chosen` puts there; of arrays, what they are.
+    """
+    kept = x.shape[mask.ndim :]
+    flat, chosen = x.reshape((mask.size, *kept)), mask.reshape((mask.size,) + (1,) * len(kept))
+    if kept and not mask.any():
+        return x.copy()
+    return repeat_chosen.eval(xp, flat, chosen, axis=-1 - len(kept)).reshape(x.shape)
+
+
+repeat_taken.def_facts(work=each)
+
+
+@repeat_taken.def_vmap
+def _repeat_taken_vmap(size: int, mapped: Sequence[bool], x: Any, mask: Any) -> Any:
+    return repeat_taken(spread(size, mapped[0], x), spread(size, mapped[1], mask))
+
+
+def _if_taken(g: Any, x: Any, mask: Any) -> Any:
+    return np.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), g, 0)
+
+
+repeat_taken.def_vjp(lambda g, out, x, mask: match(_if_taken(g, x, mask), x), None)
+repeat_taken.def_jvp(lambda tangents, out, x, mask: _if_taken(tangents[0], x, mask))
 
 
 @trailing(work=per_input(1))

@@ -1,0 +1,128 @@
+"""What ends a function, a loop or a round of it early: the same, with one end behind all ways."""
+
+import ast
+import copy
+from typing import Any
+
+from .walks import FUNCTIONS
+from .writing import listed
+
+
+class Ending(ast.NodeTransformer):
+    """Makes of what ends something, in the last place, what assigns a value, or nothing."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def visit_Return(self, node: Any) -> Any:
+        value = ast.Constant(None) if node.value is None else node.value
+        made = ast.Assign([ast.Name(self.value, ast.Store())], value)
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
+    def visit_Continue(self, node: Any) -> Any:
+        return ast.copy_location(ast.Pass(), node)
+
+    def visit_For(self, node: Any) -> Any:
+        return node
+
+
+class Breaking(ast.NodeTransformer):
+    """Makes of what leaves a loop what says so, and of what ends a round nothing."""
+
+    def __init__(self, going: str) -> None:
+        self.going = going
+
+    def visit_Break(self, node: Any) -> Any:
+        made = ast.Assign([ast.Name(self.going, ast.Store())], ast.Constant(False))
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
+    def visit_Continue(self, node: Any) -> Any:
+        return ast.copy_location(ast.Pass(), node)
+
+    def visit_For(self, node: Any) -> Any:
+        return node
+
+
+class LeftInside:
+    """Has a function return behind a loop what it returns inside."""
+
+    def __init__(self, new: Any) -> None:
+        self.new = new
+
+    def visit_block(self, nodes: list[Any]) -> list[Any]:
+        made: list[Any] = []
+        for node in nodes:
+            made += self.visit(node)
+        return made
+
+    def visit(self, node: Any) -> list[Any]:
+        if isinstance(node, (ast.If, ast.For)):
+            node.body, node.orelse = self.visit_block(node.body), self.visit_block(node.orelse)
+        if not isinstance(node, ast.For) or not any(has(x, ast.Return) for x in node.body):
+            return [node]
+        value, returned = self.new("value"), self.new("returned")
+        if any(isinstance(x, (ast.Try, ast.With, ast.While)) and has(x, ast.Return) for x in ast.walk(node)):
+            return [node]
+        node.body = [y for x in node.body for y in listed(_Returning(value, returned).visit(x))]
+        start = ast.Assign([ast.Name(returned, ast.Store())], ast.Constant(False))
+        end = ast.If(ast.Name(returned, ast.Load()), [ast.Return(ast.Name(value, ast.Load()))], [])
+        return [ast.fix_missing_locations(ast.copy_location(x, node)) for x in (start, node, end)]
+
+
+class _Returning(ast.NodeTransformer):
+    """Has a loop end where the function does."""
+
+    def __init__(self, value: str, returned: str) -> None:
+        self.value, self.returned = value, returned
+
+    def visit_Return(self, node: Any) -> Any:
+        made = [
+            ast.Assign([ast.Name(self.value, ast.Store())], node.value or ast.Constant(None)),
+            ast.Assign([ast.Name(self.returned, ast.Store())], ast.Constant(True)),
+            ast.Break(),
+        ]
+        return [ast.fix_missing_locations(ast.copy_location(x, node)) for x in made]
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        return node
+
+    def visit_Lambda(self, node: Any) -> Any:
+        return node
+
+
+def has(node: Any, kind: Any) -> bool:
+    """Whether a statement has one inside that ends what it is in: a loop has its own `continue`."""
+    if isinstance(node, FUNCTIONS):
+        return False
+    if isinstance(node, (ast.For, ast.While)) and kind is not ast.Return:
+        return False
+    return isinstance(node, kind) or any(has(x, kind) for x in ast.iter_child_nodes(node))
+
+
+def closed(nodes: list[Any], after: list[Any] | None, kind: Any) -> list[Any] | None:
+    """Statements and what comes after, so that each way through them ends at its end; None where they do not so."""
+    for k, node in enumerate(nodes):
+        if isinstance(node, (kind, ast.Raise) if isinstance(kind, type) else (*kind, ast.Raise)):
+            return nodes[: k + 1]
+        if not any(has(node, x) for x in (ast.Return, ast.Continue, ast.Break)):
+            continue
+        if not isinstance(node, ast.If):
+            return None
+        rest = closed(nodes[k + 1 :], after, kind)
+        if rest is None:
+            return None
+        body, orelse = closed(node.body, rest, kind), closed(node.orelse, copy.deepcopy(rest), kind)
+        if body is None or orelse is None:
+            return None
+        return [*nodes[:k], *_of_arms(node, body, orelse)]
+    return None if after is None else [*nodes, *after]
+
+
+def _of_arms(node: Any, body: list[Any], orelse: list[Any]) -> list[Any]:
+    """An `if`; where one arm raises, that one alone, and then the other."""
+    if len(body) == 1 and isinstance(body[0], ast.Raise):
+        return [ast.copy_location(ast.If(node.test, body, []), node), *orelse]
+    if len(orelse) == 1 and isinstance(orelse[0], ast.Raise):
+        no = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node)
+        return [ast.copy_location(ast.If(no, orelse, []), orelse[0]), *body]
+    return [ast.copy_location(ast.If(node.test, body, orelse), node)]
