@@ -225,7 +225,7 @@ class Writer:
 class ChoiceWriter(Writer):
     """Writes one program that does nothing but compute: no loops without an end, and nothing done to others."""
 
-    OTHERS = ("bump", "append", "box", "v =", "return", "recurse", "inner")
+    OTHERS = ("bump", "append", "last", "= sum", "box", "v =", "return", "recurse", "inner")
 
     def __init__(self, seed):
         Writer.__init__(self, seed)

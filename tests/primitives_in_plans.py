@@ -198,6 +198,7 @@ WHOLE = [
     "recurrence",
     "repeat",
     "repeat_chosen",
+    "repeat_taken",
     "roll",
     "run_starts",
     "running",
