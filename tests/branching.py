@@ -3,6 +3,30 @@
 import linecache
 import random
 
+import numpy as np
+
+from vmapcore import tree_map
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def looped(fun, *args):
+    """What a loop over the rows gives, of which each gets its own arrays."""
+    found = [fun(*[np.copy(x)[()] for x in row]) for row in zip(*args, strict=True)]
+    return tree_map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *found)
+
+
+def total_of(fun):
+    """A number of what a random program returns, to be differentiated."""
+
+    def total(a, b, n, x):
+        out = fun(a, b, n, x)
+        return np.sum(out[0]) + np.sum(out[2])
+
+    return total
+
 
 def collatz(n):
     steps = 0
@@ -273,6 +297,15 @@ def choices(seed):
         writer.statement(3, 1, False)
     writer.write(1, LAST)
     return _function(writer.lines, f"<choices {seed}>")
+
+
+def doubling(count):
+    """A function of that many branches in a row, each of which may return, or go on after either arm."""
+    lines = ["def f(x):"]
+    for i in range(count):
+        lines += [f"    if x > {i}:", f"        if x < {i}.5:", f"            return x * {i}", "        x = x + 1"]
+        lines += ["    else:", "        x = x - 0.5"]
+    return _function([*lines, "    return x"], f"<doubling {count}>")
 
 
 def program(seed):

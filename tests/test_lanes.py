@@ -11,7 +11,7 @@ from vmapcore import PerformanceWarning, grad, jit, rows, tree_map, vmap
 from vmapcore import converting as conversion
 from vmapcore.testing import assert_same
 
-from .branching import collatz, program
+from .branching import collatz, looped, program, rng, total_of
 from .together import together
 
 
@@ -22,15 +22,6 @@ def cheap(monkeypatch):
     monkeypatch.setattr(rows, "STEP_OF_ROWS", 0.0)
     monkeypatch.setattr(rows, "STEP_OF_SCOPE", 0.0)
     conversion.OFF.clear()
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def looped(fun, *args):
-    found = [fun(*[np.copy(x)[()] for x in row]) for row in zip(*args, strict=True)]
-    return tree_map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *found)
 
 
 def runs(fun, *args, **options):
@@ -361,11 +352,7 @@ def test_random_programs(seed):
 def test_random_programs_under_transforms(seed):
     fun, r = program(seed), rng(seed)
     args = r.normal(size=6).round(2), r.normal(size=6).round(2), r.integers(0, 6, 6), r.normal(size=(6, 3)).round(1)
-
-    def total(a, b, n, x):
-        out = fun(a, b, n, x)
-        return np.sum(out[0]) + np.sum(out[2])
-
+    total = total_of(fun)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:

@@ -6,23 +6,12 @@ import warnings
 import numpy as np
 import pytest
 
-from vmapcore import grad, jacfwd, jit, plain, trace, tree_map, value_and_grad, vmap
+from vmapcore import grad, jacfwd, jit, plain, trace, value_and_grad, vmap
 from vmapcore.errors import ConcretizationError
 from vmapcore.testing import assert_same
 
-from .branching import checked, choices
+from .branching import checked, choices, doubling, looped, rng, total_of
 from .together import together
-
-
-def rng(seed):
-    return np.random.default_rng(seed)
-
-
-def looped(fun, *args):
-    """What a loop over the rows gives."""
-    rows = [fun(*row) for row in zip(*args, strict=True)]
-    return tree_map(lambda *xs: np.stack(xs), *rows)
-
 
 X = np.array([-1.0, -0.25, 0.5, 1.25, 2.0])
 TABLE = np.array([1.0, 4.0, 9.0])
@@ -347,6 +336,13 @@ def test_arrays_under_two_names_are_right_or_refused(fun):
     assert_same(found, wanted)
 
 
+def test_early_returns_that_double_what_follows():
+    """Twice as much with each branch: the rest of a function is not put into both arms without end."""
+    assert_same(vmap(doubling(4))(X), looped(doubling(4), X))
+    with pytest.raises(ConcretizationError):
+        vmap(doubling(60))(X)
+
+
 @together("seed", range(150))
 def test_random_programs(seed):
     """Right, to the last bit, or refused; under jit and in derivatives as well."""
@@ -354,10 +350,7 @@ def test_random_programs(seed):
     m = (1, 2, 7, 20)[seed % 4]
     args = r.normal(size=m).round(2), r.normal(size=m).round(2), r.integers(-3, 6, m), r.normal(size=(m, 3)).round(1)
 
-    def total(a, b, n, x):
-        out = fun(a, b, n, x)
-        return np.sum(out[0]) + np.sum(out[2])
-
+    total = total_of(fun)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:

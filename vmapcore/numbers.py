@@ -235,6 +235,11 @@ def number(kind: Any, value: Any, bound: float | None = None) -> Any:
 new = object.__new__
 
 
+def settled(x: Any) -> Any:
+    """What is traced of a number of Python's; any other value itself."""
+    return x.value if type(x) is Number else x
+
+
 def bound_of(*xs: Any) -> float | None:
     """What ints and floats of Python's are at most in size; None where that is not known."""
     most = 0.0

@@ -7,33 +7,24 @@ from typing import Any
 from .walks import FUNCTIONS
 from .writing import listed
 
+MOST = 4000
+"""Of how many nodes statements may be with what follows them, which stands in two arms where either goes on."""
+
 
 class Ending(ast.NodeTransformer):
-    """Makes of what ends something, in the last place, what assigns a value, or nothing."""
+    """Makes of what ends something, in the last place, an assignment: of what is returned, or that a loop is left."""
 
-    def __init__(self, value: str) -> None:
-        self.value = value
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def visit_Return(self, node: Any) -> Any:
-        value = ast.Constant(None) if node.value is None else node.value
-        made = ast.Assign([ast.Name(self.value, ast.Store())], value)
-        return ast.fix_missing_locations(ast.copy_location(made, node))
-
-    def visit_Continue(self, node: Any) -> Any:
-        return ast.copy_location(ast.Pass(), node)
-
-    def visit_For(self, node: Any) -> Any:
-        return node
-
-
-class Breaking(ast.NodeTransformer):
-    """Makes of what leaves a loop what says so, and of what ends a round nothing."""
-
-    def __init__(self, going: str) -> None:
-        self.going = going
+        return self.assigned(ast.Constant(None) if node.value is None else node.value, node)
 
     def visit_Break(self, node: Any) -> Any:
-        made = ast.Assign([ast.Name(self.going, ast.Store())], ast.Constant(False))
+        return self.assigned(ast.Constant(False), node)
+
+    def assigned(self, value: Any, node: Any) -> Any:
+        made = ast.Assign([ast.Name(self.name, ast.Store())], value)
         return ast.fix_missing_locations(ast.copy_location(made, node))
 
     def visit_Continue(self, node: Any) -> Any:
@@ -99,8 +90,11 @@ def has(node: Any, kind: Any) -> bool:
     return isinstance(node, kind) or any(has(x, kind) for x in ast.iter_child_nodes(node))
 
 
-def closed(nodes: list[Any], after: list[Any] | None, kind: Any) -> list[Any] | None:
-    """Statements and what comes after, so that each way through them ends at its end; None where they do not so."""
+def closed(nodes: list[Any], after: list[Any] | None, kind: Any, large: dict[Any, Any]) -> list[Any] | None:
+    """Statements and what comes after, so that each way through them ends at its end; None where they do not so.
+
+    `large` keeps which of them would be too many, with what comes after these.
+    """
     for k, node in enumerate(nodes):
         if isinstance(node, (kind, ast.Raise) if isinstance(kind, type) else (*kind, ast.Raise)):
             return nodes[: k + 1]
@@ -108,14 +102,22 @@ def closed(nodes: list[Any], after: list[Any] | None, kind: Any) -> list[Any] | 
             continue
         if not isinstance(node, ast.If):
             return None
-        rest = closed(nodes[k + 1 :], after, kind)
+        here = id(node), id(after)
+        rest = None if here in large else closed(nodes[k + 1 :], after, kind, large)
         if rest is None:
             return None
-        body, orelse = closed(node.body, rest, kind), closed(node.orelse, copy.deepcopy(rest), kind)
+        body, orelse = closed(node.body, rest, kind, large), closed(node.orelse, copy.deepcopy(rest), kind, large)
         if body is None or orelse is None:
+            return None
+        if _size(body) + _size(orelse) > MOST:
+            large[here] = node, after
             return None
         return [*nodes[:k], *_of_arms(node, body, orelse)]
     return None if after is None else [*nodes, *after]
+
+
+def _size(nodes: list[Any]) -> int:
+    return sum([1 for s in nodes for _ in ast.walk(s)])
 
 
 def _of_arms(node: Any, body: list[Any], orelse: list[Any]) -> list[Any]:

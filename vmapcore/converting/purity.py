@@ -10,18 +10,12 @@ from typing import Any
 NONE, IN_DERIVATIVES, IN_VALUES = 0, 1, 2
 """What comes of computing with values that a branch was to keep out."""
 
-HARMLESS = (
-    *(ast.Constant, ast.Name, ast.Tuple, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.expr_context, ast.operator),
-    *(ast.unaryop, ast.boolop, ast.cmpop, ast.IfExp, ast.Attribute, ast.stmt, ast.If),
-)
 COMPUTES = (
     *(ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.Attribute),
     *(ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.Call, ast.keyword, ast.JoinedStr),
     *(ast.FormattedValue, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
 )
 """Of expressions, what a choice may have in its arms."""
-
-LEAVES = (ast.Return, ast.Continue, ast.Break, ast.Raise)
 
 
 def is_pure(node: Any) -> bool:
@@ -106,19 +100,3 @@ def changed(statements: Iterable[Any]) -> frozenset[str]:
             elif isinstance(x, ast.Subscript) and isinstance(x.ctx, ast.Store) and isinstance(x.value, ast.Name):
                 found.add(x.value.id)
     return frozenset(found)
-
-
-def ends(statements: Any, kind: type) -> bool:
-    """Whether statements always end in one of a kind, and have it nowhere else."""
-    if not statements:
-        return False
-    *first, last = statements
-    if any(isinstance(x, LEAVES) for s in first for x in ast.walk(s) if not _only_raises(s)):
-        return False
-    if isinstance(last, ast.If):
-        return ends(last.body, kind) and ends(last.orelse, kind)
-    return isinstance(last, kind)
-
-
-def _only_raises(node: Any) -> bool:
-    return isinstance(node, ast.If) and raises(node)

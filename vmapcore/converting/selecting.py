@@ -9,15 +9,12 @@ import copy
 from typing import Any, NamedTuple
 
 from . import purity
-from .ends import Breaking, Ending, LeftInside, closed, has
+from .ends import Ending, LeftInside, closed, has
 from .walks import assigned, walk
 from .writing import Writer, fields_of, listed
 
 SELECTS = "what selects of vmapcore's"
 """The constant in whose place stands what this code calls."""
-
-MOST = 4000
-"""Of how many nodes the rest of a function may be, where it follows an early return."""
 
 
 class Around(NamedTuple):
@@ -89,19 +86,20 @@ class ChoiceWriter(Writer):
     def block(self, nodes: list[Any], kind: type | None, whole: bool = True) -> list[Any]:
         """Statements that may end what they are in early, by one of a kind; `whole` if nothing comes after them."""
         made: list[Any] = []
+        end = ast.Return(ast.Constant(None)) if kind is ast.Return else ast.Continue()
+        after = [ast.copy_location(end, nodes[-1])] if whole and nodes else None
+        large: dict[Any, Any] = {}
         for k, node in enumerate(nodes):
             if kind is not None and isinstance(node, ast.If) and has(node, kind):
-                ended = self._ended(nodes[k:], kind, whole)
+                ended = self._ended(closed(nodes[k:], after, kind, large), kind)
                 if ended is not None:
                     return made + ended
             made += listed(self.visit(node))
         return made
 
-    def _ended(self, nodes: list[Any], kind: Any, whole: bool) -> list[Any] | None:
-        """The same as statements of which the last one alone ends what they are in; None where they do more."""
-        last = ast.Return(ast.Constant(None)) if kind is ast.Return else ast.Continue()
-        ended = closed(nodes, [ast.copy_location(last, nodes[-1])] if whole else None, kind)
-        if ended is None or sum(1 for s in ended for _ in ast.walk(s)) > MOST:
+    def _ended(self, ended: list[Any] | None, kind: Any) -> list[Any] | None:
+        """What is `closed`, with the last statement alone ending what they are in; None where they do more."""
+        if ended is None:
             return None
         if not isinstance(ended[-1], ast.If):
             return [*self.block(ended[:-1], None), *listed(self.visit(ended[-1]))]
@@ -188,12 +186,12 @@ if {name}.split:
 
     def _left(self, node: Any) -> list[Any] | None:
         """A loop that rows leave one after the other, as one in which those go on that have not."""
-        ended = closed(node.body, [ast.copy_location(ast.Continue(), node)], (ast.Break, ast.Continue))
-        if ended is None or sum(1 for s in ended for _ in ast.walk(s)) > MOST:
+        ended = closed(node.body, [ast.copy_location(ast.Continue(), node)], (ast.Break, ast.Continue), {})
+        if ended is None:
             return None
         going, item = self.new("going"), self.new("item")
         now = ast.Assign([copy.deepcopy(node.target)], ast.Name(item, ast.Load()))
-        body = [Breaking(going).visit(copy.deepcopy(x)) for x in ended]
+        body = [Ending(going).visit(copy.deepcopy(x)) for x in ended]
         whole = self._at(ast.If(ast.Name(going, ast.Load()), [now, *body], []), node)
         rest = self._at(ast.If(ast.Name(going, ast.Load()), node.orelse, []), node)
         self.own |= {going, item}
@@ -238,17 +236,20 @@ if {name}.split:
         """A write to an element, which the rows of an arm do."""
         name = self.arms[-1].name
         made = self.parsed(f"if {name}.deep: 0\nelse: 0", node)
-        key = ast.Subscript(ast.Attribute(ast.Constant(SELECTS), "index", ast.Load()), index, ast.Load())
-        call = self.of_arms("put", node, target.value, key, value)
+        call = self.of_arms("put", node, target.value, self.key(index), value)
         plain = ast.Assign([ast.Subscript(target.value, copy.deepcopy(index), ast.Store())], value)
         made[0].body, made[0].orelse = [ast.Expr(call)], [plain]
         return [ast.fix_missing_locations(ast.copy_location(x, node)) for x in made]
 
+    def key(self, index: Any) -> Any:
+        """What stands between brackets, as a value."""
+        return ast.Subscript(ast.Attribute(ast.Constant(SELECTS), "index", ast.Load()), index, ast.Load())
+
     def visit_AugAssign(self, node: Any) -> Any:
         if not self.arms:
             return self.generic_visit(node)
-        name, value, target = self.arms[-1].name, self.new("value"), node.target
-        made = self.parsed(f"{value} = 0\nif {name}.deep: 0\nelse: 0", node)
+        value, target = self.new("value"), node.target
+        made = self.parsed(f"{value} = 0", node)
         made[0].value = self.visit(node.value)
         now = ast.Name(value, ast.Load())
         if isinstance(target, ast.Name):
@@ -259,15 +260,12 @@ if {name}.split:
         else:
             key = self.new("key")
             made += self.parsed(f"{key} = 0", node)
-            index = ast.Subscript(
-                ast.Attribute(ast.Constant(SELECTS), "index", ast.Load()), self.visit(target.slice), ast.Load()
-            )
-            made.insert(1, made.pop())
-            made[1].value = index
+            made[1].value = self.key(self.visit(target.slice))
             item = ast.Subscript(self.of_arms("held", node, target.value), ast.Name(key, ast.Load()), ast.Load())
             put = self.of_arms("put", node, target.value, ast.Name(key, ast.Load()), ast.BinOp(item, node.op, now))
             change = ast.Expr(put)
             plain = ast.AugAssign(ast.Subscript(target.value, ast.Name(key, ast.Load()), ast.Store()), node.op, now)
+        made += self.parsed(f"if {self.arms[-1].name}.deep: 0\nelse: 0", node)
         made[-1].body, made[-1].orelse = [change], [plain]
         return [ast.fix_missing_locations(ast.copy_location(x, node)) for x in made]
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from ..batched import BatchedTensor, SplitTrace
 from ..converting import CONSTANTS, NEW_FRAME, OFF
-from ..core import RUNNING, at_end
-from ..numbers import Number, number
+from ..core import RUNNING
+from ..numbers import Number, number, settled
 from ..rows import Rows
 from ..scopes import joined
 from ..tracer import Tracer
 from .effects import is_pure
-from .meeting import MISSING, Undecided, freeze, inner, may_join, merged, of_python, spread, undecided
+from .meeting import MISSING, decided, freeze, inner, may_join, merged, of_python, spread, undecided
 
 __all__ = ["Frame"]
 
@@ -190,8 +190,7 @@ class Frame:
     def answers(self, test: Any, site: int) -> Any:
         """The truth of `test`: one for all rows, or an array of those of each."""
         rows = self.rows
-        if type(test) is Number:
-            test = test.value
+        test = settled(test)
         if type(test) is not BatchedTensor or rows is None or test._trace is not rows.trace:
             return bool(test)
         if test.shape or site in OFF or rows.busy or rows.trace.ended or RUNNING.get()[-1] is not rows.trace:
@@ -209,7 +208,7 @@ class Frame:
 
     def no(self, x: Any) -> Any:
         """`not x`."""
-        rows, value = self.rows, at_end(x) if type(x) is Number else x
+        rows, value = self.rows, settled(x)
         ours = type(value) is BatchedTensor and rows is not None and value._trace is rows.trace and not value.shape
         return number(bool, np.logical_not(value)) if ours else not x
 
@@ -306,11 +305,7 @@ class Frame:
             raise self.rows.again()
         return x
 
-    def decided(self, x: Any) -> Any:
-        """A value that is one for all rows, or differs in numbers alone."""
-        if type(x) is Undecided:
-            bool(x)
-        return x
+    decided = staticmethod(decided)
 
     def loop(self, site: int, names: tuple[str, ...]) -> Rounds:
         """A loop that rows may leave."""

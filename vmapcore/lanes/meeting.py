@@ -49,6 +49,13 @@ MISSING = object()
 """In place of a variable that some rows do not have."""
 
 
+def decided(x: Any) -> Any:
+    """A value that is one for all rows, or differs in numbers alone."""
+    if type(x) is Undecided:
+        bool(x)
+    return x
+
+
 def undecided(rows: Rows, site: int) -> Undecided:
     return Undecided(functools.partial(rows.again, site))
 
@@ -75,9 +82,14 @@ def merged(rows: Rows, parts: list[tuple[Any, Any]], site: int) -> Any:
     return made if kind is None else number(kind, made, bound)
 
 
+def python_kind(x: Any) -> Any:
+    """The type of a number of Python's, traced or not; None of others, and of those whose type derives from such."""
+    return x.kind if type(x) is Number else type(x) if type(x) in NUMBERS else None
+
+
 def of_python(rows: Rows, values: list[Any]) -> Any:
     """The type of numbers that are all Python's, and traced here or not at all; None of others."""
-    kinds = {x.kind if type(x) is Number else type(x) if type(x) in NUMBERS else None for x in values}
+    kinds = set(map(python_kind, values))
     if len(kinds) > 1 and any(type(x) is Number for x in values):
         rows.of_numbers = True
     kind = kinds.pop() if len(kinds) == 1 else None

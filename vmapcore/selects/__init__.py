@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..converting import CONSTANTS, SELECTS
-from ..lanes.meeting import Undecided
-from ..numbers import Number, number
+from ..lanes.meeting import decided
+from ..numbers import Number, number, settled
 from ..tracer import Tracer
 from .arms import Picks, Strings, way_of
-from .asking import known, settled, values_of
+from .asking import known, values_of
 from .raising import raising
 
 
@@ -89,13 +89,7 @@ class Selects:
         values = values_of(settled(going))
         return values is not None and not values.any()
 
-    @staticmethod
-    def decided(x: Any) -> Any:
-        """A value that is one for all rows, or differs in numbers alone."""
-        if type(x) is Undecided:
-            bool(x)
-        return x
-
+    decided = staticmethod(decided)
     raising = staticmethod(raising)
 
 

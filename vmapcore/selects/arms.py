@@ -120,7 +120,7 @@ class Picks:
 
     def enter(self, variables: Names) -> Names:
         """The variables as the arm has them."""
-        if self.way or not self.before:
+        if self.way:
             self.before = dict(variables)
             self.seen.update({id(x): x for x in variables.values()})
         found = {name: self.before.get(name, MISSING) for name in (*self.names, *self.read)}

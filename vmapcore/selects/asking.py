@@ -5,14 +5,9 @@ from typing import Any
 import numpy as np
 
 from ..batched import BatchedTensor, SplitTrace
-from ..numbers import Number
 from ..refusals import TRUTH
-from ..tracer import Tracer
-
-
-def settled(x: Any) -> Any:
-    """What is traced of a number of Python's; any other value itself."""
-    return x.value if type(x) is Number else x
+from ..rules.chosen import is_recorded
+from ..tracer import Tracer, innermost
 
 
 def known(test: Any) -> Any:
@@ -36,12 +31,8 @@ def asks_rows(x: Any) -> bool:
 
 def values_of(test: Any) -> Any:
     """The truths of all rows; None where other calls may have others, or where a device would be waited for."""
-    x = test
-    while isinstance(x, Tracer):
-        if x._trace.records:
-            return None
-        x = x.value
-    return x if isinstance(x, (np.ndarray, np.generic)) else None
+    values = None if is_recorded(test) else innermost(test)
+    return values if isinstance(values, (np.ndarray, np.generic)) else None
 
 
 def vmaps_of(x: Any) -> set[Any]:

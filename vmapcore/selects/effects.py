@@ -4,7 +4,7 @@ import ast
 import functools
 import types
 from collections.abc import Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..converting import source_of
 from ..converting.purity import COMPUTES, changed, read
 from ..converting.walks import COMPREHENSIONS, assigned
-from ..lanes.effects import EFFECTS, READS, VALUES, WRITES, is_library
+from ..lanes.effects import READS, WRITES, computes, is_library
 from ..tracer import Tracer
 
 METHODS = frozenset(dir(np.ndarray)) - WRITES | READS
@@ -29,26 +29,15 @@ STATEMENTS = (
 
 def is_pure(f: Any, within: tuple[Any, ...] = ()) -> bool:
     """Whether a function does nothing but return a value."""
-    if getattr(f, "__name__", "") in EFFECTS:
-        return False
-    if isinstance(f, FunctionType):
-        return is_library(f.__module__) or (f.__code__ not in within and _computes(f, (*within, f.__code__)))
-    if isinstance(f, MethodType):
-        if isinstance(f.__self__, Tracer):
+
+    def says(f: Any) -> bool | None:
+        if isinstance(f, FunctionType) and not is_library(f.__module__):
+            return f.__code__ not in within and _computes(f, (*within, f.__code__))
+        if isinstance(f, MethodType) and isinstance(f.__self__, Tracer):
             return f.__name__ not in WRITES
-        return is_pure(f.__func__, within)
-    if isinstance(f, BuiltinFunctionType):
-        owner = f.__self__
-        if type(owner) in (list, dict, set):
-            return f.__name__ in READS
-        if isinstance(owner, np.ndarray):
-            return f.__name__ not in WRITES
-        return type(owner) in VALUES or is_library(f.__module__) or f.__module__ == "builtins"
-    if isinstance(f, functools.partial):
-        return is_pure(f.func, within)
-    if isinstance(f, type):
-        return f in VALUES or f in (list, dict, set, range, enumerate, zip, map) or issubclass(f, Exception)
-    return isinstance(f, np.ufunc) or (is_library(type(f).__module__) and is_library(getattr(f, "__module__", "")))
+        return None
+
+    return computes(f, says)
 
 
 def _computes(f: FunctionType, within: tuple[Any, ...]) -> bool:
@@ -83,18 +72,13 @@ def _calls(code: types.CodeType) -> tuple[tuple[str, ...], ...] | None:
     node = source_of(code)
     if node is None:
         return None
-    if isinstance(node, ast.Lambda):
-        body: list[Any] = [ast.Expr(node.body)]
-        parameters = {x.arg for x in ast.walk(node.args) if isinstance(x, ast.arg)}
-        own = set(parameters)
-    else:
-        body = node.body
-        parameters = {x.arg for x in ast.walk(node.args) if isinstance(x, ast.arg)}
-        own = parameters | set(assigned(body))
+    body: list[Any] = [ast.Expr(node.body)] if isinstance(node, ast.Lambda) else node.body
+    parameters = {x.arg for x in ast.walk(node.args) if isinstance(x, ast.arg)}
+    own = parameters | set(assigned(body))
     allowed = (*COMPUTES, *COMPREHENSIONS, ast.comprehension, *STATEMENTS)
     found: list[tuple[str, ...]] = []
     for x in [x for s in body for x in ast.walk(s)]:
-        if not isinstance(x, allowed) or (isinstance(x, (ast.Attribute,)) and not isinstance(x.ctx, ast.Load)):
+        if not isinstance(x, allowed) or (isinstance(x, ast.Attribute) and not isinstance(x.ctx, ast.Load)):
             return None
         if isinstance(x, ast.Call):
             path = _path(x.func)

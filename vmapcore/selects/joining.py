@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..lanes.meeting import MISSING, NUMBERS, PLAIN, Frozen, Undecided, freeze
-from ..numbers import DTYPES, RANK, Number, bound_of, is_int64, number
+from ..lanes.meeting import MISSING, NUMBERS, PLAIN, Frozen, Undecided, freeze, python_kind
+from ..numbers import RANK, bound_of, is_int64, number
 from ..rules._families import as_scalar
+from ..rules.numbers import in_kind
 from ..tracer import Tracer
 
 
@@ -30,7 +31,7 @@ def joined(test: Any, yes: Any, no: Any, others: Callable[[Any], list[Any]], err
                 return {k: joined(test, yes[k], no[k], others, error) for k in yes}
     if type(None) in kinds and MISSING not in (yes, no):
         raise error()  # since `is None` would ask nobody
-    python = _python_kind(yes), _python_kind(no)
+    python = python_kind(yes), python_kind(no)
     if None not in python:
         made = _number(test, yes, no, python)
         return Undecided(error) if made is None else made
@@ -43,18 +44,16 @@ def joined(test: Any, yes: Any, no: Any, others: Callable[[Any], list[Any]], err
     return made
 
 
-def _python_kind(x: Any) -> Any:
-    """The type of a number of Python's, traced or not; None of others."""
-    return x.kind if type(x) is Number else type(x) if type(x) in NUMBERS else None
-
-
 def _number(test: Any, yes: Any, no: Any, kinds: tuple[Any, Any]) -> Any:
     """A number of Python's of two; None where they are of types that do not go together."""
     kind = max(kinds, key=RANK.__getitem__)
     if (bool in kinds and kinds[0] is not kinds[1]) or any(type(x) is int and not is_int64(x) for x in (yes, no)):
         return None
-    values = [x.value.astype(DTYPES[kind]) if type(x) is Number else DTYPES[kind].type(x) for x in (yes, no)]
-    return number(kind, as_scalar(np.where(test, *values)), bound_of(yes, no) if kinds == (int, int) else None)
+    return number(
+        kind,
+        as_scalar(np.where(test, in_kind(kind, yes), in_kind(kind, no))),
+        bound_of(yes, no) if kinds == (int, int) else None,
+    )
 
 
 def shares(x: Any) -> bool:

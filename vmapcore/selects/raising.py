@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import on_host
+from ..numbers import settled
 from ..refusals import kept
 from ..rules.pythons import surely
 from ..tracer import Tracer, innermost
-from .asking import known, settled, vmaps_of
+from .asking import known, vmaps_of
 
 
 class Raising:
